@@ -1,0 +1,88 @@
+# What a person runs, and what CI runs. `make` alone lists it.
+# A fresh machine needs Python 3.11 or newer, git, make, and a way to PyPI; all else is put into .uv and .venv here.
+
+UV_VERSION := 0.13.9
+UV := .uv/$(UV_VERSION)/bin/uv
+PY := .venv/bin/python
+DEMO_READY := .venv/.ready-for-demo
+ALL_READY := .venv/.ready-for-all
+
+NAMES := python3 python3.11 python3.12 python3.13 python3.14 python
+FITS := import sys, importlib.util as u; sys.exit(sys.version_info < (3, 11) or not (u.find_spec("ensurepip") or u.find_spec("pip")))
+PYTHON ?= $(shell for name in $(NAMES); do "$$name" -c '$(FITS)' 2>/dev/null && { echo "$$name"; break; }; done)
+
+export UV_PROJECT_ENVIRONMENT := .venv
+# What a shell may have set for other projects: uv would take the lock for stale if the index had another name.
+unexport VIRTUAL_ENV UV_INDEX UV_DEFAULT_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(DEMO_READY) ## tune a real model, and watch it (KEEP=1 leaves the service running)
+	@$(PY) -m examples.digits $(if $(filter-out 0,$(KEEP)),--keep)
+
+.PHONY: test
+test: $(ALL_READY) ## run all tests, in random order, with branch coverage
+	@$(PY) -m pytest -n 2 --dist worksteal --cov
+
+.PHONY: check
+check: $(ALL_READY) ## all that can be known without running it: lint, format, types, imports, OpenAPI
+	@failed=; \
+	run() { name="$$1"; shift; echo; echo "--- $$name"; "$$@" || failed="$$failed, $$name"; }; \
+	run lint     $(PY) -m ruff check .; \
+	run format   $(PY) -m ruff format --check --quiet .; \
+	run types    $(PY) -m mypy; \
+	run imports  .venv/bin/lint-imports; \
+	run openapi  $(PY) -m app.api.openapi --check; \
+	echo; test -z "$$failed" || { echo "check: these failed: $${failed#, }"; exit 1; }; \
+	echo "check: all is well"
+
+.PHONY: openapi
+openapi: $(DEMO_READY) ## write openapi/openapi.json anew
+	@$(PY) -m app.api.openapi
+
+.PHONY: serve
+serve: $(DEMO_READY) ## start the service on http://127.0.0.1:8000, its data in tunetrack.db
+	@.venv/bin/tunetrack serve
+
+.PHONY: install
+install: $(ALL_READY) ## make .venv, with the command tunetrack and all that development needs
+
+.PHONY: clean
+clean: ## remove what these targets made; databases stay
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment, from the lock. Each is done once, and again when the lock changes.
+
+SYNC = $(UV) sync --quiet --locked --python "$(PYTHON)"
+
+$(ALL_READY): pyproject.toml uv.lock | $(UV)
+	@echo "Installing everything that uv.lock names into .venv"
+	@$(SYNC) --all-groups
+	@touch $(ALL_READY) $(DEMO_READY)
+
+$(DEMO_READY): pyproject.toml uv.lock | $(UV)
+	@echo "Installing what the service and its demo need into .venv"
+	@$(SYNC) --no-dev --group demo --inexact
+	@touch $(DEMO_READY)
+
+$(UV):
+	@test -n "$(PYTHON)" || { \
+		echo "tunetrack needs Python 3.11 or newer, and none of these is one: $(NAMES)"; \
+		echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or say where it is: make PYTHON=/path/to/python3"; \
+		exit 1; } >&2
+	@echo "Installing uv $(UV_VERSION) into .uv"
+	@rm -rf .uv
+	@if "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then \
+		"$(PYTHON)" -m venv .uv/$(UV_VERSION) && \
+		.uv/$(UV_VERSION)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	else \
+		"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --target .uv/$(UV_VERSION) uv==$(UV_VERSION); \
+	fi

@@ -1,0 +1,12 @@
+"""HTTP in: routers, one per noun, each beside its wire models. No decisions, no SQL.
+
+    application.py   the ASGI application: routers, error handlers, OpenAPI document
+    strict.py        what every request must be like before it is looked at
+    problems.py      errors as problem details, from one table
+    fields.py        the wire's scalars: numbers, names, times, ids
+    pages.py         opaque page tokens
+    tuners.py trials.py runs.py events.py operations.py    routers; *_models.py: their bodies and answers
+    openapi.py       writes and checks openapi/openapi.json
+
+May import `service`, `domain`, and for plain reads `store`.
+"""

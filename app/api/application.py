@@ -1,0 +1,97 @@
+"""The ASGI application: routers, error handlers, the OpenAPI document."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypedDict
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+
+from app.api import events, operations, problems, runs, trials, tuners
+from app.api.event_models import Event
+from app.api.examples import EXAMPLES
+from app.api.problems import MethodNotAllowed, Problem
+from app.api.state import Services
+from app.domain.errors import DomainError
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    services: Services
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[State]]
+
+_DESCRIPTION = """Hyperparameter tuning and experiment tracking as one small service.
+
+Ask a tuner what to try next, track the training run, log each epoch, end the run: its result is the trial's.
+Every write is safe to repeat. Every error is a problem document (RFC 9457) with a `code`.
+"""
+_NOUNS = (tuners, trials, runs, events, operations)
+
+
+def build(lifespan: Lifespan | None, version: str) -> FastAPI:
+    """The application; the lifespan brings the services to life."""
+    app = FastAPI(
+        title="tunetrack",
+        version=version,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=_operation_id,
+        exception_handlers={
+            DomainError: problems.on_domain_error,
+            RequestValidationError: problems.on_invalid_request,
+            HTTPException: _on_http_error,
+            Exception: problems.on_failure,
+        },
+    )
+    for noun in _NOUNS:
+        app.include_router(noun.router)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way that the framework documents
+    return app
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """A refusal of the framework; of a method, with all the methods that the path takes."""
+    assert isinstance(error, HTTPException)
+    if error.status_code != 405:
+        return await problems.on_http_error(request, error)
+    routes = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
+    methods = {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
+    return problems.respond(request, MethodNotAllowed(), {"Allow": ", ".join(sorted(methods)) or "GET"})
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the schemas that no route's model names: problems and events."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            openapi_version="3.1.0",
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for kind in (TypeAdapter(Problem), TypeAdapter(Event)):
+            schema = kind.json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            name = "Problem" if kind.core_schema["type"] == "model" else "Event"
+            schemas[name] = schema
+        for name, example in EXAMPLES.items():
+            schemas[name]["examples"] = [example]
+        document["components"]["schemas"] = dict(sorted(schemas.items()))
+        app.openapi_schema = document
+    return app.openapi_schema

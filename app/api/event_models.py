@@ -1,0 +1,92 @@
+"""Events on the wire: one model a type, so that a client knows what comes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.api.fields import Answer, Id, Metrics, Number, Params, Time
+from app.api.trial_models import Trial
+from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
+
+
+class _Event(Answer):
+    event_id: int = Field(description="Rises in commit order over the whole service, and is never used again.")
+    timestamp: Time
+
+
+class RunStartEvent(_Event):
+    """A training run began."""
+
+    type: Literal["run_start"]
+    run_id: Id
+    params: Params
+    tags: list[str]
+    tuner_id: Id | None
+    trial_id: Id | None
+
+
+class EpochEndEvent(_Event):
+    """A run logged an epoch; `metrics` are the values that were new."""
+
+    type: Literal["epoch_end"]
+    run_id: Id
+    epoch: int
+    metrics: Metrics
+
+
+class TrainingEndEvent(_Event):
+    """A training run ended."""
+
+    type: Literal["training_end"]
+    run_id: Id
+    status: RunStatus
+    final_metrics: Metrics
+    duration_s: float
+
+
+class TrialStartEvent(_Event):
+    """A trial was handed to a worker."""
+
+    type: Literal["trial_start"]
+    tuner_id: Id
+    trial_id: Id
+    number: int
+    params: Params
+    worker: str | None
+    attempt: int
+
+
+class TrialEndEvent(_Event):
+    """A trial has its outcome."""
+
+    type: Literal["trial_end"]
+    tuner_id: Id
+    trial_id: Id
+    number: int
+    state: TrialState
+    score: Number | None
+    scores: dict[str, Number] | None
+    reason: str | None
+
+
+class TunerEndEvent(_Event):
+    """A tuner hands out no more trials."""
+
+    type: Literal["tuner_end"]
+    tuner_id: Id
+    state: TunerState
+    reason: TunerStopReason
+    best: Trial | None
+
+
+Event = Annotated[
+    RunStartEvent | EpochEndEvent | TrainingEndEvent | TrialStartEvent | TrialEndEvent | TunerEndEvent,
+    Field(discriminator="type"),
+]
+
+
+class EventPage(Answer):
+    """Events, by number; `last_event_id` is where the next page begins."""
+
+    items: list[Event]
+    last_event_id: int

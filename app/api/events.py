@@ -1,0 +1,97 @@
+"""The log of events: as pages, and as a stream that can be resumed."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.api.event_models import EventPage
+from app.api.problems import declared
+from app.api.state import services
+from app.api.strict import StrictRoute
+from app.domain.errors import InvalidRequest
+from app.domain.events import EVENT_TYPES
+from app.domain.values import INT64_MAX
+from app.store import events
+from app.store.events import EventFilter
+
+router = APIRouter(prefix="/v1", tags=["events"], route_class=StrictRoute)
+
+Types = Annotated[list[str] | None, Query(alias="type", max_length=100, description="Any of these types.")]
+RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Any of these runs.")]
+TunerIds = Annotated[list[UUID] | None, Query(alias="tuner_id", max_length=1000, description="Any of these tuners.")]
+Tags = Annotated[list[str] | None, Query(alias="tag", max_length=100, description="Any tag of the run or tuner.")]
+EventId = Annotated[int, Query(ge=0, le=INT64_MAX)]
+
+
+def _filter(
+    types: list[str] | None, run_ids: list[UUID] | None, tuner_ids: list[UUID] | None, tags: list[str] | None
+) -> EventFilter:
+    for name in types or ():
+        if name not in EVENT_TYPES:
+            raise InvalidRequest(f"no such event type; there are: {', '.join(EVENT_TYPES)}", "query", "type")
+    return EventFilter(
+        frozenset(types or ()), frozenset(run_ids or ()), frozenset(tuner_ids or ()), frozenset(tags or ())
+    )
+
+
+@router.get("/events", response_model=EventPage, responses=declared(InvalidRequest))
+async def list_events(
+    request: Request,
+    types: Types = None,
+    run_ids: RunIds = None,
+    tuner_ids: TunerIds = None,
+    tags: Tags = None,
+    after: EventId = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """The events after a number, in the order in which they were committed."""
+    wanted = _filter(types, run_ids, tuner_ids, tags)
+    found, _ = await services(request).database.read(events.list_after, after, wanted, limit)
+    last = found[-1].event_id if found else after
+    items = b",".join(event.data for event in found)
+    return Response(b'{"items":[%s],"last_event_id":%d}' % (items, last), media_type="application/json")
+
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "An endless stream; the data of each event is one of `Event`, as one line of JSON.",
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"$ref": "#/components/schemas/Event"},
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("/events/stream", response_class=StreamingResponse, responses=_STREAM | declared(InvalidRequest))
+async def stream_events(
+    request: Request,
+    types: Types = None,
+    run_ids: RunIds = None,
+    tuner_ids: TunerIds = None,
+    tags: Tags = None,
+    after: Annotated[int | None, Query(ge=0, le=INT64_MAX, description="0 replays all there is.")] = None,
+    last_event_id: Annotated[str | None, Header(description="Where to resume; wins over `after`.")] = None,
+) -> StreamingResponse:
+    """Server-Sent Events from now on, or after a number: nothing is missed, nothing sent twice."""
+    wanted = _filter(types, run_ids, tuner_ids, tags)
+    if last_event_id:
+        after = _parse_event_id(last_event_id)
+    return StreamingResponse(
+        services(request).feed.stream(after, wanted),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+    )
+
+
+def _parse_event_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= INT64_MAX):
+        raise InvalidRequest("an event id is a whole number, as the stream sent it", "header", "Last-Event-ID")
+    return int(text)

@@ -1,0 +1,156 @@
+"""An example of every body and answer, by the name of its model: the OpenAPI document shows them."""
+
+from typing import Any
+
+_TUNER_ID = "019ab1c2-3d4e-7f50-8a61-b2c3d4e5f607"
+_TRIAL_ID = "019ab1c2-4a10-7b21-9c32-d4e5f6071829"
+_RUN_ID = "019ab1c2-5f77-7c88-8d99-e0f1a2b3c4d5"
+_BEFORE, _AFTER = "2026-11-23T20:21:07.123456Z", "2026-11-23T20:24:42.654321Z"
+
+_SPACE_SENT = {
+    "learning_rate": {"type": "float_range", "min": 0.0001, "max": 0.1, "log": True},
+    "num_layers": {"type": "int_range", "min": 1, "max": 6},
+}
+_SPACE = {
+    "learning_rate": {"type": "float_range", "min": 0.0001, "max": 0.1, "log": True, "step": None, "when": None},
+    "num_layers": {"type": "int_range", "min": 1, "max": 6, "log": False, "step": None, "when": None},
+}
+_OBJECTIVE = {"metric": "accuracy", "direction": "maximize"}
+_BUDGET = {"max_trials": 50, "max_parallel": 8, "max_attempts": 3}
+_PARAMS = {"learning_rate": 0.0123, "num_layers": 3}
+_WHY = {"strategy": "random", "phase": "startup", "chosen_by": "auto"}
+
+_RUNNING_TRIAL = {
+    "trial_id": _TRIAL_ID,
+    "tuner_id": _TUNER_ID,
+    "number": 0,
+    "params": _PARAMS,
+    "state": "running",
+    "score": None,
+    "reason": None,
+    "worker": "gpu-7",
+    "attempt": 1,
+    "why": _WHY,
+    "create_time": _BEFORE,
+    "end_time": None,
+}
+_TRIAL = _RUNNING_TRIAL | {"state": "completed", "score": 0.85, "end_time": _AFTER}
+
+_TUNER = {
+    "tuner_id": _TUNER_ID,
+    "name": "digits-mlp",
+    "strategy": "auto",
+    "space": _SPACE,
+    "objective": _OBJECTIVE,
+    "seed": 7,
+    "options": {},
+    "budget": _BUDGET,
+    "tags": ["demo"],
+    "state": "active",
+    "stop_reason": None,
+    "counts": {"queued": 0, "running": 0, "completed": 1, "stopped": 0, "failed": 0, "infeasible": 0},
+    "best": _TRIAL,
+    "create_time": _BEFORE,
+    "update_time": _AFTER,
+}
+
+_LOSS = {"last": 0.41, "min": 0.41, "max": 1.0, "epoch_of_min": 2, "epoch_of_max": 0, "count": 3}
+_RUN = {
+    "run_id": _RUN_ID,
+    "name": "baseline",
+    "params": _PARAMS,
+    "tags": ["integration-test"],
+    "note": "",
+    "status": "finished",
+    "start_time": _BEFORE,
+    "end_time": _AFTER,
+    "duration_s": 215.530865,
+    "metrics": {"loss": 0.41, "accuracy": 0.85},
+    "summary": {"loss": _LOSS},
+    "final_metrics": {"accuracy": 0.85},
+    "last_epoch": 2,
+    "tuner_id": _TUNER_ID,
+    "trial_id": _TRIAL_ID,
+}
+
+_EPOCH_END = {
+    "event_id": 17,
+    "type": "epoch_end",
+    "timestamp": _BEFORE,
+    "run_id": _RUN_ID,
+    "epoch": 3,
+    "metrics": {"loss": 0.41, "accuracy": 0.88},
+}
+
+EXAMPLES: dict[str, Any] = {
+    "TunerRequest": {"name": "digits-mlp", "space": _SPACE_SENT, "objective": _OBJECTIVE, "budget": {"max_trials": 50}},
+    "Tuner": _TUNER,
+    "TunerPage": {"items": [_TUNER], "next_page_token": None},
+    "SuggestRequest": {"worker": "gpu-7"},
+    "Suggestion": {"trials": [_RUNNING_TRIAL], "tuner_state": "active", "retry_after_s": None},
+    "ResultRequest": {"trial_id": _TRIAL_ID, "score": 0.85},
+    "ResultAnswer": {"trial": _TRIAL, "best": _TRIAL, "tuner_state": "active"},
+    "Trial": _TRIAL,
+    "TrialPage": {"items": [_TRIAL], "next_page_token": None},
+    "Snapshot": {
+        "version": 1,
+        "tuner": {
+            "name": "digits-mlp",
+            "strategy": "auto",
+            "space": _SPACE,
+            "objective": _OBJECTIVE,
+            "seed": 7,
+            "options": {},
+            "budget": _BUDGET,
+            "tags": ["demo"],
+            "state": "active",
+            "stop_reason": None,
+            "n_proposed": 1,
+            "is_exhausted": False,
+        },
+        "trials": [{key: value for key, value in _TRIAL.items() if key not in ("trial_id", "tuner_id")}],
+        "checksum": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
+    "StrategyList": {
+        "items": [
+            {
+                "name": "random",
+                "aliases": ["random_search"],
+                "description": "Independent draws, uniform over the space (in the logarithm where a range is log).",
+                "options": {"type": "object", "properties": {}, "additionalProperties": False},
+            }
+        ]
+    },
+    "RunRequest": {"params": {"learning_rate": 0.01}, "tags": ["integration-test"], "name": "baseline"},
+    "Run": _RUN,
+    "RunPage": {"items": [_RUN], "next_page_token": None},
+    "EpochRequest": {"epoch": 3, "metrics": {"loss": 0.41, "accuracy": 0.88}},
+    "EpochBatchRequest": {
+        "epochs": [
+            {"epoch": 3, "metrics": {"loss": 0.41}},
+            {"epoch": 4, "metrics": {"loss": 0.39}, "timestamp": _BEFORE},
+        ]
+    },
+    "EpochAnswer": {
+        "event_id": 17,
+        "accepted": 2,
+        "duplicates": 0,
+        "should_stop": False,
+        "stop": None,
+        "lease_expires_at": None,
+    },
+    "EndRequest": {"final_metrics": {"accuracy": 0.85}, "status": "finished"},
+    "RunSeries": {"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}},
+    "EventPage": {"items": [_EPOCH_END], "last_event_id": 17},
+    "Event": _EPOCH_END,
+    "Health": {"status": "ok"},
+    "Problem": {
+        "type": "/problems/unknown-run",
+        "title": "Unknown run",
+        "status": 404,
+        "detail": f"There is no run {_RUN_ID}. GET /v1/runs lists those that exist.",
+        "instance": f"/v1/runs/{_RUN_ID}",
+        "code": "unknown-run",
+        "request_id": "019ab1c2-6c01-7d12-8e23-f34455667788",
+    },
+}

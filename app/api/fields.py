@@ -1,0 +1,146 @@
+"""The wire's scalars, each with its schema: what JSON lets through and the contract does not is refused here."""
+
+import json
+import math
+from hashlib import blake2b
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictInt,
+    StringConstraints,
+    WithJsonSchema,
+)
+from typing_extensions import TypeAliasType
+
+from app.domain.errors import NotFound
+from app.domain.values import INT64_MAX, INT64_MIN
+
+
+class Wire(BaseModel):
+    """A body or answer: what is not named is refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Answer(BaseModel):
+    """Something that only goes out; new fields may join later."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _check_number(value: Any) -> float | str:
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is int and abs(value) <= INT64_MAX and int(float(value)) == value:
+        return float(value)
+    if type(value) is int:
+        raise ValueError("this integer is not exact as a 64-bit float; round it, or send it as a param")
+    raise ValueError('a number is expected, or one of "NaN", "Infinity", "-Infinity"')
+
+
+Number = TypeAliasType(
+    "Number",
+    Annotated[
+        float | str,
+        PlainValidator(_check_number),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}],
+                "description": "A number, or one of the three that JSON lacks.",
+            }
+        ),
+    ],
+)
+
+
+def _check_scalar(value: Any) -> Any:
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is int and INT64_MIN <= value <= INT64_MAX:
+        return value
+    if isinstance(value, bool) or (isinstance(value, str) and len(value) <= 10_000):
+        return value
+    raise ValueError(
+        "a finite number, an integer of 64 bits, a string of at most 10,000 characters or a boolean is expected"
+    )
+
+
+Scalar = TypeAliasType(
+    "Scalar",
+    Annotated[
+        int | float | str | bool,
+        PlainValidator(_check_scalar),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "string"}, {"type": "boolean"}],
+                "description": "A parameter's value; its type counts: `3` and `3.0` are different.",
+            }
+        ),
+    ],
+)
+
+
+def _check_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a string is expected")
+    return value
+
+
+_NOT_BLANK = r"\S"
+
+Name = Annotated[str, StringConstraints(max_length=250)]
+Key = Annotated[str, StringConstraints(max_length=250, pattern=_NOT_BLANK)]
+Tag = Annotated[str, StringConstraints(max_length=250, pattern=_NOT_BLANK)]
+Text = Annotated[str, StringConstraints(max_length=10_000)]
+Tags = Annotated[list[Tag], Field(max_length=1000)]
+Params = Annotated[dict[Key, Scalar], Field(max_length=1000)]
+Metrics = Annotated[dict[Key, Number], Field(max_length=1000)]
+Int64 = Annotated[StrictInt, Field(ge=INT64_MIN, le=INT64_MAX)]
+EpochNumber = Annotated[StrictInt, Field(ge=0, le=INT64_MAX)]
+
+
+def _check_storable(value: dict[str, Any]) -> dict[str, Any]:
+    json.dumps(value, allow_nan=False)  # ValueError: a number that is not finite
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError("integers of 64 bits at most, and not too deeply nested") from error
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_check_storable)]
+"""Whatever a plug-in wants, as far as it can be stored."""
+
+Time = Annotated[
+    str, WithJsonSchema({"type": "string", "format": "date-time"}), Field(examples=["2026-11-23T20:21:07.123456Z"])
+]
+"""A time that goes out."""
+
+SentTime = Annotated[AwareDatetime, BeforeValidator(_check_text)]
+"""A time that comes in: RFC 3339, with its zone."""
+
+Id = Annotated[UUID, Field(examples=["019352a1-4b5c-7d6e-8f90-a1b2c3d4e5f6"])]
+
+
+def body_digest(body: BaseModel) -> bytes:
+    """What two bodies share that say the same, in whatever order, with defaults spelled out or not."""
+    return blake2b(orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def parse_id(text: str, unknown: type[NotFound]) -> UUID:
+    """The id in a path; what is no UUID is the id of nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise unknown(text[:100]) from None

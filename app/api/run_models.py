@@ -1,0 +1,144 @@
+"""Runs, epochs and curves on the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.api.fields import Answer, EpochNumber, Id, Metrics, Name, Number, Params, SentTime, Tags, Text, Time, Wire
+from app.domain.states import RunStatus
+from app.domain.summary import MetricSummary as SummaryValue
+from app.domain.values import to_rfc3339
+from app.store.runs import Run as RunRow
+
+
+class RunRequest(Wire):
+    """A run to start; everything is optional. With a `trial_id` the params default to the trial's."""
+
+    run_id: Id | None = Field(default=None, description="Chosen by the client; the same again is harmless.")
+    trial_id: Id | None = Field(default=None, description="The trial that this run is the training of.")
+    name: Name = ""
+    params: Params | None = None
+    tags: Tags = Field(default_factory=list)
+    note: Text = ""
+
+
+class MetricSummary(Answer):
+    """What a run's history of one metric comes to; extremes are of finite values only."""
+
+    last: Number
+    min: float | None
+    max: float | None
+    epoch_of_min: int | None
+    epoch_of_max: int | None
+    count: int
+
+    @classmethod
+    def of(cls, value: SummaryValue) -> "MetricSummary":
+        """The summary as it goes out."""
+        return cls(
+            last=value.last,
+            min=value.min,
+            max=value.max,
+            epoch_of_min=value.epoch_of_min,
+            epoch_of_max=value.epoch_of_max,
+            count=value.n_values,
+        )
+
+
+class Run(Answer):
+    """One training execution, tracked."""
+
+    run_id: Id
+    name: str
+    params: Params
+    tags: list[str]
+    note: str
+    status: RunStatus
+    start_time: Time
+    end_time: Time | None
+    duration_s: float | None
+    metrics: Metrics = Field(description="The latest value of each metric, the final ones included.")
+    summary: dict[str, MetricSummary]
+    final_metrics: Metrics | None
+    last_epoch: int | None
+    tuner_id: Id | None
+    trial_id: Id | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> "Run":
+        """The row as it goes out."""
+        return cls(
+            run_id=row.run_id,
+            name=row.name,
+            params=row.params,
+            tags=row.tags,
+            note=row.note,
+            status=row.status,
+            start_time=to_rfc3339(row.start_time),
+            end_time=None if row.end_time is None else to_rfc3339(row.end_time),
+            duration_s=row.duration_s,
+            metrics=row.metrics,
+            summary={key: MetricSummary.of(value) for key, value in row.summary.items()},
+            final_metrics=row.final_metrics,
+            last_epoch=row.last_epoch,
+            tuner_id=row.tuner_id,
+            trial_id=row.trial_id,
+        )
+
+
+class RunPage(Answer):
+    """Runs, newest first."""
+
+    items: list[Run]
+    next_page_token: str | None
+
+
+class EpochRequest(Wire):
+    """What was measured at one epoch."""
+
+    epoch: EpochNumber
+    metrics: Metrics = Field(examples=[{"loss": 0.41, "accuracy": 0.88}])
+
+
+class TimedEpoch(EpochRequest):
+    """What was measured at one epoch, and when, if not now."""
+
+    timestamp: SentTime | None = None
+
+
+class EpochBatchRequest(Wire):
+    """Several epochs of one run: all of them are stored, or none."""
+
+    epochs: Annotated[list[TimedEpoch], Field(min_length=1, max_length=1000)]
+
+
+class EpochAnswer(Answer):
+    """What became of the epochs; `event_id` is that of the event that holds the last of them."""
+
+    event_id: int
+    accepted: int = Field(description="Metric values that were new.")
+    duplicates: int = Field(description="Metric values that were stored already, with the same value.")
+    should_stop: bool = Field(description="Whether the training is hopeless, and should end now.")
+    stop: None = Field(default=None, description="Why it should stop.")
+    lease_expires_at: None = Field(default=None, description="Until when the trial is held for this run.")
+
+
+class EndRequest(Wire):
+    """How a run ended."""
+
+    status: Literal["finished", "failed", "stopped"] = "finished"
+    final_metrics: Metrics = Field(default_factory=dict, examples=[{"accuracy": 0.85}])
+
+
+class Series(Answer):
+    """One metric's values, by epoch."""
+
+    epochs: list[int]
+    values: list[Number]
+
+
+class RunSeries(Answer):
+    """A run's curves."""
+
+    run_id: Id
+    series: dict[str, Series]

@@ -1,0 +1,24 @@
+"""What the composition root hands to the routes."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from app.service.feed import Feed
+from app.service.suggest import Suggester
+from app.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that live as long as the application does."""
+
+    database: Database
+    suggester: Suggester
+    feed: Feed
+
+
+def services(request: Request) -> Services:
+    """The services of the application that this request came to."""
+    return cast(Services, request.state.services)

@@ -1,0 +1,115 @@
+"""What every request must be like before it is looked at: exact JSON, no stray query parameters, plain text."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import orjson
+import pydantic_core
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.problems import MalformedJson, TooLarge, UnsupportedMediaType
+from app.domain.errors import InvalidRequest
+
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+_BODY_BYTES = 2**20
+_LIMIT = "body_limit"
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
+
+
+def body_limit(size_bytes: int) -> Callable[[_Endpoint], _Endpoint]:
+    """Marks an endpoint whose body may be larger than 1 MiB."""
+
+    def mark(endpoint: _Endpoint) -> _Endpoint:
+        setattr(endpoint, _LIMIT, size_bytes)
+        return endpoint
+
+    return mark
+
+
+class _ReadRequest(Request):
+    """A request whose JSON was read already, by `read_json`."""
+
+    document: Any = None
+
+    async def json(self) -> Any:
+        return self.document
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses unknown query parameters, bodies that are no JSON, and JSON that is not exact."""
+
+    def get_route_handler(self) -> _Handler:
+        handle = super().get_route_handler()
+        known = {parameter.alias for parameter in self.dependant.query_params}
+        has_body = bool(self.dependant.body_params)
+        most = getattr(self.endpoint, _LIMIT, _BODY_BYTES)
+
+        async def handle_strictly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request, known)
+            if has_body:
+                body = await _receive(request, most)
+                read = _ReadRequest(request.scope, request.receive)
+                read._body = body
+                if body:
+                    _check_media_type(request)
+                    read.document = read_json(body)
+                request = read
+            return await handle(request)
+
+        return handle_strictly
+
+
+async def _receive(request: Request, most: int) -> bytes:
+    """The body.
+
+    Raises:
+        TooLarge: it is, or says that it is, larger than `most`; no more than that was read.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > most:
+        raise TooLarge(f"The body is larger than the {most} bytes that this call takes.")
+    chunks: list[bytes] = []
+    n_bytes = 0
+    async for chunk in request.stream():
+        n_bytes += len(chunk)
+        if n_bytes > most:
+            raise TooLarge(f"The body is larger than the {most} bytes that this call takes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _check_query(request: Request, known: set[str]) -> None:
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            expected = ", ".join(sorted(known)) or "none"
+            raise InvalidRequest(f"unknown query parameter; this call takes: {expected}", "query", name[:100])
+        if "\x00" in value:
+            raise InvalidRequest("the character U+0000 is not allowed", "query", name)
+
+
+def _check_media_type(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" or "content-encoding" in request.headers:
+        raise UnsupportedMediaType()
+
+
+def read_json(body: bytes) -> Any:
+    """The document, with every integer exact.
+
+    Raises:
+        MalformedJson: it is no JSON in UTF-8; NaN and Infinity are none.
+        InvalidRequest: a string holds U+0000 or half of a surrogate pair, which no database keeps.
+    """
+    try:
+        document = pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        if "surrogate" in str(error) or "hex escape" in str(error):
+            raise InvalidRequest("a string holds half of a surrogate pair, which is no text", "body") from error
+        raise MalformedJson(f"The body is not JSON: {error}.") from error
+    if b"\\u0000" in body and b"\\u0000" in orjson.dumps(document):
+        raise InvalidRequest("the character U+0000 is not allowed in strings", "body")
+    return document

@@ -1,0 +1,154 @@
+"""Tuners: create, look, snapshot. Suggest and result are in `trials.py`."""
+
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
+
+from app.api.fields import body_digest, parse_id
+from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
+from app.api.problems import BODY_ERRORS, declared
+from app.api.state import services
+from app.api.strict import StrictRoute, body_limit
+from app.api.tuner_models import (
+    Snapshot,
+    SnapshotTrial,
+    SnapshotTuner,
+    Strategy,
+    StrategyList,
+    Tuner,
+    TunerPage,
+    TunerRequest,
+)
+from app.domain.errors import IdConflict, InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, UnknownTuner
+from app.domain.goal import Objective
+from app.domain.space import Space
+from app.domain.values import from_json_number
+from app.service import create, snapshot
+from app.store import trials, tuners
+from app.store.trials import Trial as TrialRow
+from app.store.tuners import Tuner as TunerRow
+from app.tuning.registry import STRATEGIES
+
+router = APIRouter(prefix="/v1", tags=["tuners"], route_class=StrictRoute)
+
+
+@router.post(
+    "/tuners",
+    status_code=201,
+    responses=declared(*BODY_ERRORS, InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, IdConflict)
+    | {200: {"model": Tuner, "description": "It was created before, by the same body."}},
+)
+@body_limit(64 * 2**20)
+async def create_tuner(request: Request, response: Response, body: TunerRequest) -> Tuner:
+    """Create a tuner from a space, or rebuild one from a snapshot. The same again under a chosen id is harmless."""
+    database = services(request).database
+    digest = body_digest(body)
+    if body.snapshot is None:
+        wanted = create.CreateTuner(body.tuner_id, _definition(body), digest)
+        created = await database.write(create.create_tuners, wanted)
+    else:
+        _check_sum(body.snapshot, (await request.json())["snapshot"])
+        rebuilt = _restoration(body, body.snapshot, digest)
+        created = await database.write(snapshot.restore_tuners, rebuilt)
+    response.status_code = 201 if created.is_new else 200
+    response.headers["Location"] = f"/v1/tuners/{created.tuner.tuner_id}"
+    return Tuner.of(created.tuner, created.best)
+
+
+def _definition(body: TunerRequest | SnapshotTuner) -> create.Definition:
+    return create.define(
+        name=body.name,
+        strategy=body.strategy,
+        space=Space.from_json({name: spec.model_dump() for name, spec in (body.space or {}).items()}),
+        objective=Objective(body.objective.metric, body.objective.direction),
+        seed=body.seed,
+        options=body.options,
+        budget=body.budget.value(),
+        tags=body.tags,
+    )
+
+
+def _check_sum(body: Snapshot, sent: dict[str, object]) -> None:
+    if snapshot.checksum(sent) != body.checksum:
+        raise InvalidRequest("the checksum does not fit the snapshot: it was changed or cut", "body", "snapshot")
+
+
+def _restoration(body: TunerRequest, sent: Snapshot, digest: bytes) -> snapshot.RestoreTuner:
+    snapshot.require_numbered([trial.number for trial in sent.trials])
+    definition = _definition(sent.tuner)
+    return snapshot.RestoreTuner(
+        tuner_id=body.tuner_id,
+        definition=definition,
+        body_digest=digest,
+        state=sent.tuner.state,
+        stop_reason=sent.tuner.stop_reason,
+        n_proposed=sent.tuner.n_proposed,
+        is_exhausted=sent.tuner.is_exhausted,
+        trials=[_restored(trial, definition.space) for trial in sent.trials],
+    )
+
+
+def _restored(trial: SnapshotTrial, space: Space) -> snapshot.RestoredTrial:
+    return snapshot.RestoredTrial(
+        params=space.coerce(trial.params),
+        state=trial.state,
+        score=None if trial.score is None else from_json_number(trial.score),
+        reason=trial.reason,
+        worker=trial.worker,
+        attempt=trial.attempt,
+        why=trial.why,
+        create_time=trial.create_time,
+        end_time=trial.end_time,
+    )
+
+
+@router.get("/tuners", responses=declared(InvalidRequest))
+async def list_tuners(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> TunerPage:
+    """Tuners, newest first."""
+    after = read_token(page_token, TIME_AND_ID)
+    found = await services(request).database.read(_list_with_best, after, page_size + 1)
+    page, token = split(found, page_size, lambda one: (one[0].create_time, one[0].tuner_id))
+    return TunerPage(items=[Tuner.of(tuner, best) for tuner, best in page], next_page_token=token)
+
+
+def _list_with_best(
+    connection: Connection, after: tuners.Key | None, limit: int
+) -> list[tuple[TunerRow, TrialRow | None]]:
+    found = tuners.list_page(connection, after, limit)
+    best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
+    best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
+    return [(tuner, best.get(tuner.tuner_id)) for tuner in found]
+
+
+@router.get("/tuners/{tuner_id}", responses=declared(UnknownTuner, InvalidRequest))
+async def get_tuner(request: Request, tuner_id: str) -> Tuner:
+    """One tuner, with its best trial."""
+    tuner, best = await services(request).database.read(_get_with_best, parse_id(tuner_id, UnknownTuner))
+    return Tuner.of(tuner, best)
+
+
+def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, TrialRow | None]:
+    tuner = tuners.get(connection, tuner_id)
+    return tuner, None if tuner.best_trial_id is None else trials.get(connection, tuner.best_trial_id)
+
+
+@router.get("/tuners/{tuner_id}/snapshot", response_model=Snapshot, responses=declared(UnknownTuner, InvalidRequest))
+async def get_snapshot(request: Request, tuner_id: str) -> Response:
+    """The whole tuner, with its trials: enough to rebuild it elsewhere and go on with the same proposals."""
+    content = await services(request).database.read(snapshot.take_snapshot, parse_id(tuner_id, UnknownTuner))
+    return Response(orjson.dumps(content), media_type="application/json")
+
+
+@router.get("/strategies", responses=declared(InvalidRequest))
+async def list_strategies() -> StrategyList:
+    """The strategies that a tuner may name."""
+    return StrategyList(
+        items=[
+            Strategy(
+                name=kind.key, aliases=list(kind.aliases), description=kind.description, options=kind.options_schema
+            )
+            for kind in STRATEGIES.values()
+        ]
+    )

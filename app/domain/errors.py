@@ -1,0 +1,145 @@
+"""What can go wrong, in the words of the domain.
+
+    DomainError
+    ├── NotFound       UnknownTuner, UnknownTrial, UnknownRun
+    ├── Invalid        InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, MissingObjective
+    ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded
+    ├── Unavailable    StoreBusy, StorageFull
+    └── CorruptState
+
+The class says what the caller should do next, its docstring is the default message, and `facts` are
+what a program needs to know (they become members of the problem document). Nothing here knows of HTTP.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+
+class DomainError(Exception):
+    """Something the service refuses or cannot do."""
+
+    def __init__(self, detail: str | None = None, **facts: Any) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        self.facts = facts
+        super().__init__(self.detail)
+
+
+class NotFound(DomainError):
+    """There is no such thing; check the id."""
+
+
+class UnknownTuner(NotFound):
+    """There is no such tuner."""
+
+    def __init__(self, tuner_id: UUID | str) -> None:
+        super().__init__(f"There is no tuner {tuner_id}. GET /v1/tuners lists those that exist.")
+
+
+class UnknownTrial(NotFound):
+    """There is no such trial."""
+
+    def __init__(self, trial_id: UUID | str) -> None:
+        super().__init__(
+            f"There is no trial {trial_id} here. GET /v1/tuners/{{tuner_id}}/trials lists a tuner's trials."
+        )
+
+
+class UnknownRun(NotFound):
+    """There is no such run."""
+
+    def __init__(self, run_id: UUID | str) -> None:
+        super().__init__(f"There is no run {run_id}. GET /v1/runs lists those that exist.")
+
+
+class Invalid(DomainError):
+    """The request makes no sense as it is; change it."""
+
+
+class InvalidRequest(Invalid):
+    """A field of the request has a value that is not allowed; `errors` names it.
+
+    Args:
+        loc: where in the request, outermost first.
+    """
+
+    def __init__(self, message: str, *loc: str | int) -> None:
+        super().__init__(message, errors=[{"loc": list(loc), "message": message}])
+
+
+class InvalidSpace(Invalid):
+    """The space makes no sense; `name` is the parameter."""
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(f"Parameter {name!r}: {message}" if name is not None else message, name=name)
+
+
+class ParamsOutOfSpace(Invalid):
+    """These parameters lie outside of the tuner's space; `name` is the first that does."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(f"Parameter {name!r}: {message}", name=name)
+
+
+class UnknownStrategy(Invalid):
+    """There is no such strategy; `known` lists those that exist."""
+
+    def __init__(self, strategy: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no strategy {strategy!r}. Known are: {', '.join(known)}.", known=list(known))
+
+
+class MissingObjective(Invalid):
+    """A finished run of a trial needs the objective's metric."""
+
+    def __init__(self, metric: str) -> None:
+        super().__init__(
+            f"The trial's tuner optimises {metric!r}, which this run never logged: put it into final_metrics, "
+            "or end the run as failed.",
+            metric=metric,
+        )
+
+
+class Conflict(DomainError):
+    """The request contradicts what is stored; look at the present state before you send anything else."""
+
+
+class DuplicateMetricKey(Conflict):
+    """This metric has another value for this epoch already; nothing of the request was stored."""
+
+    def __init__(self, epoch: int, key: str, stored: float | str, sent: float | str) -> None:
+        super().__init__(
+            f"Epoch {epoch} has {key} = {stored} already; {sent} was sent. Nothing of this request was stored. "
+            "Log a corrected value under another key or epoch.",
+            epoch=epoch,
+            key=key,
+            stored=stored,
+            sent=sent,
+        )
+
+
+class IdConflict(Conflict):
+    """This id is taken by something that was created with another body; choose another id, or none."""
+
+
+class RunEnded(Conflict):
+    """The run has ended and cannot change; start a new one."""
+
+
+class TrialEnded(Conflict):
+    """The trial has ended with another result and cannot change."""
+
+
+class Unavailable(DomainError):
+    """The service cannot do it now; nothing was changed; try again later."""
+
+
+class StoreBusy(Unavailable):
+    """The store is too busy or away; nothing was changed; try again after a moment."""
+
+
+class StorageFull(Unavailable):
+    """There is no room left on the disk of the store; nothing was changed; reads still work."""
+
+
+class CorruptState(DomainError):
+    """Something stored cannot be read back."""

@@ -1,0 +1,95 @@
+"""Facts about training: immutable, named in the past tense of the contract, recorded with the change they tell of.
+
+    run_start       epoch_end       training_end      of a run
+    trial_start     trial_end                         of a trial, at each hand-out and at its end
+    tuner_end                                         of a tuner
+
+An event's number and time are given when it is stored. Metrics and scores are in their JSON form here
+(`values.to_json_number`), so that an event can go out as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
+from app.domain.values import Number, Params
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """A training run began."""
+
+    type: ClassVar[str] = "run_start"
+    run_id: UUID
+    params: Params
+    tags: Sequence[str]
+    tuner_id: UUID | None
+    trial_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """A run logged an epoch; `metrics` are the values that were new."""
+
+    type: ClassVar[str] = "epoch_end"
+    run_id: UUID
+    epoch: int
+    metrics: Mapping[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEnd:
+    """A training run ended."""
+
+    type: ClassVar[str] = "training_end"
+    run_id: UUID
+    status: RunStatus
+    final_metrics: Mapping[str, Number]
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStart:
+    """A trial was handed to a worker."""
+
+    type: ClassVar[str] = "trial_start"
+    tuner_id: UUID
+    trial_id: UUID
+    number: int
+    params: Params
+    worker: str | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnd:
+    """A trial has its outcome."""
+
+    type: ClassVar[str] = "trial_end"
+    tuner_id: UUID
+    trial_id: UUID
+    number: int
+    state: TrialState
+    score: Number | None
+    scores: Mapping[str, Number] | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TunerEnd:
+    """A tuner hands out no more trials; `best` is the best trial as the API shows it, or none."""
+
+    type: ClassVar[str] = "tuner_end"
+    tuner_id: UUID
+    state: TunerState
+    reason: TunerStopReason
+    best: Mapping[str, Any] | None
+
+
+Event = RunStart | EpochEnd | TrainingEnd | TrialStart | TrialEnd | TunerEnd
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.type: event for event in (RunStart, EpochEnd, TrainingEnd, TrialStart, TrialEnd, TunerEnd)
+}

@@ -1,0 +1,59 @@
+"""The states of tuners, trials and runs, and the only moves between them.
+
+A transition is compare-and-set in the store; these tables say which ones exist.
+"""
+
+from enum import StrEnum
+
+
+class TunerState(StrEnum):
+    """Whether a tuner hands out trials."""
+
+    active = "active"
+    completed = "completed"
+
+
+class TunerStopReason(StrEnum):
+    """Why a tuner hands out no more trials."""
+
+    max_trials = "max_trials"
+    exhausted = "exhausted"
+
+
+class TrialState(StrEnum):
+    """Where a trial is between its proposal and its outcome."""
+
+    queued = "queued"
+    running = "running"
+    completed = "completed"
+    stopped = "stopped"
+    failed = "failed"
+    infeasible = "infeasible"
+
+
+class RunStatus(StrEnum):
+    """Where a run is; all but `running` are ends."""
+
+    running = "running"
+    finished = "finished"
+    failed = "failed"
+    stopped = "stopped"
+
+
+_OUTCOMES = {TrialState.completed, TrialState.stopped, TrialState.failed, TrialState.infeasible}
+
+TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
+    # A queued trial may end without being handed out: a result that comes late is welcome.
+    TrialState.queued: frozenset({TrialState.running, *_OUTCOMES}),
+    TrialState.running: frozenset({TrialState.queued, *_OUTCOMES}),
+    TrialState.completed: frozenset(),
+    TrialState.stopped: frozenset(),
+    TrialState.failed: frozenset(),
+    TrialState.infeasible: frozenset(),
+}
+
+TRIAL_ENDS = frozenset(state for state, moves in TRIAL_MOVES.items() if not moves)
+"""What has ended stays ended."""
+
+SCORED = frozenset({TrialState.completed, TrialState.stopped})
+"""Trials whose score is a real observation, and may be the best."""

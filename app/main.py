@@ -1,0 +1,43 @@
+"""The composition root: which parts there are, and how long they live."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from sqlalchemy import URL
+
+from app.api.application import State, build
+from app.api.state import Services
+from app.service.feed import Feed
+from app.service.suggest import Suggester
+from app.store import events
+from app.store.database import Database
+
+
+class Application:
+    """The service over one database, which must be migrated."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._feed: Feed | None = None
+        self.asgi = build(self._lifespan, version("tunetrack"))
+
+    def end_streams(self) -> None:
+        """End the open streams, so that the server can finish. To be called on the event loop."""
+        if self._feed is not None:
+            self._feed.close()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[State]:
+        database = Database(self._url)
+        try:
+            feed = self._feed = Feed(database, head=await database.read(events.last_event_id))
+            database.on_events = feed.wake
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(feed.run())
+                yield State(services=Services(database, Suggester(database), feed))
+                feed.close()
+        finally:
+            await database.close()

@@ -1,0 +1,13 @@
+"""Decisions; one function is one use case.
+
+    create.py      a tuner, from a definition or a snapshot          snapshot.py   the whole tuner as JSON
+    suggest.py     what to try next: asks are gathered, thought about, and handed out
+    report.py      a trial's result
+    start.py       a run begins      log_epochs.py   it tells      end.py   it ends, and with it its trial
+    series.py      a run's curves
+    lifecycle.py   the rules of trials and tuners that all of these share
+    feed.py        committed events to whoever watches
+
+A write operation (see `store/writer.py`) is a function of a transaction and a list of requests. May import
+`store`, `tuning` and `domain`; knows nothing of HTTP.
+"""

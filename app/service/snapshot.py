@@ -1,0 +1,166 @@
+"""The whole tuner as JSON, enough to rebuild it elsewhere and go on with the same proposals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
+
+from app.domain.errors import DomainError, InvalidRequest
+from app.domain.goal import Objective
+from app.domain.states import SCORED, TRIAL_ENDS, TrialState, TunerState, TunerStopReason
+from app.domain.values import Scalar, to_json_number, to_rfc3339
+from app.service.create import Created, Definition, Present, new_tuner
+from app.service.lifecycle import params_digest
+from app.store import trials, tuners
+from app.store.transaction import Transaction
+from app.store.trials import Trial
+from app.store.tuners import Tuner
+
+VERSION = 1
+
+
+def take_snapshot(connection: Connection, tuner_id: UUID) -> dict[str, Any]:
+    """The tuner with all its trials, and a checksum over both.
+
+    Raises:
+        UnknownTuner: there is no such tuner.
+    """
+    tuner = tuners.get(connection, tuner_id)
+    content = {
+        "version": VERSION,
+        "tuner": {name: getattr(tuner, name) for name in _KEPT_OF_TUNER},
+        "trials": [_trial_to_json(trial) for trial in trials.list_all(connection, tuner_id)],
+    }
+    return content | {"checksum": checksum(content)}
+
+
+_KEPT_OF_TUNER = (
+    "name",
+    "strategy",
+    "space",
+    "objective",
+    "seed",
+    "options",
+    "budget",
+    "tags",
+    "state",
+    "stop_reason",
+    "n_proposed",
+    "is_exhausted",
+)
+
+
+def _trial_to_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "params": trial.params,
+        "state": trial.state,
+        "score": None if trial.score is None else to_json_number(trial.score),
+        "reason": trial.reason,
+        "worker": trial.worker,
+        "attempt": trial.attempt,
+        "why": trial.why,
+        "create_time": to_rfc3339(trial.create_time),
+        "end_time": None if trial.end_time is None else to_rfc3339(trial.end_time),
+    }
+
+
+def checksum(content: dict[str, Any]) -> str:
+    """Over the content without its checksum, in whatever order its keys are."""
+    kept = {key: value for key, value in content.items() if key != "checksum"}
+    return "sha256:" + sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredTrial:
+    """A trial of a snapshot, checked."""
+
+    params: dict[str, Scalar]
+    state: TrialState
+    score: float | None
+    reason: str | None
+    worker: str | None
+    attempt: int
+    why: dict[str, Any]
+    create_time: datetime
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTuner:
+    """A tuner to rebuild; `trials` by number. For the rest see `CreateTuner`."""
+
+    tuner_id: UUID | None
+    definition: Definition
+    body_digest: bytes
+    state: TunerState
+    stop_reason: TunerStopReason | None
+    n_proposed: int
+    is_exhausted: bool
+    trials: Sequence[RestoredTrial]
+
+
+def require_numbered(numbers: Sequence[int]) -> None:
+    """Nothing, where these are the numbers of a whole tuner's trials, in order.
+
+    Raises:
+        InvalidRequest: a number is missing or out of order.
+    """
+    if list(numbers) != list(range(len(numbers))):
+        raise InvalidRequest("the trials of a snapshot are numbered 0, 1, 2, … in order", "body", "snapshot", "trials")
+
+
+def restore_tuners(transaction: Transaction, requests: Sequence[RestoreTuner]) -> list[Created | DomainError]:
+    """Rebuild tuners, under new trial ids; their running trials come back as queued."""
+    there = Present(transaction, [request.tuner_id for request in requests])
+    answers: list[Created | DomainError] = []
+    for request in requests:
+        answer = there.answer(request.tuner_id, request.body_digest)
+        if answer is None:
+            tuner = new_tuner(transaction, request.tuner_id, request.definition, request.body_digest)
+            rebuilt = [_rebuilt(tuner, number, trial) for number, trial in enumerate(request.trials)]
+            best = _best(rebuilt, request.definition.objective)
+            _fill(tuner, request, rebuilt, best)
+            tuners.add(transaction.connection, [tuner])
+            trials.add(transaction.connection, rebuilt)
+            answer = there.add(tuner, best)
+        answers.append(answer)
+    return answers
+
+
+def _fill(tuner: Tuner, request: RestoreTuner, rebuilt: Sequence[Trial], best: Trial | None) -> None:
+    tuner.state, tuner.stop_reason = request.state, request.stop_reason
+    tuner.n_trials, tuner.n_proposed = len(rebuilt), request.n_proposed
+    tuner.is_exhausted = request.is_exhausted
+    tuner.best_trial_id = None if best is None else best.trial_id
+    for trial in rebuilt:
+        tuner.counts[trial.state] += 1
+
+
+def _rebuilt(tuner: Tuner, number: int, trial: RestoredTrial) -> Trial:
+    return Trial(
+        trial_id=uuid7(),
+        tuner_id=tuner.tuner_id,
+        number=number,
+        params=trial.params,
+        params_digest=params_digest(trial.params),
+        state=trial.state if trial.state in TRIAL_ENDS else TrialState.queued,
+        score=trial.score,
+        reason=trial.reason,
+        worker=trial.worker,
+        attempt=trial.attempt,
+        why=trial.why,
+        create_time=trial.create_time,
+        end_time=trial.end_time,
+    )
+
+
+def _best(rebuilt: Sequence[Trial], objective: Objective) -> Trial | None:
+    scored = [(objective.loss(t.score), t.number, t) for t in rebuilt if t.state in SCORED and t.score is not None]
+    return min(scored)[2] if scored else None

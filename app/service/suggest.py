@@ -1,0 +1,227 @@
+"""What to try next.
+
+    asks for one tuner ─┐
+    (while a step is    ├─> look (read) ─> think (worker thread) ─> hand out (write, compare-and-set) ─> answers
+    under way) ─────────┘                                                │ another replica was first: once more
+
+Asks that arrive while a step is under way are answered together by the next one: one model fit for all of them.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.domain.errors import DomainError, UnknownTuner
+from app.domain.goal import Budget, Objective
+from app.domain.space import Space
+from app.domain.states import SCORED, TrialState, TunerState
+from app.service.lifecycle import OpenTuner, has_ended, n_left, open_tuners, save_tuners
+from app.store import trials, tuners
+from app.store.database import Database
+from app.store.transaction import Transaction
+from app.store.trials import Trial
+from app.store.tuners import Tuner
+from app.tuning.registry import find
+from app.tuning.strategy import Observation, Proposal, generator
+
+_RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """The trials handed out; with fewer than asked for, the state tells why and the pause when to ask again."""
+
+    trials: list[Trial]
+    tuner_state: TunerState
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """One worker's wish for trials."""
+
+    worker: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandOut:
+    """One step's asks, and the proposals thought of for the trials from number `first` on."""
+
+    tuner_id: UUID
+    asks: Sequence[Ask]
+    first: int
+    proposals: Sequence[Proposal]
+    is_exhausted: bool
+
+
+class Suggester:
+    """Gathers the asks of this process, tuner by tuner."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[UUID, list[tuple[Ask, asyncio.Future[Suggestion]]]] = {}
+        self._steps: set[asyncio.Task[None]] = set()
+
+    async def suggest(self, tuner_id: UUID, worker: str | None, count: int) -> Suggestion:
+        """Up to `count` trials: those that this worker holds, then queued ones, then new ones.
+
+        Raises:
+            UnknownTuner: there is no such tuner.
+        """
+        answer: asyncio.Future[Suggestion] = asyncio.get_running_loop().create_future()
+        is_under_way = tuner_id in self._waiting
+        self._waiting.setdefault(tuner_id, []).append((Ask(worker, count), answer))
+        if not is_under_way:
+            steps = asyncio.create_task(self._answer_all(tuner_id))
+            self._steps.add(steps)
+            steps.add_done_callback(self._steps.discard)
+        return await answer
+
+    async def _answer_all(self, tuner_id: UUID) -> None:
+        """Step by step, until nobody waits for this tuner."""
+        while waiting := self._waiting[tuner_id]:
+            self._waiting[tuner_id] = []
+            answers: Sequence[Suggestion | Exception | None]
+            try:
+                answers = await self._step(tuner_id, [ask for ask, _ in waiting])
+            except Exception as error:
+                answers = [error] * len(waiting)
+            for (ask, future), answer in zip(waiting, answers, strict=True):
+                if answer is None:
+                    self._waiting[tuner_id].append((ask, future))
+                elif future.cancelled():
+                    continue  # nobody waits any more; a worker that comes back gets the same trials
+                elif isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+        del self._waiting[tuner_id]
+
+    async def _step(self, tuner_id: UUID, asks: list[Ask]) -> list[Suggestion | None]:
+        view = await self._database.read(_look, tuner_id, asks)
+        proposals, is_exhausted = await asyncio.to_thread(_think, view) if view.n_new else ([], False)
+        return await self._database.write(
+            hand_out_trials, HandOut(tuner_id, asks, view.tuner.n_trials, proposals, is_exhausted)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a step sees of a tuner before it thinks."""
+
+    tuner: Tuner
+    n_new: int
+    history: list[Trial]
+    open_trials: list[Trial]
+
+
+def _look(connection: Connection, tuner_id: UUID, asks: Sequence[Ask]) -> _View:
+    tuner = tuners.get(connection, tuner_id)
+    open_trials = trials.list_open(connection, [tuner_id])
+    n_asked = sum(ask.count for ask in asks)
+    n_there = sum(trial.state is TrialState.queued for trial in open_trials)
+    workers = {ask.worker for ask in asks if ask.worker is not None}
+    n_there += sum(trial.state is TrialState.running and trial.worker in workers for trial in open_trials)
+    n_new = min(max(0, n_asked - n_there), n_left(tuner, Budget.from_json(tuner.budget)))
+    is_history_wanted = n_new > 0 and find(tuner.strategy).needs_history
+    history = [t for t in trials.list_all(connection, tuner_id) if has_ended(t)] if is_history_wanted else []
+    return _View(tuner, n_new, history, open_trials)
+
+
+def _think(view: _View) -> tuple[list[Proposal], bool]:
+    """The proposals wanted, and whether there are no more after them."""
+    tuner = view.tuner
+    objective = Objective.from_json(tuner.objective)
+    strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
+    # A strategy that comes to an end is asked for one more, to see whether there is one.
+    n_asked = view.n_new + (1 if strategy.is_finite else 0)
+    numbers = range(tuner.n_trials, tuner.n_trials + n_asked)
+    proposals = strategy.propose(
+        [_observation(trial, objective) for trial in view.history],
+        [trial.params for trial in view.open_trials],
+        [generator(tuner.seed, number) for number in numbers],
+    )
+    return proposals[: view.n_new], len(proposals) < n_asked
+
+
+def _observation(trial: Trial, objective: Objective) -> Observation:
+    has_score = trial.state in SCORED and trial.score is not None
+    values = (objective.loss(trial.score),) if has_score and trial.score is not None else None
+    return Observation(trial.number, trial.params, trial.state, values)
+
+
+class _Counter:
+    """Hands one tuner's trials out, ask by ask."""
+
+    def __init__(self, tuner: OpenTuner, open_trials: list[Trial], hand_out: HandOut) -> None:
+        self.tuner = tuner
+        self._queue = deque(trial for trial in open_trials if trial.state is TrialState.queued)
+        self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
+        for trial in open_trials:
+            if trial.state is TrialState.running:
+                self._held[trial.worker].append(trial)
+        # Proposals are for certain numbers: somebody else may have taken those since.
+        is_fresh = hand_out.first == tuner.tuner.n_trials
+        self._proposals = deque(hand_out.proposals if is_fresh else [])
+        self._are_the_last = is_fresh and hand_out.is_exhausted
+
+    def serve(self, ask: Ask) -> list[Trial] | None:
+        """The trials for one ask; None, with nothing done, where more proposals are needed first."""
+        held = self._held[ask.worker][: ask.count] if ask.worker is not None else []
+        n_missing = min(ask.count - len(held), self.tuner.n_free)
+        n_queued = min(n_missing, len(self._queue))
+        n_new = min(n_missing - n_queued, self.tuner.n_left)
+        if n_new > len(self._proposals) and not self._are_the_last:
+            return None
+        given = [self._queue.popleft() for _ in range(n_queued)]
+        for _ in range(min(n_new, len(self._proposals))):
+            proposal = self._proposals.popleft()
+            given.append(self.tuner.propose(proposal.params, proposal.why))
+        for trial in given:
+            self.tuner.hand_out(trial, ask.worker)
+            self._held[ask.worker].append(trial)
+        if self._are_the_last and not self._proposals:
+            self.tuner.tuner.is_exhausted = True
+        return [*held, *given]
+
+
+def hand_out_trials(
+    transaction: Transaction, requests: Sequence[HandOut]
+) -> list[list[Suggestion | None] | DomainError]:
+    """Each ask's trials, in the order of the asks; None for those that need another step.
+
+    Records `trial_start` for each trial handed out, and `tuner_end` where nothing is left to try.
+    """
+    tuner_ids = {request.tuner_id for request in requests}
+    opened = open_tuners(transaction, tuner_ids)
+    open_trials: defaultdict[UUID, list[Trial]] = defaultdict(list)
+    for trial in trials.list_open(transaction.connection, tuner_ids):
+        open_trials[trial.tuner_id].append(trial)
+    served: list[list[list[Trial] | None] | None] = []
+    for request in requests:
+        tuner = opened.get(request.tuner_id)
+        if tuner is None:
+            served.append(None)
+            continue
+        counter = _Counter(tuner, [*open_trials[request.tuner_id], *tuner.added.values()], request)
+        served.append([counter.serve(ask) for ask in request.asks])
+    save_tuners(transaction, opened.values())
+    return [
+        UnknownTuner(request.tuner_id)
+        if given is None
+        else [_suggestion(opened[request.tuner_id], ask, found) for ask, found in zip(request.asks, given, strict=True)]
+        for request, given in zip(requests, served, strict=True)
+    ]
+
+
+def _suggestion(tuner: OpenTuner, ask: Ask, given: list[Trial] | None) -> Suggestion | None:
+    if given is None:
+        return None
+    state = tuner.tuner.state
+    is_short = len(given) < ask.count and state is TunerState.active
+    return Suggestion(given, state, _RETRY_AFTER_S if is_short else None)

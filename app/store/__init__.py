@@ -1,0 +1,12 @@
+"""SQL, and nothing but; no decisions.
+
+A store function is a plain function of a `Connection`; `Database` decides where it runs. May import `domain`.
+
+    database.py   Database: read in a reader thread, write through the writer
+    writer.py     group commit: every write is a batch, a single write a batch of one
+    engines.py    how the two databases are opened
+    faults.py     what the drivers' errors mean
+    migrate.py    the schema is brought up to date at start
+    tables.py     the tables; types.py, how values are kept in both databases
+    events.py tuners.py trials.py runs.py   the queries, by noun
+"""

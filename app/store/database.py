@@ -1,0 +1,68 @@
+"""The bridge between the asynchronous edges and the synchronous store."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection
+
+from app.store.engines import open_readers, open_writer
+from app.store.faults import translate
+from app.store.writer import Operation, Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+A = TypeVar("A")
+
+_READERS = 4
+
+
+class Database:
+    """Where queries run: reads in a few threads, writes through the one writer.
+
+    Made on a running event loop, and closed by `close`.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.on_events: Callable[[], None] = lambda: None
+        self._reading = open_readers(url, pool_size=_READERS)
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
+        self._writing = open_writer(url)
+        self._writer = Writer(self._writing, lambda: self.on_events())
+
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the query answers, from one state of the store.
+
+        Raises:
+            Unavailable: the store is away or busy.
+        """
+
+        def run() -> T:
+            try:
+                with self._reading.begin() as connection:
+                    return query(connection, *args, **kwargs)
+            except Exception as error:
+                meaning = translate(error)
+                if meaning is error:
+                    raise
+                raise meaning from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    async def write(self, operation: Operation[R, A], request: R) -> A:
+        """What the operation answers to this request, once that is committed.
+
+        Raises:
+            DomainError: what the operation answered instead; nothing of the request is done.
+            Unavailable: the store is away, busy or full; nothing is done.
+        """
+        return await self._writer.submit(operation, request)
+
+    async def close(self) -> None:
+        """Write what waits, and let go of all connections."""
+        await asyncio.to_thread(self._writer.close)
+        self._threads.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()

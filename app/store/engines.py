@@ -1,0 +1,92 @@
+"""How the two databases are opened: what every connection must be like before anything runs on it."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+_SQLITE_SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+
+
+class BadDatabaseUrl(ValueError):
+    """The database URL cannot be used; say sqlite:///path/to/file.db or postgresql://user@host/name."""
+
+
+def parse(url: str) -> URL:
+    """The URL with its driver named, and SQLite's path made absolute.
+
+    Raises:
+        BadDatabaseUrl: it is no URL of a database that we know.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadDatabaseUrl(BadDatabaseUrl.__doc__) from error
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed.set(database=str(Path(parsed.database).expanduser().absolute()))
+    raise BadDatabaseUrl(BadDatabaseUrl.__doc__)
+
+
+def open_writer(url: URL) -> Engine:
+    """The engine of the one writer: one connection, and on SQLite the lock from the start of each transaction."""
+    engine = _open(url, pool_size=1)
+    if url.get_backend_name() == "sqlite":
+        _begin_with(engine, "BEGIN IMMEDIATE")
+    return engine
+
+
+def open_readers(url: URL, pool_size: int) -> Engine:
+    """The engine of the readers: each transaction sees one state of the store, and can change nothing."""
+    if url.get_backend_name() == "sqlite":
+        engine = _open(url, pool_size=pool_size)
+        _begin_with(engine, "BEGIN")
+        event.listen(engine, "connect", _read_only)
+        return engine
+    return _open(url, pool_size=pool_size).execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+
+
+def _open(url: URL, pool_size: int) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5)
+        event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
+            "-c timezone=UTC -c synchronous_commit=on",
+        },
+    )
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # Transactions are begun by us: the driver would begin them late, and lose concurrent updates without a word.
+    connection.isolation_level = None
+    for name, value in _SQLITE_SETTINGS.items():
+        connection.execute(f"PRAGMA {name} = {value}")
+        actual = connection.execute(f"PRAGMA {name}").fetchone()[0]
+        if actual != value:
+            raise RuntimeError(
+                f"SQLite keeps {name} at {actual!r} instead of {value!r}: this disk cannot hold the store"
+            )
+
+
+def _read_only(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute("PRAGMA query_only = 1")
+
+
+def _begin_with(engine: Engine, statement: str) -> None:
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql(statement)

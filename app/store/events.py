@@ -1,0 +1,217 @@
+"""The log: events appended in commit order, and read back as they go out."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, insert, or_, select, text
+
+from app.domain.events import EVENT_TYPES, EpochEnd, Event
+from app.domain.values import Number, to_rfc3339
+from app.store.tables import events, tags
+
+# Any number will do; all replicas must use the same one.
+_ORDER_LOCK = 7_236_741_001
+CHANNEL = "tunetrack_events"
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events; an empty collection is any. `tags` are those of the event's run or tuner."""
+
+    types: frozenset[str] = frozenset()
+    run_ids: frozenset[UUID] = frozenset()
+    tuner_ids: frozenset[UUID] = frozenset()
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its number; `data` is the whole of it as one line of JSON."""
+
+    event_id: int
+    type: str
+    run_id: UUID | None
+    tuner_id: UUID | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEpoch:
+    """What one event of a run's history says."""
+
+    event_id: int
+    run_id: UUID
+    epoch: int
+    metrics: dict[str, Number]
+
+
+# run_id and tuner_id have columns, and stand in the body of no event.
+_COLUMNS_SHOWN = {
+    name: tuple(field.name for field in fields(event_type) if field.name in ("run_id", "tuner_id"))
+    for name, event_type in EVENT_TYPES.items()
+}
+_BODY_FIELDS = {
+    name: tuple(field.name for field in fields(event_type) if field.name not in ("run_id", "tuner_id"))
+    for name, event_type in EVENT_TYPES.items()
+}
+
+
+def append(connection: Connection, recorded: Sequence[tuple[Event, datetime, UUID | None]]) -> list[int]:
+    """Append events (each with its time and tuner) and answer their numbers, which rise in commit order.
+
+    The last thing that a transaction does: from here to its commit no other one can take a number.
+    """
+    rows = [
+        {
+            "type": event.type,
+            "timestamp": timestamp,
+            "run_id": getattr(event, "run_id", None),
+            "tuner_id": tuner_id,
+            "epoch": event.epoch if isinstance(event, EpochEnd) else None,
+            "body": orjson.dumps({name: getattr(event, name) for name in _BODY_FIELDS[event.type]}).decode(),
+        }
+        for event, timestamp, tuner_id in recorded
+    ]
+    if connection.dialect.name == "postgresql":
+        return _append_postgresql(connection, rows)
+    return _append_sqlite(connection, rows)
+
+
+def _append_sqlite(connection: Connection, rows: list[dict[str, Any]]) -> list[int]:
+    # There is one writer, and it holds the lock already: the next numbers are ours.
+    last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")).scalar() or 0
+    numbers = list(range(last + 1, last + 1 + len(rows)))
+    for number, row in zip(numbers, rows, strict=True):
+        row["event_id"] = number
+    connection.execute(insert(events), rows)
+    return numbers
+
+
+_APPEND = text(
+    """
+    INSERT INTO events (type, timestamp, run_id, tuner_id, epoch, body)
+    SELECT type, timestamp, run_id, tuner_id, epoch, body
+    FROM unnest(:types ::text[], :timestamps ::timestamptz[], :run_ids ::uuid[], :tuner_ids ::uuid[],
+                :epochs ::bigint[], :bodies ::text[])
+         WITH ORDINALITY AS event (type, timestamp, run_id, tuner_id, epoch, body, position)
+    ORDER BY position
+    RETURNING event_id
+    """
+)
+
+
+def _append_postgresql(connection: Connection, rows: list[dict[str, Any]]) -> list[int]:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ORDER_LOCK})
+    columns = {
+        "types": "type",
+        "timestamps": "timestamp",
+        "run_ids": "run_id",
+        "tuner_ids": "tuner_id",
+        "epochs": "epoch",
+        "bodies": "body",
+    }
+    numbers = connection.execute(_APPEND, {many: [row[one] for row in rows] for many, one in columns.items()})
+    event_ids = [row[0] for row in numbers]
+    connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+    return event_ids
+
+
+def last_event_id(connection: Connection) -> int:
+    """The number of the newest event, 0 while there is none."""
+    return connection.execute(select(func.max(events.c.event_id))).scalar() or 0
+
+
+def list_after(
+    connection: Connection, after: int, event_filter: EventFilter, limit: int
+) -> tuple[list[StoredEvent], int]:
+    """The next events after a number, at most `limit`, in order; and the number up to which these are all."""
+    rows = connection.execute(_matching(event_filter).where(events.c.event_id > after).limit(limit)).all()
+    found = [_read(row) for row in rows]
+    reached = found[-1].event_id if len(found) == limit else max(after, last_event_id(connection))
+    return found, reached
+
+
+def _matching(event_filter: EventFilter) -> Select[Any]:
+    query = select(events).order_by(events.c.event_id)
+    if event_filter.types:
+        query = query.where(events.c.type.in_(event_filter.types))
+    if event_filter.run_ids:
+        query = query.where(events.c.run_id.in_(event_filter.run_ids))
+    if event_filter.tuner_ids:
+        query = query.where(events.c.tuner_id.in_(event_filter.tuner_ids))
+    if event_filter.tags:
+        query = query.where(_has_a_tag(event_filter.tags))
+    return query
+
+
+def _has_a_tag(wanted: Collection[str]) -> ColumnElement[bool]:
+    owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
+    return exists().where(and_(owner, tags.c.tag.in_(wanted)))
+
+
+def _read(row: Row[Any]) -> StoredEvent:
+    head: dict[str, Any] = {"event_id": row.event_id, "type": row.type, "timestamp": to_rfc3339(row.timestamp)}
+    for name in _COLUMNS_SHOWN[row.type]:
+        head[name] = getattr(row, name)
+    data = orjson.dumps(head)[:-1] + b"," + row.body[1:].encode()
+    return StoredEvent(row.event_id, row.type, row.run_id, row.tuner_id, data)
+
+
+def find_epochs(connection: Connection, wanted: Collection[tuple[UUID, int]]) -> list[StoredEpoch]:
+    """What is stored of these (run, epoch) pairs; of each pair oldest first."""
+    if not wanted:
+        return []
+    if connection.dialect.name == "postgresql":
+        run_ids, epochs = zip(*wanted, strict=True)
+        rows = connection.execute(_FIND_EPOCHS, {"run_ids": list(run_ids), "epochs": list(epochs)}).all()
+        return [_read_epoch(row) for row in rows]
+    one = _epochs().where(events.c.run_id == bindparam("run"), events.c.epoch == bindparam("number"))
+    one = one.order_by(events.c.event_id)
+    return [
+        _read_epoch(row)
+        for run_id, epoch in wanted
+        for row in connection.execute(one, {"run": run_id, "number": epoch})
+    ]
+
+
+_FIND_EPOCHS = text(
+    """
+    SELECT event_id, run_id, epoch, body
+    FROM unnest(:run_ids ::uuid[], :epochs ::bigint[]) AS wanted (run_id, epoch)
+         JOIN events USING (run_id, epoch)
+    ORDER BY event_id
+    """
+)
+
+
+def list_epochs(connection: Connection, run_id: UUID, after_epoch: int | None) -> list[StoredEpoch]:
+    """A run's history after an epoch (None: all of it), by epoch."""
+    query = _epochs().where(events.c.run_id == run_id, events.c.epoch.is_not(None))
+    if after_epoch is not None:
+        query = query.where(events.c.epoch > after_epoch)
+    return [_read_epoch(row) for row in connection.execute(query.order_by(events.c.epoch, events.c.event_id))]
+
+
+def _epochs() -> Select[Any]:
+    return select(events.c.event_id, events.c.run_id, events.c.epoch, events.c.body)
+
+
+def _read_epoch(row: Row[Any]) -> StoredEpoch:
+    return StoredEpoch(row.event_id, row.run_id, row.epoch, orjson.loads(row.body)["metrics"])
+
+
+def tags_of(connection: Connection, found: Sequence[StoredEvent]) -> dict[int, frozenset[str]]:
+    """The tags of the run and the tuner of each of these events, by number; those without any are left out."""
+    owners = {owner for event in found for owner in (event.run_id, event.tuner_id) if owner is not None}
+    if not owners:
+        return {}
+    by_owner: defaultdict[UUID | None, set[str]] = defaultdict(set)
+    for owner, tag in connection.execute(select(tags.c.owner_id, tags.c.tag).where(tags.c.owner_id.in_(owners))):
+        by_owner[owner].add(tag)
+    both = {event.event_id: by_owner[event.run_id] | by_owner[event.tuner_id] for event in found}
+    return {event_id: frozenset(tags_found) for event_id, tags_found in both.items() if tags_found}

@@ -1,0 +1,48 @@
+"""What the drivers' errors mean for the caller: which are worth another try, and which are no fault of the request."""
+
+import sqlite3
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.domain.errors import DomainError, StorageFull, StoreBusy
+
+# Serialization failure, deadlock: the database undid the transaction, and a repeat may pass.
+_LOST_RACES = frozenset({"40001", "40P01"})
+# Lock or statement took too long, too many connections, a session or server that is being shut down or starts.
+_AWAY = ("55P03", "57", "53300", "08", "25P")
+_NO_ROOM = frozenset({"53100", "53200"})
+
+
+def is_lost_race(error: BaseException) -> bool:
+    """Whether the transaction was undone for the sake of another one, so that the same again may pass."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _LOST_RACES
+
+
+def translate(error: BaseException) -> BaseException:
+    """The domain's word for an error of the database that is no fault of the request; else the error itself."""
+    if isinstance(error, PoolTimeout):
+        return StoreBusy()
+    if not isinstance(error, DBAPIError):
+        return error
+    return _of_driver(error.orig) or error
+
+
+def _of_driver(error: BaseException | None) -> DomainError | None:
+    if isinstance(error, sqlite3.OperationalError):
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFull()
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return StoreBusy(f"The store cannot be written now ({error}); nothing was changed; try again later.")
+        if code == sqlite3.SQLITE_IOERR:
+            return StoreBusy("The store's disk does not answer as it should; nothing was changed; try again later.")
+    if isinstance(error, psycopg.Error):
+        state = error.sqlstate
+        if state in _NO_ROOM:
+            return StorageFull()
+        is_connection_lost = state is None and isinstance(error, psycopg.OperationalError)
+        if is_connection_lost or (state and (state in _LOST_RACES or state.startswith(_AWAY))):
+            return StoreBusy()
+    return None

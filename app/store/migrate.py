@@ -1,0 +1,64 @@
+"""The schema is brought up to date at start, from empty or from any older release."""
+
+import importlib.resources
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, text
+
+from app.store.engines import open_writer
+
+_MIGRATION_LOCK = 7_236_741_002
+
+
+class NewerSchema(RuntimeError):
+    """The database was made by a newer release of tunetrack; start that one, or restore a backup."""
+
+
+def scripts() -> Path:
+    """Where the migrations lie: inside the installed package, or beside it in a checkout."""
+    package = Path(str(importlib.resources.files("app")))
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's configuration, bound to a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(url: URL) -> None:
+    """Bring the schema up to date. Of several replicas that start at once, one does it and the others wait.
+
+    Raises:
+        NewerSchema: the database is ahead of this code; nothing was written.
+    """
+    engine = open_writer(url)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            config = configuration(connection)
+            present = current_revision(connection)
+            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            if present is not None and present not in known:
+                raise NewerSchema(NewerSchema.__doc__)
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that the database is at, None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision(connection: Connection) -> str | None:
+    """The revision that this code needs."""
+    return ScriptDirectory.from_config(configuration(connection)).get_current_head()

@@ -1,0 +1,133 @@
+"""The tables. The migrations make them; a test holds that both agree.
+
+tuners ─< trials          a tuner's row is locked for every change of its trials: it carries their counts
+   └────< runs >─ trial   a run may belong to a trial
+events                    the log: append-only, numbered in commit order; a run's history is its epoch_end events
+tags                      the tags of runs and tuners, one a row, for filters
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from app.store.types import Id, Instant, Json, Score
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tuners = Table(
+    "tuners",
+    metadata,
+    Column("tuner_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("space", Json, nullable=False),
+    Column("objective", Json, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("budget", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stop_reason", Text),
+    # Proposals are written with compare-and-set on n_trials: it is the next trial's number.
+    Column("n_trials", Integer, nullable=False),
+    Column("n_proposed", Integer, nullable=False),
+    Column("is_exhausted", Boolean, nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("best_trial_id", Id),
+    # What a creation with a client's own id was sent, so that a repeat is told from a conflict.
+    Column("body_digest", LargeBinary(16), nullable=False),
+    Column("create_time", Instant, nullable=False),
+    Column("update_time", Instant, nullable=False),
+    Index(None, "create_time", "tuner_id"),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("trial_id", Id, primary_key=True),
+    Column("tuner_id", Id, ForeignKey("tuners.tuner_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("params_digest", LargeBinary(16), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("score", Score),
+    Column("reason", Text),
+    Column("worker", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("why", Json, nullable=False),
+    Column("create_time", Instant, nullable=False),
+    Column("end_time", Instant),
+    UniqueConstraint("tuner_id", "number"),
+    Index(None, "tuner_id", "state", "number"),
+    Index(None, "tuner_id", "params_digest"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Id, primary_key=True),
+    Column("tuner_id", Id, ForeignKey("tuners.tuner_id", ondelete="SET NULL")),
+    Column("trial_id", Id, ForeignKey("trials.trial_id", ondelete="SET NULL")),
+    Column("name", Text, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("start_time", Instant, nullable=False),
+    Column("end_time", Instant),
+    Column("last_epoch", BigInteger),
+    Column("summary", Json, nullable=False),
+    Column("final_metrics", Json),
+    Column("body_digest", LargeBinary(16), nullable=False),
+    Index(None, "start_time", "run_id"),
+    Index(None, "tuner_id"),
+    Index(None, "trial_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("timestamp", Instant, nullable=False),
+    Column("run_id", Id),
+    Column("tuner_id", Id),
+    Column("epoch", BigInteger),
+    # The fields of the type as they go out, but for run_id and tuner_id: those have columns.
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+# Partial: most events have no tuner, and only epochs have an epoch.
+_of_a_run = events.c.run_id.is_not(None)
+_of_a_tuner = events.c.tuner_id.is_not(None)
+_of_an_epoch = events.c.epoch.is_not(None)
+Index(None, events.c.run_id, events.c.event_id, sqlite_where=_of_a_run, postgresql_where=_of_a_run)
+Index(None, events.c.tuner_id, events.c.event_id, sqlite_where=_of_a_tuner, postgresql_where=_of_a_tuner)
+Index(None, events.c.run_id, events.c.epoch, sqlite_where=_of_an_epoch, postgresql_where=_of_an_epoch)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("owner_id", Id, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Index(None, "tag"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,59 @@
+"""One group commit under way."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.domain.events import Event
+from app.store import clock, events
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """An event that will be stored with the transaction; its number is known once it is."""
+
+    event: Event
+    timestamp: datetime
+    tuner_id: UUID | None
+    event_id: int = 0
+
+
+class Transaction:
+    """The connection, the time, and the events recorded so far.
+
+    Events are stored last, all at once: their numbers must rise in commit order, and the lock that
+    makes them do so is held from there to the commit.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._records: list[Record] = []
+
+    @cached_property
+    def now(self) -> datetime:
+        """The database's time, the same for all that happens in this transaction."""
+        return clock.now(self.connection)
+
+    def record(self, event: Event, *, tuner_id: UUID | None = None, timestamp: datetime | None = None) -> Record:
+        """Store this event with the transaction.
+
+        Args:
+            tuner_id: the tuner that the event's run belongs to, where the event does not say itself.
+            timestamp: when it happened, if not now.
+        """
+        record = Record(event, timestamp or self.now, getattr(event, "tuner_id", tuner_id))
+        self._records.append(record)
+        return record
+
+    def store_events(self) -> bool:
+        """Store what was recorded; whether there was anything."""
+        if self._records:
+            numbers = events.append(
+                self.connection, [(record.event, record.timestamp, record.tuner_id) for record in self._records]
+            )
+            for record, event_id in zip(self._records, numbers, strict=True):
+                record.event_id = event_id
+        return bool(self._records)

@@ -1,0 +1,121 @@
+"""Tuners: the row that is locked for every change of its trials, and what is asked about them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, bindparam, insert, literal, select, tuple_, update
+
+from app.domain.errors import UnknownTuner
+from app.domain.states import TunerState, TunerStopReason
+from app.store.tables import tags, tuners
+from app.store.types import Id, Instant
+
+
+@dataclass(slots=True)
+class Tuner:
+    """A row of `tuners`; space, objective and budget in their JSON form."""
+
+    tuner_id: UUID
+    name: str
+    strategy: str
+    space: dict[str, Any]
+    objective: dict[str, Any]
+    seed: int
+    options: dict[str, Any]
+    budget: dict[str, Any]
+    tags: list[str]
+    state: TunerState
+    stop_reason: TunerStopReason | None
+    n_trials: int
+    n_proposed: int
+    is_exhausted: bool
+    counts: dict[str, int]
+    best_trial_id: UUID | None
+    body_digest: bytes
+    create_time: datetime
+    update_time: datetime
+
+
+_COLUMNS = tuple(column.name for column in tuners.columns)
+
+
+def _read(row: Row[Any]) -> Tuner:
+    tuner = Tuner(**row._mapping)
+    tuner.state = TunerState(tuner.state)
+    tuner.stop_reason = None if tuner.stop_reason is None else TunerStopReason(tuner.stop_reason)
+    return tuner
+
+
+def _row(tuner: Tuner) -> dict[str, Any]:
+    return {name: getattr(tuner, name) for name in _COLUMNS}
+
+
+def add(connection: Connection, added: Sequence[Tuner]) -> None:
+    """Add new tuners, with their tags."""
+    if added:
+        connection.execute(insert(tuners), [_row(tuner) for tuner in added])
+    tagged = [{"owner_id": tuner.tuner_id, "tag": tag} for tuner in added for tag in set(tuner.tags)]
+    if tagged:
+        connection.execute(insert(tags), tagged)
+
+
+def get(connection: Connection, tuner_id: UUID) -> Tuner:
+    """One tuner.
+
+    Raises:
+        UnknownTuner: there is none with this id.
+    """
+    row = connection.execute(select(tuners).where(tuners.c.tuner_id == tuner_id)).one_or_none()
+    if row is None:
+        raise UnknownTuner(tuner_id)
+    return _read(row)
+
+
+def find_many(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
+    """Those of these tuners that exist, as they are now and not locked."""
+    if not tuner_ids:
+        return {}
+    query = select(tuners).where(tuners.c.tuner_id.in_(tuner_ids))
+    return {row.tuner_id: _read(row) for row in connection.execute(query)}
+
+
+def lock(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
+    """Those of these tuners that exist, locked until the commit, always in the same order."""
+    if not tuner_ids:
+        return {}
+    query = select(tuners).where(tuners.c.tuner_id.in_(tuner_ids)).order_by(tuners.c.tuner_id)
+    query = query.with_for_update(key_share=True)
+    return {row.tuner_id: _read(row) for row in connection.execute(query)}
+
+
+_CHANGING = ("state", "stop_reason", "n_trials", "n_proposed", "is_exhausted", "counts", "best_trial_id", "update_time")
+_SAVE = (
+    update(tuners)
+    .where(tuners.c.tuner_id == bindparam("this_id"))
+    .values({name: bindparam(name) for name in _CHANGING})
+)
+
+
+def save(connection: Connection, changed: Sequence[Tuner]) -> None:
+    """Write what changes in the life of a tuner. The rows must be locked."""
+    if changed:
+        connection.execute(
+            _SAVE,
+            [{"this_id": tuner.tuner_id} | {name: getattr(tuner, name) for name in _CHANGING} for tuner in changed],
+        )
+
+
+Key = tuple[datetime, UUID]
+"""Where a tuner stands in the list: its time of creation and id."""
+
+
+def list_page(connection: Connection, after: Key | None, limit: int) -> list[Tuner]:
+    """Tuners, newest first, after (in this order) a key."""
+    query = select(tuners).order_by(tuners.c.create_time.desc(), tuners.c.tuner_id.desc()).limit(limit)
+    if after is not None:
+        mark = tuple_(literal(after[0], Instant), literal(after[1], Id))
+        query = query.where(tuple_(tuners.c.create_time, tuners.c.tuner_id) < mark)
+    return [_read(row) for row in connection.execute(query)]

@@ -1,0 +1,139 @@
+"""Group commit: every write is a batch, a single write is a batch of one.
+
+    request ─┐
+    request ─┼─> queue ─> one thread: BEGIN, each operation with all its requests, events, COMMIT ─> answers
+    request ─┘            (while it commits, the next batch gathers)
+
+A write operation takes the `Transaction` and a list of requests and gives a list of answers, each a value or a
+domain error; one request's error leaves its neighbours' effects alone. Nobody is answered before the commit.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+
+from app.domain.errors import DomainError, Unavailable
+from app.store.faults import is_lost_race, translate
+from app.store.transaction import Transaction
+
+R = TypeVar("R")
+A = TypeVar("A")
+Operation = Callable[[Transaction, Sequence[R]], Sequence[A | DomainError]]
+
+log = logging.getLogger(__name__)
+
+_MOST_IN_A_BATCH = 512
+_RETRIES = 6
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    operation: Operation[Any, Any]
+    request: Any
+    answer: "asyncio.Future[Any]"
+
+
+class Writer:
+    """The one thread of this process that writes.
+
+    Args:
+        on_events: called on the event loop after a commit that recorded events.
+    """
+
+    def __init__(self, engine: Engine, on_events: Callable[[], None]) -> None:
+        self._engine = engine
+        self._on_events = on_events
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Operation[R, A], request: R) -> "asyncio.Future[A]":
+        """The answer, once it is committed; or the error, with nothing of this request done."""
+        answer: asyncio.Future[A] = self._loop.create_future()
+        self._queue.put(_Waiting(operation, request, answer))
+        return answer
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            batch, is_open = self._take()
+            if batch:
+                answers, has_events = self._write(batch)
+                self._loop.call_soon_threadsafe(self._answer, batch, answers, has_events)
+
+    def _take(self) -> tuple[list[_Waiting], bool]:
+        batch: list[_Waiting] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            batch.append(waiting)
+            if len(batch) == _MOST_IN_A_BATCH:
+                return batch, True
+            try:
+                waiting = self._queue.get_nowait()
+            except Empty:
+                return batch, True
+        return batch, False
+
+    def _write(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
+        """The answers to a batch, in its order, and whether events were recorded. Never raises."""
+        try:
+            return self._commit_with_retries(batch)
+        except Exception as error:
+            meaning = translate(error)
+            if isinstance(meaning, Unavailable):
+                log.warning("nothing of a batch of %d was written: %s", len(batch), error)
+                return [meaning] * len(batch), False
+            if len(batch) == 1:
+                return [meaning], False
+            # One of them broke the batch: alone, each gets its own answer.
+            singles = [self._write([waiting]) for waiting in batch]
+            return [answers[0] for answers, _ in singles], any(has_events for _, has_events in singles)
+
+    def _commit_with_retries(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
+        for attempt in range(_RETRIES):
+            try:
+                return self._commit(batch)
+            except Exception as error:
+                if not is_lost_race(error) or attempt == _RETRIES - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
+        positions: dict[Operation[Any, Any], list[int]] = {}
+        for position, waiting in enumerate(batch):
+            positions.setdefault(waiting.operation, []).append(position)
+        answers: list[Any] = [None] * len(batch)
+        with self._engine.begin() as connection:
+            transaction = Transaction(connection)
+            for operation, members in positions.items():
+                given = operation(transaction, [batch[position].request for position in members])
+                for position, answer in zip(members, given, strict=True):
+                    answers[position] = answer
+            has_events = transaction.store_events()
+        return answers, has_events
+
+    def _answer(self, batch: list[_Waiting], answers: list[Any], has_events: bool) -> None:
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.answer.cancelled():
+                continue  # the client went away; what it asked for is done all the same
+            if isinstance(answer, Exception):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)
+        if has_events:
+            self._on_events()

@@ -1,0 +1,49 @@
+"""Random search: the baseline that needs no history, and is hard to beat where many workers ask at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from app.domain.space import IntRange, Space
+from app.domain.values import Params, Scalar
+from app.tuning.encoding import Encoding
+from app.tuning.strategy import Observation, Proposal, Strategy
+
+_WIDE = 2**32
+"""Above this many integers the 53 bits of a coordinate no longer make all equally likely."""
+
+
+class Random(Strategy):
+    """Independent draws, uniform over the space.
+
+    Source: Bergstra, Bengio 2012, J. Machine Learning Research 13.
+    """
+
+    key: ClassVar[str] = "random"
+    aliases: ClassVar[tuple[str, ...]] = ("random_search",)
+    description: ClassVar[str] = "Independent draws, uniform over the space (in the logarithm where a range is log)."
+    needs_history: ClassVar[bool] = False
+
+    def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
+        super().__init__(space, options)
+        self._encoding = Encoding(space)
+        self._wide = [
+            (name, spec)
+            for name in space.order
+            if isinstance(spec := space.specs[name], IntRange) and not spec.log and spec.size > _WIDE
+        ]
+
+    def propose(
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[np.random.Generator]
+    ) -> list[Proposal]:
+        """One draw for each generator."""
+        return [Proposal(self._draw(rng), {"strategy": self.key, "phase": "startup"}) for rng in rngs]
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, Scalar]:
+        params = self._encoding.decode(rng.random(self._encoding.size))
+        for name, spec in self._wide:
+            index = rng.integers(spec.size - 1, endpoint=True, dtype=np.uint64)
+            if name in params:
+                params[name] = spec.value_at(int(index))
+        return params

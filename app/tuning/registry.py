@@ -1,0 +1,23 @@
+"""The strategies that exist, by name."""
+
+from app.domain.errors import UnknownStrategy
+from app.tuning.auto import Auto
+from app.tuning.grid import Grid
+from app.tuning.random import Random
+from app.tuning.strategy import Strategy
+
+STRATEGIES: dict[str, type[Strategy]] = {strategy.key: strategy for strategy in (Auto, Random, Grid)}
+
+_BY_NAME = {name: strategy for strategy in STRATEGIES.values() for name in (strategy.key, *strategy.aliases)}
+
+
+def find(name: str) -> type[Strategy]:
+    """The strategy of this name or alias, in whatever case.
+
+    Raises:
+        UnknownStrategy: there is none.
+    """
+    strategy = _BY_NAME.get(name.lower())
+    if strategy is None:
+        raise UnknownStrategy(name, known=list(STRATEGIES))
+    return strategy

@@ -1,0 +1,96 @@
+"""What every strategy is: from the space, the history and random numbers to proposals. No state, no I/O."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from app.domain.errors import InvalidRequest
+from app.domain.space import Space
+from app.domain.states import TrialState
+from app.domain.values import Params, Scalar
+
+_UINT64_MASK = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An ended trial, as strategies see it.
+
+    Args:
+        values: one per objective, lower is better; None for a trial that failed or was infeasible.
+    """
+
+    number: int
+    params: Params
+    state: TrialState
+    values: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Parameters to try, in the order of the space.
+
+    Args:
+        why: how they were chosen, for people: at least `strategy` and `phase` (`startup` or `model`).
+    """
+
+    params: dict[str, Scalar]
+    why: dict[str, Any]
+
+
+class Strategy(ABC):
+    """An algorithm that proposes parameters.
+
+    An instance may be thrown away after each call, or shared by threads: what it remembers is a cache, never state.
+
+    Attributes:
+        key: the canonical name; `aliases` are understood too. Lower case.
+        options_schema: JSON schema of the options, an object without additional properties.
+        needs_history: whether `propose` looks at `history`; if not, the caller passes none.
+        is_finite: whether it has all been tried one day; only then fewer proposals may come than are asked for.
+    Raises:
+        InvalidRequest: options that this strategy does not have, or values that they cannot take.
+    """
+
+    key: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    description: ClassVar[str]
+    options_schema: ClassVar[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
+    needs_history: ClassVar[bool]
+    is_finite: ClassVar[bool] = False
+
+    def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
+        known = self.options_schema["properties"]
+        for option in options:
+            if option not in known:
+                has = f"Its options are: {', '.join(known)}." if known else "It has no options."
+                raise InvalidRequest(f"The strategy {self.key} does not know this option. {has}", "options", option)
+        self.space = space
+
+    @abstractmethod
+    def propose(
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[np.random.Generator]
+    ) -> list[Proposal]:
+        """What to try next; fewer proposals than asked for when the space is exhausted.
+
+        Args:
+            history: all ended trials.
+            pending: the parameters of trials that are queued or running.
+            rngs: one `generator` for each proposal wanted, in the order of the trials' numbers. Proposals asked for
+                together are those that would be given one after the other, the earlier ones then being pending.
+        """
+
+
+def generator(seed: int, number: int) -> np.random.Generator:
+    """The random numbers for one trial: the same in every process and on every platform, however often it is asked.
+
+    Args:
+        seed: the tuner's, any signed 64-bit integer.
+        number: the trial's.
+    """
+    # Philox scrambles its key thoroughly by design, so that neighbouring seeds and numbers have unrelated streams.
+    key = np.array([seed & _UINT64_MASK, number], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))

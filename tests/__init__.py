@@ -1,0 +1,1 @@
+"""Tests, as `app/` is laid out; `api/` and `live/` talk to the real command over HTTP."""

@@ -1,0 +1,1 @@
+"""The contract of `docs/api.md`, endpoint by endpoint, over HTTP."""

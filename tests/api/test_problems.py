@@ -1,0 +1,234 @@
+"""Every error is a problem document, whoever found it; and what is sent never comes back in one."""
+
+import gzip
+import json
+
+import httpx
+import pytest
+
+from tests.api.endpoints import OPTIONAL, POSTS, Things, make_things, send
+from tests.calls import JSON, PROBLEM, SPACE, answer, create_tuner, problem
+
+SECRET = "s3cr3t-9b1f"
+
+
+@pytest.fixture
+def things(client: httpx.Client) -> Things:
+    return make_things(client)
+
+
+def get_paths(things: Things) -> dict[str, str]:
+    """Every GET with a JSON answer."""
+    tuner, run = f"/v1/tuners/{things.tuner['tuner_id']}", f"/v1/runs/{things.run['run_id']}"
+    return {
+        "list_tuners": "/v1/tuners",
+        "get_tuner": tuner,
+        "list_trials": f"{tuner}/trials",
+        "get_best": f"{tuner}/best",
+        "snapshot": f"{tuner}/snapshot",
+        "get_trial": f"/v1/trials/{things.trial['trial_id']}",
+        "list_strategies": "/v1/strategies",
+        "list_runs": "/v1/runs",
+        "get_run": run,
+        "get_series": f"{run}/metrics",
+        "list_events": "/v1/events",
+        "stream_events": "/v1/events/stream",
+    }
+
+
+# ---- the framework's own ----
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/v1", "/v1/", "/v1/nothing", "/v2/tuners", "/v1/tuners/x/y/z", "//v1/runs"]
+)
+def test_an_unknown_path_is_not_found(client: httpx.Client, path: str) -> None:
+    problem(client.get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/tuners", {"GET", "POST"}),
+        ("DELETE", "/v1/runs", {"GET", "POST"}),
+        ("GET", "/v1/tuners/{tuner_id}/suggest", {"POST"}),
+        ("GET", "/v1/tuners/{tuner_id}/result", {"POST"}),
+        ("PUT", "/v1/tuners/{tuner_id}", {"GET"}),
+        ("POST", "/v1/tuners/{tuner_id}/best", {"GET"}),
+        ("GET", "/v1/runs/{run_id}/epochs", {"POST"}),
+        ("PUT", "/v1/runs/{run_id}/epochs/batch", {"POST"}),
+        ("GET", "/v1/runs/{run_id}/end", {"POST"}),
+        ("POST", "/v1/runs/{run_id}/metrics", {"GET"}),
+        ("POST", "/v1/events", {"GET"}),
+        ("POST", "/v1/events/stream", {"GET"}),
+        ("POST", "/v1/strategies", {"GET"}),
+        ("POST", "/healthz", {"GET"}),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(
+    client: httpx.Client, things: Things, method: str, path: str, allowed: set[str]
+) -> None:
+    path = path.format(tuner_id=things.tuner["tuner_id"], run_id=things.run["run_id"])
+    response = client.request(method, path)
+    problem(response, 405, "method-not-allowed")
+    assert allowed <= {name.strip() for name in response.headers["allow"].split(",")}
+
+
+@pytest.mark.parametrize("endpoint", POSTS)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+        "json",
+        "",
+    ],
+)
+def test_a_body_must_be_json_by_its_header(
+    client: httpx.Client, things: Things, endpoint: str, content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    content = json.dumps(things.body(endpoint)).encode()
+    problem(client.post(things.path(endpoint), content=content, headers=headers), 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("endpoint", POSTS)
+def test_a_compressed_body_is_refused(client: httpx.Client, things: Things, endpoint: str) -> None:
+    content = gzip.compress(json.dumps(things.body(endpoint)).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    problem(client.post(things.path(endpoint), content=content, headers=headers), 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+def test_json_may_be_spelled_in_several_ways(client: httpx.Client, content_type: str) -> None:
+    content = json.dumps({"space": SPACE}).encode()
+    answer(client.post("/v1/tuners", content=content, headers={"Content-Type": content_type}), 201)
+
+
+@pytest.mark.parametrize("endpoint", sorted(OPTIONAL))
+def test_no_body_at_all_means_an_empty_one(client: httpx.Client, things: Things, endpoint: str) -> None:
+    answer(client.post(things.path(endpoint)), 200, 201)
+
+
+@pytest.mark.parametrize("endpoint", sorted(set(POSTS) - OPTIONAL))
+def test_no_body_where_one_is_needed_is_refused(client: httpx.Client, things: Things, endpoint: str) -> None:
+    response = client.post(things.path(endpoint))
+    assert response.status_code in (400, 415, 422)
+    problem(response, response.status_code)
+    empty = send(client, things.path(endpoint), b"")
+    assert empty.status_code in (400, 422)
+    problem(empty, empty.status_code, "malformed-json", "invalid-request")
+
+
+# ---- what is unknown ----
+
+
+@pytest.mark.parametrize("endpoint", POSTS)
+def test_an_unknown_field_is_refused_by_name(client: httpx.Client, things: Things, endpoint: str) -> None:
+    body = things.body(endpoint) | {"typo_field": SECRET}
+    response = send(client, things.path(endpoint), body)
+    found = problem(response, 422, "invalid-request")
+    assert any("typo_field" in error["loc"] for error in found["errors"])
+    assert SECRET not in response.text
+
+
+@pytest.mark.parametrize("endpoint", POSTS)
+def test_an_unknown_query_parameter_of_a_write_is_refused(client: httpx.Client, things: Things, endpoint: str) -> None:
+    response = send(client, things.path(endpoint) + "?typo_field=1", things.body(endpoint))
+    problem(response, 422, "invalid-request")
+
+
+def test_an_unknown_query_parameter_of_a_read_is_refused(client: httpx.Client, things: Things) -> None:
+    for path in get_paths(things).values():
+        response = client.get(path, params={"typo_field": SECRET})
+        found = problem(response, 422, "invalid-request")
+        assert any("typo_field" in error["loc"] for error in found["errors"]), path
+        assert SECRET not in response.text
+
+
+def test_a_nested_unknown_field_is_refused(client: httpx.Client, things: Things) -> None:
+    for body in (
+        {"space": {"x": {"type": "float_range", "min": 0, "max": 1, "typo_field": 1}}},
+        {"space": SPACE, "budget": {"typo_field": 1}},
+        {"space": SPACE, "objective": {"metric": "m", "typo_field": 1}},
+    ):
+        problem(send(client, "/v1/tuners", body), 422)
+    epochs = {"epochs": [{"epoch": 0, "metrics": {"loss": 1.0}, "typo_field": 1}]}
+    problem(send(client, things.path("log_epochs"), epochs), 422, "invalid-request")
+
+
+# ---- what a problem tells, and what it does not ----
+
+
+def test_each_problem_has_a_request_id_of_its_own(client: httpx.Client) -> None:
+    ids = {problem(client.get("/nothing"), 404)["request_id"] for _ in range(5)}
+    assert len(ids) == 5
+
+
+def test_a_validation_error_names_each_place(client: httpx.Client) -> None:
+    body = {"space": SPACE, "seed": "x", "tags": [1, "ok", 2], "name": 5}
+    found = problem(send(client, "/v1/tuners", body), 422, "invalid-request")
+    for error in found["errors"]:
+        assert error.keys() == {"loc", "message"}
+        assert error["message"].strip()
+    places = [[part for part in error["loc"] if part != "body"] for error in found["errors"]]
+    assert sorted(places, key=str) == sorted([["seed"], ["tags", 0], ["tags", 2], ["name"]], key=str)
+
+
+@pytest.mark.parametrize("endpoint", POSTS)
+def test_what_was_sent_is_not_echoed(client: httpx.Client, things: Things, endpoint: str) -> None:
+    bodies: list[JSON] = [{name: {SECRET: SECRET} for name in things.body(endpoint)}]
+    bodies += [dict.fromkeys(things.body(endpoint), SECRET), {name: [SECRET] for name in things.body(endpoint)}]
+    for body in bodies:
+        response = send(client, things.path(endpoint), body)
+        if response.status_code != 201:
+            problem(response, 422)
+            values = json.loads(response.text)
+            for error in values.get("errors", []):
+                assert SECRET not in error["message"]
+    response = send(client, things.path(endpoint), f'{{"name": "{SECRET}", broken')
+    problem(response, 400, "malformed-json")
+    assert SECRET not in response.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nonsense",
+        "0",
+        "%00",
+        "..%2F..%2Fetc%2Fpasswd",
+        "'",
+        "%F0%9F%9A%80",
+        "%FF",
+        "a" * 3000,
+        "01890a5d-ac96-774b-bcce-b302099a8057x",
+    ],
+)
+def test_an_id_that_is_none_is_not_found(client: httpx.Client, name: str) -> None:
+    for path in (f"/v1/tuners/{name}", f"/v1/runs/{name}", f"/v1/trials/{name}", f"/v1/runs/{name}/metrics"):
+        problem(client.get(path), 404)
+    problem(client.post(f"/v1/runs/{name}/end"), 404)
+    problem(send(client, f"/v1/tuners/{name}/suggest", {}), 404)
+
+
+def test_a_problem_is_given_to_a_client_that_wants_html(client: httpx.Client) -> None:
+    response = client.get("/nothing", headers={"Accept": "text/html"})
+    assert response.headers["content-type"].split(";")[0] == PROBLEM
+
+
+def test_a_refused_write_changes_nothing(client: httpx.Client, things: Things) -> None:
+    for endpoint in POSTS:
+        send(client, things.path(endpoint), things.body(endpoint) | {"typo_field": 1})
+        send(client, things.path(endpoint) + "?typo_field=1", things.body(endpoint))
+    assert answer(client.get(f"/v1/runs/{things.run['run_id']}")) == things.run
+    assert answer(client.get(f"/v1/trials/{things.trial['trial_id']}")) == things.trial
+
+
+def test_an_error_leaves_the_connection_usable(client: httpx.Client) -> None:
+    for _ in range(3):
+        send(client, "/v1/tuners", b"\xff" * 100)
+        create_tuner(client)

@@ -1,0 +1,203 @@
+"""Snapshots: a tuner as JSON, and from JSON a tuner that goes on."""
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.calls import (
+    JSON,
+    SPACE,
+    answer,
+    create_tuner,
+    get_tuner,
+    list_all,
+    problem,
+    report,
+    suggest,
+)
+
+SEARCH: JSON = {
+    "name": "résumé 🚀",
+    "space": {
+        "lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": True},
+        "layers": {"type": "int_range", "min": 1, "max": 6},
+        "optimizer": {"type": "choice", "options": ["adam", "sgd", 3, 3.0, True]},
+        "nesterov": {"type": "flag", "when": {"optimizer": ["sgd"]}},
+    },
+    "objective": {"metric": "loss", "direction": "minimize"},
+    "strategy": "random",
+    "seed": 2**60 + 1,
+    "budget": {"max_trials": 40, "max_parallel": 20, "max_attempts": 2},
+    "tags": ["snap"],
+}
+SAME = ("number", "params", "state", "score", "reason", "attempt", "why")
+
+
+def snapshot(client: httpx.Client, tuner: JSON) -> JSON:
+    return answer(client.get(f"/v1/tuners/{tuner['tuner_id']}/snapshot"))
+
+
+def restore(client: httpx.Client, taken: JSON, **body: object) -> JSON:
+    return answer(client.post("/v1/tuners", json={"snapshot": taken} | body), 201)
+
+
+def trials_of(client: httpx.Client, tuner: JSON) -> list[JSON]:
+    return list_all(client, f"/v1/tuners/{tuner['tuner_id']}/trials")
+
+
+def with_history(client: httpx.Client, **body: object) -> JSON:
+    """A tuner that has seen something of everything, and of which nothing runs."""
+    tuner = create_tuner(client, **SEARCH | body)
+    trials = suggest(client, tuner, 6)
+    for number, trial in enumerate(trials[:4]):
+        report(client, tuner, trial_id=trial["trial_id"], score=[0.3, 0.1, "NaN", -0.0][number])
+    report(client, tuner, trial_id=trials[4]["trial_id"], state="infeasible", reason="no")
+    report(client, tuner, trial_id=trials[5]["trial_id"], score=0.2)
+    report(client, tuner, params={"lr": 0.01, "layers": 2, "optimizer": 3.0}, score=0.15)
+    return get_tuner(client, tuner)
+
+
+def test_a_snapshot_is_versioned(client: httpx.Client) -> None:
+    assert any("version" in name for name in snapshot(client, create_tuner(client)))
+
+
+def test_a_restored_tuner_is_the_same_under_another_id(client: httpx.Client) -> None:
+    tuner = with_history(client)
+    restored = restore(client, snapshot(client, tuner))
+    assert restored["tuner_id"] != tuner["tuner_id"]
+    apart = {"tuner_id", "best", "create_time", "update_time"}
+    assert {k: v for k, v in restored.items() if k not in apart} == {k: v for k, v in tuner.items() if k not in apart}
+    assert [restored["best"][name] for name in SAME] == [tuner["best"][name] for name in SAME]
+
+
+def test_a_restored_tuner_has_the_same_trials_with_ids_of_its_own(client: httpx.Client) -> None:
+    tuner = with_history(client)
+    restored = restore(client, snapshot(client, tuner))
+    before, after = trials_of(client, tuner), trials_of(client, restored)
+    assert [[trial[name] for name in SAME] for trial in after] == [[trial[name] for name in SAME] for trial in before]
+    assert not {trial["trial_id"] for trial in before} & {trial["trial_id"] for trial in after}
+    assert {trial["tuner_id"] for trial in after} == {restored["tuner_id"]}
+
+
+def test_a_restored_tuner_goes_on_with_the_same_proposals(client: httpx.Client) -> None:
+    tuner = with_history(client)
+    restored = restore(client, snapshot(client, tuner))
+    for count in (1, 5):
+        expected, found = suggest(client, tuner, count), suggest(client, restored, count)
+        assert [(one["number"], one["params"]) for one in found] == [(one["number"], one["params"]) for one in expected]
+
+
+def test_a_restored_grid_goes_on_where_it_was(client: httpx.Client) -> None:
+    space = {"a": {"type": "int_range", "min": 1, "max": 3}, "b": {"type": "flag"}}
+    tuner = create_tuner(client, space=space, strategy="grid")
+    done = suggest(client, tuner, 4)
+    for trial in done:
+        report(client, tuner, trial_id=trial["trial_id"], score=1.0)
+    restored = restore(client, snapshot(client, tuner))
+    rest = suggest(client, restored, 2)
+    assert len({(one["params"]["a"], one["params"]["b"]) for one in done + rest}) == 6
+    states = [report(client, restored, trial_id=trial["trial_id"], score=1.0)["tuner_state"] for trial in rest]
+    assert states == ["active", "completed"]
+
+
+def test_the_running_trials_of_a_snapshot_come_back_as_queued(client: httpx.Client) -> None:
+    tuner = create_tuner(client, **SEARCH)
+    running = suggest(client, tuner, 3, worker="gone")
+    report(client, tuner, trial_id=running[1]["trial_id"], score=0.5)
+    restored = restore(client, snapshot(client, tuner))
+    states = [trial["state"] for trial in trials_of(client, restored)]
+    assert states == ["queued", "completed", "queued"]
+    counts = {state: count for state, count in restored["counts"].items() if count}
+    assert counts == {"queued": 2, "completed": 1}
+    handed_out = suggest(client, restored, 3, worker="new")
+    assert [trial["number"] for trial in handed_out] == [0, 2, 3]
+    assert [trial["params"] for trial in handed_out[:2]] == [running[0]["params"], running[2]["params"]]
+
+
+def test_a_snapshot_of_a_restored_tuner_restores_the_same_again(client: httpx.Client) -> None:
+    first = restore(client, snapshot(client, with_history(client)))
+    second = restore(client, snapshot(client, first))
+    assert [[trial[name] for name in SAME] for trial in trials_of(client, second)] == [
+        [trial[name] for name in SAME] for trial in trials_of(client, first)
+    ]
+
+
+def test_a_completed_tuner_is_restored_as_completed(client: httpx.Client) -> None:
+    tuner = create_tuner(client, budget={"max_trials": 1})
+    report(client, tuner, trial_id=suggest(client, tuner)[0]["trial_id"], score=1.0)
+    restored = restore(client, snapshot(client, tuner))
+    assert (restored["state"], restored["stop_reason"]) == ("completed", "max_trials")
+
+
+def test_restoring_into_a_chosen_id_is_safe_to_repeat(client: httpx.Client) -> None:
+    taken = snapshot(client, with_history(client))
+    chosen = str(uuid.uuid4())
+    restored = restore(client, taken, tuner_id=chosen)
+    assert restored["tuner_id"] == chosen
+    assert answer(client.post("/v1/tuners", json={"snapshot": taken, "tuner_id": chosen}), 200) == restored
+    problem(client.post("/v1/tuners", json={"space": SPACE, "tuner_id": chosen}), 409, "id-conflict")
+
+
+def test_a_snapshot_of_a_big_tuner_comes_back_whole(client: httpx.Client) -> None:
+    tuner = create_tuner(client, seed=1)
+    for trial in suggest(client, tuner, 300):
+        report(client, tuner, trial_id=trial["trial_id"], score=trial["params"]["x"])
+    restored = restore(client, snapshot(client, tuner))
+    assert restored["counts"]["completed"] == 300
+    assert restored["best"]["score"] == get_tuner(client, tuner)["best"]["score"]
+
+
+@pytest.mark.parametrize("field", ["space", "name", "seed", "strategy"])
+def test_a_snapshot_stands_instead_of_a_definition(client: httpx.Client, field: str) -> None:
+    taken = snapshot(client, create_tuner(client))
+    value = {"space": SPACE, "name": "n", "seed": 1, "strategy": "grid"}[field]
+    problem(client.post("/v1/tuners", json={"snapshot": taken, field: value}), 422, "invalid-request")
+
+
+def paths_of(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in a JSON value."""
+    found = [path] if path else []
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found += paths_of(inner, (*path, key))
+    if isinstance(value, list):
+        for position, inner in enumerate(value):
+            found += paths_of(inner, (*path, position))
+    return found
+
+
+def replaced(value: object, path: tuple[str | int, ...], new: object) -> object:
+    """A JSON value with another one at a place."""
+    if not path:
+        return new
+    first, *rest = path
+    if isinstance(value, dict):
+        return value | {first: replaced(value[first], tuple(rest), new)}
+    assert isinstance(value, list)
+    assert isinstance(first, int)
+    return [*value[:first], replaced(value[first], tuple(rest), new), *value[first + 1 :]]
+
+
+@pytest.mark.parametrize("new", [None, "x", -1, 2**63, [], {}, 1e308], ids=repr)
+def test_a_damaged_snapshot_is_refused_or_still_makes_sense(client: httpx.Client, new: object) -> None:
+    tuner = create_tuner(client, **SEARCH)
+    trials = suggest(client, tuner, 2)
+    report(client, tuner, trial_id=trials[0]["trial_id"], score=0.5)
+    taken = snapshot(client, tuner)
+    for path in paths_of(taken):
+        response = client.post("/v1/tuners", json={"snapshot": replaced(taken, path, new)})
+        if response.status_code == 201:
+            # Not every change is damage; but what was taken must work.
+            restored = response.json()
+            assert response.request.url.path == "/v1/tuners"
+            assert get_tuner(client, restored) == restored
+            client.post(f"/v1/tuners/{restored['tuner_id']}/suggest", json={})
+            assert len(trials_of(client, restored)) == sum(get_tuner(client, restored)["counts"].values()), path
+        else:
+            problem(response, 422)
+
+
+@pytest.mark.parametrize("taken", [{}, {"version": 1}, {"version": 10**6, "trials": []}, [], "x", None, 1])
+def test_what_is_no_snapshot_is_refused(client: httpx.Client, taken: object) -> None:
+    problem(client.post("/v1/tuners", json={"snapshot": taken}), 422)

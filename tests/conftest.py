@@ -1,0 +1,129 @@
+"""Fixtures that start the real service; a test that asks for none of them starts nothing.
+
+backend ──> server ──> client      one service per backend and test process, shared: rely on no emptiness
+        └─> fresh_server           one of your own: kill it, restart it, fill it
+        └─> new_database           an empty database's URL, each time it is called
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import documented
+from tests.databases import Postgres, running_postgres
+from tests.server import CLEAN_EXITS, Server
+
+BACKENDS = ["sqlite", "postgres"]
+"""Each contract test runs once on each of these."""
+
+NewDatabase = Callable[[], str]
+
+
+class _Shared:
+    """What the tests of one process share: at most one PostgreSQL, and one service and client per backend."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._exits = ExitStack()
+        self._postgres: Postgres | None = None
+        self._servers: dict[str, Server] = {}
+        self._clients: dict[str, httpx.Client] = {}
+
+    def new_database(self, backend: str) -> str:
+        """The URL of an empty database."""
+        if backend == "sqlite":
+            number = len(list(self._folder.iterdir()))
+            folder = self._folder / str(number)
+            folder.mkdir()
+            return f"sqlite:///{folder / 'tunetrack.db'}"
+        return self.postgres().create_database()
+
+    def postgres(self) -> Postgres:
+        """The PostgreSQL server, started when it is first wanted."""
+        if self._postgres is None:
+            self._postgres = self._exits.enter_context(running_postgres())
+        return self._postgres
+
+    def server(self, backend: str) -> Server:
+        """The shared service on this backend, started when it is first wanted."""
+        if backend not in self._servers:
+            self._servers[backend] = self._exits.enter_context(Server(self.new_database(backend)))
+        return self._servers[backend]
+
+    def client(self, backend: str) -> httpx.Client:
+        """A client of the shared service."""
+        if backend not in self._clients:
+            self._clients[backend] = self._exits.enter_context(open_client(self.server(backend)))
+        return self._clients[backend]
+
+    def close(self) -> None:
+        """Stop everything; what the services wrote meanwhile must hold no trace of an unexpected error."""
+        with self._exits:
+            for client in self._clients.values():
+                client.close()
+            for backend, server in self._servers.items():
+                status = server.terminate()
+                assert status in CLEAN_EXITS, f"the service on {backend} ended with {status}:\n{server.log}"
+                assert "Traceback" not in server.log, f"the service on {backend} logged a trace:\n{server.log}"
+
+
+def open_client(server: Server) -> httpx.Client:
+    """A client of a service, which takes neither a 5xx nor an undocumented answer."""
+    hooks = {"response": [_refuse_5xx, documented.check]}
+    return httpx.Client(base_url=server.url, timeout=30.0, trust_env=False, event_hooks=hooks)
+
+
+def _refuse_5xx(response: httpx.Response) -> None:
+    if response.status_code >= 500:
+        response.read()
+        request = response.request
+        raise AssertionError(f"{request.method} {request.url} -> {response.status_code} {response.text}")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Shared]:
+    """What the tests of this process share; ask for the fixtures below instead."""
+    everything = _Shared(tmp_path_factory.mktemp("databases"))
+    yield everything
+    everything.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The database that this test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def new_database(shared: _Shared, backend: str) -> NewDatabase:
+    """Makes empty databases on the backend, and answers their URLs."""
+    return lambda: shared.new_database(backend)
+
+
+@pytest.fixture
+def server(shared: _Shared, backend: str) -> Server:
+    """The shared service: leave it running."""
+    return shared.server(backend)
+
+
+@pytest.fixture
+def client(shared: _Shared, backend: str) -> httpx.Client:
+    """A client of the shared service."""
+    return shared.client(backend)
+
+
+@pytest.fixture
+def fresh_server(new_database: NewDatabase) -> Iterator[Server]:
+    """A service of the test's own, on an empty database."""
+    with Server(new_database()) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_client(fresh_server: Server) -> Iterator[httpx.Client]:
+    """A client of the test's own service; it works again after a restart."""
+    with open_client(fresh_server) as client:
+        yield client

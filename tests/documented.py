@@ -1,0 +1,89 @@
+"""Holds every answer that a test receives against the committed OpenAPI document."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import httpx
+from openapi_schema_validator import OAS31Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
+_ROOT = "urn:openapi"
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The committed document."""
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _templates() -> list[tuple[re.Pattern[str], str]]:
+    """The paths, those without a variable first."""
+    paths = sorted(document()["paths"], key=lambda path: path.count("{"))
+    return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
+
+
+def find_path(path: str) -> str | None:
+    """The path of the document that a request's path belongs to."""
+    return next((template for pattern, template in _templates() if pattern.fullmatch(path)), None)
+
+
+@cache
+def _validator(pointer: str) -> OAS31Validator:
+    registry: Registry[Any] = Registry().with_resource(
+        _ROOT, Resource.from_contents(document(), default_specification=DRAFT202012)
+    )
+    return OAS31Validator({"$ref": f"{_ROOT}#{pointer}"}, registry=registry)
+
+
+def _point(*parts: str) -> str:
+    """A JSON pointer, as it stands in a URI."""
+    return "".join("/" + quote(part.replace("~", "~0").replace("/", "~1"), safe="~") for part in parts)
+
+
+def _look_up(pointer: str) -> dict[str, Any]:
+    """What a local reference (without its #) points to."""
+    found: Any = document()
+    for part in pointer.split("/")[1:]:
+        found = found[unquote(part).replace("~1", "/").replace("~0", "~")]
+    resolved: dict[str, Any] = found
+    return resolved
+
+
+def check(response: httpx.Response) -> None:
+    """Nothing, where the document knows such an answer to such a request.
+
+    Raises:
+        AssertionError: its status, its media type or its body is not as documented.
+    """
+    method = response.request.method.lower()
+    path = find_path(response.request.url.path)
+    if path is None or method not in document()["paths"][path]:
+        return
+    name = f"{method.upper()} {path} -> {response.status_code}"
+    status = str(response.status_code)
+    response.read()
+    assert status in document()["paths"][path][method]["responses"], f"{name} is not documented: {response.text[:500]}"
+    pointer = _point("paths", path, method, "responses", status)
+    pointer = _look_up(pointer).get("$ref", "#" + pointer).removeprefix("#")
+    content = _look_up(pointer).get("content", {})
+    media_type = response.headers.get("content-type", "").split(";")[0]
+    assert media_type in content or not response.content, f"{name} is {media_type}, documented are {list(content)}"
+    if media_type.endswith("json"):
+        validator = _validator(pointer + _point("content", media_type, "schema"))
+        error = next(validator.iter_errors(_sample(response.json())), None)
+        assert error is None, f"{name} is not as documented at {error and error.json_path}: {error and error.message}"
+
+
+def _sample(body: Any) -> Any:
+    """The body, with no more than a few items of a page: a thousand of one kind tell no more than three."""
+    if isinstance(body, dict) and isinstance(body.get("items"), list):
+        return body | {"items": body["items"][:3]}
+    return body

@@ -1,0 +1,145 @@
+"""The feed itself: what a stream cannot show from outside."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+
+from app.domain.errors import DomainError
+from app.domain.events import EpochEnd
+from app.service import feed as feed_module
+from app.service.feed import Feed
+from app.store.database import Database
+from app.store.engines import parse
+from app.store.events import EventFilter
+from app.store.migrate import migrate
+from app.store.transaction import Record, Transaction
+from tests.conftest import NewDatabase
+
+RUN = UUID(int=1)
+
+
+def record(transaction: Transaction, requests: Sequence[int]) -> list[Record | DomainError]:
+    """An epoch event per request."""
+    return [transaction.record(EpochEnd(RUN, number, {"loss": 0.5})) for number in requests]
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[tuple[Database, Feed]]:
+    """A feed over an empty database."""
+    migrate(parse(url))
+    database = Database(parse(url))
+    feed = Feed(database, head=0)
+    database.on_events = feed.wake
+    tail = asyncio.create_task(feed.run())
+    try:
+        yield database, feed
+    finally:
+        feed.close()
+        await tail
+        await database.close()
+
+
+async def follow(feed: Feed, n: int) -> list[int]:
+    """The ids of the first n events, read as a client does: it comes back with its last one when it is cut."""
+    found: list[int] = []
+    while len(found) < n:
+        found += await ids(feed.stream(found[-1] if found else 0, EventFilter()), n - len(found))
+    return found
+
+
+async def ids(stream: AsyncIterator[bytes], n: int) -> list[int]:
+    """The ids of the next n events."""
+    found: list[int] = []
+    async for chunk in stream:
+        found += [int(line[4:]) for line in chunk.split(b"\n") if line.startswith(b"id: ")]
+        if len(found) >= n:
+            break
+    return found
+
+
+def test_a_replay_joins_the_live_feed_without_gap_or_double(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "_PAGE", 7)
+    monkeypatch.setattr(feed_module, "_REMEMBERED", 20)
+    n = 400
+
+    async def body() -> list[list[int]]:
+        async with running(new_database()) as (database, feed):
+
+            async def write() -> None:
+                for start in range(0, n, 10):
+                    await asyncio.gather(*(database.write(record, number) for number in range(start, start + 10)))
+
+            async def read_from(after: int) -> list[int]:
+                return await ids(feed.stream(after, EventFilter()), n - after)
+
+            async def read_later() -> list[int]:
+                await asyncio.sleep(0)
+                return await read_from(0)
+
+            writing = asyncio.create_task(write())
+            readers = await asyncio.gather(*(read_later() for _ in range(5)))
+            await writing
+            return [*readers, await read_from(0), await read_from(n - 3)]
+
+    *whole, end = asyncio.run(asyncio.wait_for(body(), 60))
+    assert all(reader == list(range(1, n + 1)) for reader in whole)
+    assert end == [n - 2, n - 1, n]
+
+
+def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "_BUFFERED", 5)
+
+    async def body() -> tuple[list[int], list[int]]:
+        async with running(new_database()) as (database, feed):
+            slow = feed.stream(0, EventFilter())
+            await database.write(record, 0)
+            await anext(slow)
+            first = await ids(slow, 1)
+            quick = asyncio.create_task(follow(feed, 30))
+            for number in range(1, 30):
+                await database.write(record, number)
+            assert await quick == list(range(1, 31))
+            return first, await ids(slow, 1000)
+
+    first, rest = asyncio.run(asyncio.wait_for(body(), 60))
+    assert first == [1]
+    assert rest == list(range(2, 2 + len(rest)))
+    assert len(rest) < 29
+
+
+def test_a_quiet_stream_is_kept_alive(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "_KEEP_ALIVE_S", 0.0)
+    monkeypatch.setattr(feed_module, "_LOOK_EVERY_S", 0.01)
+
+    async def body() -> bytes:
+        async with running(new_database()) as (_, feed):
+            stream = feed.stream(None, EventFilter())
+            await anext(stream)
+            return await anext(stream)
+
+    assert asyncio.run(asyncio.wait_for(body(), 60)).startswith(b":")
+
+
+def test_closing_ends_every_stream_with_a_last_word(new_database: NewDatabase) -> None:
+    async def body() -> list[bytes]:
+        async with running(new_database()) as (_, feed):
+            streams = [feed.stream(None, EventFilter()) for _ in range(3)]
+            for stream in streams:
+                await anext(stream)
+            rest = [asyncio.create_task(_all(stream)) for stream in streams]
+            await asyncio.sleep(0)
+            feed.close()
+            return [await ended for ended in rest]
+
+    assert all(said.startswith(b":") for said in asyncio.run(asyncio.wait_for(body(), 60)))
+
+
+async def _all(stream: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in stream])
