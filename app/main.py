@@ -12,6 +12,7 @@ from app.api.application import State, build
 from app.api.state import Services
 from app.service.feed import Feed
 from app.service.suggest import Suggester
+from app.service.sweep import sweep_for_ever
 from app.store import events
 from app.store.database import Database
 
@@ -37,7 +38,9 @@ class Application:
             database.on_events = feed.wake
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())
+                sweeping = tasks.create_task(sweep_for_ever(database))
                 yield State(services=Services(database, Suggester(database), feed))
                 feed.close()
+                sweeping.cancel()
         finally:
             await database.close()

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests import documented
 from tests.databases import Postgres, running_postgres
 from tests.server import CLEAN_EXITS, Server
+
+settings.register_profile("tunetrack", deadline=None)  # no test asserts a duration
+settings.load_profile("tunetrack")
 
 BACKENDS = ["sqlite", "postgres"]
 """Each contract test runs once on each of these."""

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.fields import EpochNumber, body_digest, parse_id
+from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
-from app.api.problems import BODY_ERRORS, declared
+from app.api.problems import declared
 from app.api.run_models import (
     EndRequest,
     EpochAnswer,
@@ -32,10 +33,11 @@ from app.domain.errors import (
 )
 from app.domain.states import RunStatus
 from app.service.end import EndRun, end_runs
-from app.service.log_epochs import Epoch, LogEpochs, log_epochs
+from app.service.log_epochs import Epoch, LogEpochs, Logged, log_epochs
 from app.service.series import read_series
-from app.service.start import StartRun, start_runs
+from app.service.start import Started, StartRun, start_runs
 from app.store import runs
+from app.store.runs import Run as RunRow
 
 router = APIRouter(prefix="/v1", tags=["runs"], route_class=StrictRoute)
 
@@ -46,10 +48,12 @@ _FINISHED = EndRequest()
 @router.post(
     "/runs",
     status_code=201,
-    responses=declared(*BODY_ERRORS, UnknownTrial, InvalidRequest, IdConflict, TrialEnded)
+    response_model=Run,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownTrial, IdConflict, TrialEnded)
     | {200: {"model": Run, "description": "It was started before, by the same body."}},
 )
-async def start_run(request: Request, response: Response, body: RunRequest = _NOTHING_SAID) -> Run:
+async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Response:
     """Start a run. The same again under a chosen id is harmless."""
     wanted = StartRun(
         run_id=body.run_id,
@@ -60,43 +64,60 @@ async def start_run(request: Request, response: Response, body: RunRequest = _NO
         trial_id=body.trial_id,
         body_digest=b"" if body.run_id is None else body_digest(body),
     )
-    started = await services(request).database.write(start_runs, wanted)
-    response.status_code = 201 if started.is_new else 200
-    response.headers["Location"] = f"/v1/runs/{started.run.run_id}"
-    return Run.of(started.run)
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(start_runs, wanted, once), _show_started)
 
 
-_LOG_ERRORS = declared(*BODY_ERRORS, UnknownRun, InvalidRequest, DuplicateMetricKey, RunEnded)
+def _show_started(started: Started) -> Response:
+    location = {"Location": f"/v1/runs/{started.run.run_id}"}
+    return show(Run.of(started.run), 201 if started.is_new else 200, location)
 
 
-@router.post("/runs/{run_id}/epochs", responses=_LOG_ERRORS)
-async def log_epoch(request: Request, run_id: str, body: EpochRequest) -> EpochAnswer:
+_LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded)
+
+
+@router.post("/runs/{run_id}/epochs", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
+async def log_epoch(request: Request, run_id: str, body: EpochRequest) -> Response:
     """Log one epoch. Values that are stored already are harmless; another value for one of them is refused."""
     return await _log(request, run_id, [Epoch(body.epoch, body.metrics)])
 
 
-@router.post("/runs/{run_id}/epochs/batch", responses=_LOG_ERRORS)
+@router.post("/runs/{run_id}/epochs/batch", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
 @body_limit(4 * 2**20)
-async def log_epoch_batch(request: Request, run_id: str, body: EpochBatchRequest) -> EpochAnswer:
+async def log_epoch_batch(request: Request, run_id: str, body: EpochBatchRequest) -> Response:
     """Log several epochs, all or nothing."""
     return await _log(request, run_id, [Epoch(one.epoch, one.metrics, one.timestamp) for one in body.epochs])
 
 
-async def _log(request: Request, run_id: str, epochs: list[Epoch]) -> EpochAnswer:
+async def _log(request: Request, run_id: str, epochs: list[Epoch]) -> Response:
     wanted = LogEpochs(parse_id(run_id, UnknownRun), epochs)
-    logged = await services(request).database.write(log_epochs, wanted)
-    return EpochAnswer(
-        event_id=logged.last.event_id, accepted=logged.accepted, duplicates=logged.duplicates, should_stop=False
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(log_epochs, wanted, once), _show_logged)
+
+
+def _show_logged(logged: Logged) -> Response:
+    return show(
+        EpochAnswer(
+            event_id=logged.last.event_id, accepted=logged.accepted, duplicates=logged.duplicates, should_stop=False
+        )
     )
 
 
 @router.post(
-    "/runs/{run_id}/end", responses=declared(*BODY_ERRORS, UnknownRun, InvalidRequest, MissingObjective, RunEnded)
+    "/runs/{run_id}/end",
+    response_model=Run,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownRun, MissingObjective, RunEnded),
 )
-async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Run:
+async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Response:
     """End a run; where it belongs to a trial, this is the trial's result. The same again is harmless."""
     wanted = EndRun(parse_id(run_id, UnknownRun), RunStatus(body.status), body.final_metrics)
-    return Run.of(await services(request).database.write(end_runs, wanted))
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(end_runs, wanted, once), _show_ended)
+
+
+def _show_ended(run: RunRow) -> Response:
+    return show(Run.of(run))
 
 
 @router.get("/runs", responses=declared(InvalidRequest))

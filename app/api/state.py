@@ -1,6 +1,6 @@
 """What the composition root hands to the routes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from fastapi import Request
@@ -17,6 +17,7 @@ class Services:
     database: Database
     suggester: Suggester
     feed: Feed
+    keys_under_way: set[str] = field(default_factory=set)
 
 
 def services(request: Request) -> Services:

@@ -3,19 +3,21 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import parse_id
+from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import NUMBER, PageSize, PageToken, read_token, split
-from app.api.problems import BODY_ERRORS, declared
+from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import StrictRoute
 from app.api.trial_models import ResultAnswer, ResultRequest, Suggestion, SuggestRequest, Trial, TrialPage
 from app.domain.errors import InvalidRequest, ParamsOutOfSpace, TrialEnded, UnknownTrial, UnknownTuner
 from app.domain.states import TrialState
 from app.domain.values import from_json_number
-from app.service.report import Result, report
+from app.service.report import Reported, Result, report
+from app.service.suggest import Suggestion as Suggested
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
 
@@ -24,23 +26,38 @@ router = APIRouter(prefix="/v1", tags=["trials"], route_class=StrictRoute)
 _NOTHING_SAID = SuggestRequest()
 
 
-@router.post("/tuners/{tuner_id}/suggest", responses=declared(*BODY_ERRORS, UnknownTuner, InvalidRequest))
-async def suggest(request: Request, tuner_id: str, body: SuggestRequest = _NOTHING_SAID) -> Suggestion:
+@router.post(
+    "/tuners/{tuner_id}/suggest",
+    response_model=Suggestion,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownTuner),
+)
+async def suggest(request: Request, tuner_id: str, body: SuggestRequest = _NOTHING_SAID) -> Response:
     """What to try next: this worker's running trials first, then queued ones, then new ones."""
     tuner = parse_id(tuner_id, UnknownTuner)
-    answer = await services(request).suggester.suggest(tuner, body.worker, body.count)
-    return Suggestion(
-        trials=[Trial.of(trial) for trial in answer.trials],
-        tuner_state=answer.tuner_state,
-        retry_after_s=answer.retry_after_s,
+    suggester = services(request).suggester
+    return await answer_once(
+        request, lambda once: suggester.suggest(tuner, body.worker, body.count, once), _show_suggestion
+    )
+
+
+def _show_suggestion(suggested: Suggested) -> Response:
+    return show(
+        Suggestion(
+            trials=[Trial.of(trial) for trial in suggested.trials],
+            tuner_state=suggested.tuner_state,
+            retry_after_s=suggested.retry_after_s,
+        )
     )
 
 
 @router.post(
     "/tuners/{tuner_id}/result",
-    responses=declared(*BODY_ERRORS, UnknownTuner, UnknownTrial, InvalidRequest, ParamsOutOfSpace, TrialEnded),
+    response_model=ResultAnswer,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownTuner, UnknownTrial, ParamsOutOfSpace, TrialEnded),
 )
-async def report_result(request: Request, tuner_id: str, body: ResultRequest) -> ResultAnswer:
+async def report_result(request: Request, tuner_id: str, body: ResultRequest) -> Response:
     """What came of a trial; parameters that no trial has are an outside observation. The same again is harmless."""
     result = Result(
         tuner_id=parse_id(tuner_id, UnknownTuner),
@@ -50,11 +67,17 @@ async def report_result(request: Request, tuner_id: str, body: ResultRequest) ->
         score=None if body.score is None else from_json_number(body.score),
         reason=body.reason,
     )
-    reported = await services(request).database.write(report, result)
-    return ResultAnswer(
-        trial=Trial.of(reported.trial),
-        best=None if reported.best is None else Trial.of(reported.best),
-        tuner_state=reported.tuner_state,
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(report, result, once), _show_reported)
+
+
+def _show_reported(reported: Reported) -> Response:
+    return show(
+        ResultAnswer(
+            trial=Trial.of(reported.trial),
+            best=None if reported.best is None else Trial.of(reported.best),
+            tuner_state=reported.tuner_state,
+        )
     )
 
 

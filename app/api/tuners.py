@@ -7,8 +7,9 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import body_digest, parse_id
+from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
-from app.api.problems import BODY_ERRORS, declared
+from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import StrictRoute, body_limit
 from app.api.tuner_models import (
@@ -37,24 +38,31 @@ router = APIRouter(prefix="/v1", tags=["tuners"], route_class=StrictRoute)
 @router.post(
     "/tuners",
     status_code=201,
-    responses=declared(*BODY_ERRORS, InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, IdConflict)
+    response_model=Tuner,
+    openapi_extra=PARAMETER,
+    responses=declared_once(InvalidSpace, ParamsOutOfSpace, UnknownStrategy, IdConflict)
     | {200: {"model": Tuner, "description": "It was created before, by the same body."}},
 )
 @body_limit(64 * 2**20)
-async def create_tuner(request: Request, response: Response, body: TunerRequest) -> Tuner:
+async def create_tuner(request: Request, body: TunerRequest) -> Response:
     """Create a tuner from a space, or rebuild one from a snapshot. The same again under a chosen id is harmless."""
     database = services(request).database
     digest = body_digest(body)
     if body.snapshot is None:
         wanted = create.CreateTuner(body.tuner_id, _definition(body), digest)
-        created = await database.write(create.create_tuners, wanted)
-    else:
-        _check_sum(body.snapshot, (await request.json())["snapshot"])
-        rebuilt = _restoration(body, body.snapshot, digest)
-        created = await database.write(snapshot.restore_tuners, rebuilt)
-    response.status_code = 201 if created.is_new else 200
-    response.headers["Location"] = f"/v1/tuners/{created.tuner.tuner_id}"
-    return Tuner.of(created.tuner, created.best)
+        return await answer_once(
+            request, lambda once: database.write(create.create_tuners, wanted, once), _show_created
+        )
+    _check_sum(body.snapshot, (await request.json())["snapshot"])
+    rebuilt = _restoration(body, body.snapshot, digest)
+    return await answer_once(
+        request, lambda once: database.write(snapshot.restore_tuners, rebuilt, once), _show_created
+    )
+
+
+def _show_created(created: create.Created) -> Response:
+    location = {"Location": f"/v1/tuners/{created.tuner.tuner_id}"}
+    return show(Tuner.of(created.tuner, created.best), 201 if created.is_new else 200, location)
 
 
 def _definition(body: TunerRequest | SnapshotTuner) -> create.Definition:

@@ -2,8 +2,9 @@
 
     DomainError
     ├── NotFound       UnknownTuner, UnknownTrial, UnknownRun
-    ├── Invalid        InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, MissingObjective
-    ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded
+    ├── Invalid        InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, MissingObjective,
+    │                  IdempotencyKeyReused
+    ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded, IdempotencyInProgress
     ├── Unavailable    StoreBusy, StorageFull
     └── CorruptState
 
@@ -99,6 +100,10 @@ class MissingObjective(Invalid):
         )
 
 
+class IdempotencyKeyReused(Invalid):
+    """This Idempotency-Key was used for another request; send a new one with each new request."""
+
+
 class Conflict(DomainError):
     """The request contradicts what is stored; look at the present state before you send anything else."""
 
@@ -127,6 +132,10 @@ class RunEnded(Conflict):
 
 class TrialEnded(Conflict):
     """The trial has ended with another result and cannot change."""
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this Idempotency-Key is still under way; ask again after a moment."""
 
 
 class Unavailable(DomainError):

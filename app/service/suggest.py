@@ -22,6 +22,7 @@ from app.domain.states import SCORED, TrialState, TunerState
 from app.service.lifecycle import OpenTuner, has_ended, n_left, open_tuners, save_tuners
 from app.store import trials, tuners
 from app.store.database import Database
+from app.store.idempotency import Once
 from app.store.transaction import Transaction
 from app.store.trials import Trial
 from app.store.tuners import Tuner
@@ -46,17 +47,27 @@ class Ask:
 
     worker: str | None
     count: int
+    once: Once | None
+    answer: "asyncio.Future[Suggestion]"
+
+
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """Proposals for the trials from number `first` on, and whether there are no more after them."""
+
+    first: int
+    proposals: Sequence[Proposal]
+    are_the_last: bool
 
 
 @dataclass(frozen=True, slots=True)
 class HandOut:
-    """One step's asks, and the proposals thought of for the trials from number `first` on."""
+    """Trials for one ask; all the asks of a step share its thoughts."""
 
     tuner_id: UUID
-    asks: Sequence[Ask]
-    first: int
-    proposals: Sequence[Proposal]
-    is_exhausted: bool
+    worker: str | None
+    count: int
+    thoughts: Thoughts
 
 
 class Suggester:
@@ -64,50 +75,50 @@ class Suggester:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[UUID, list[tuple[Ask, asyncio.Future[Suggestion]]]] = {}
+        self._waiting: dict[UUID, list[Ask]] = {}
         self._steps: set[asyncio.Task[None]] = set()
 
-    async def suggest(self, tuner_id: UUID, worker: str | None, count: int) -> Suggestion:
+    async def suggest(self, tuner_id: UUID, worker: str | None, count: int, once: Once | None = None) -> Suggestion:
         """Up to `count` trials: those that this worker holds, then queued ones, then new ones.
 
         Raises:
             UnknownTuner: there is no such tuner.
+            Replay: the same was asked before, under the same Idempotency-Key.
         """
-        answer: asyncio.Future[Suggestion] = asyncio.get_running_loop().create_future()
+        ask = Ask(worker, count, once, asyncio.get_running_loop().create_future())
         is_under_way = tuner_id in self._waiting
-        self._waiting.setdefault(tuner_id, []).append((Ask(worker, count), answer))
+        self._waiting.setdefault(tuner_id, []).append(ask)
         if not is_under_way:
             steps = asyncio.create_task(self._answer_all(tuner_id))
             self._steps.add(steps)
             steps.add_done_callback(self._steps.discard)
-        return await answer
+        return await ask.answer
 
     async def _answer_all(self, tuner_id: UUID) -> None:
         """Step by step, until nobody waits for this tuner."""
-        while waiting := self._waiting[tuner_id]:
+        while asks := self._waiting[tuner_id]:
             self._waiting[tuner_id] = []
-            answers: Sequence[Suggestion | Exception | None]
+            answers: Sequence[Suggestion | BaseException | None]
             try:
-                answers = await self._step(tuner_id, [ask for ask, _ in waiting])
+                answers = await self._step(tuner_id, asks)
             except Exception as error:
-                answers = [error] * len(waiting)
-            for (ask, future), answer in zip(waiting, answers, strict=True):
+                answers = [error] * len(asks)
+            for ask, answer in zip(asks, answers, strict=True):
                 if answer is None:
-                    self._waiting[tuner_id].append((ask, future))
-                elif future.cancelled():
+                    self._waiting[tuner_id].append(ask)
+                elif ask.answer.cancelled():
                     continue  # nobody waits any more; a worker that comes back gets the same trials
-                elif isinstance(answer, Exception):
-                    future.set_exception(answer)
+                elif isinstance(answer, BaseException):
+                    ask.answer.set_exception(answer)
                 else:
-                    future.set_result(answer)
+                    ask.answer.set_result(answer)
         del self._waiting[tuner_id]
 
-    async def _step(self, tuner_id: UUID, asks: list[Ask]) -> list[Suggestion | None]:
+    async def _step(self, tuner_id: UUID, asks: list[Ask]) -> list[Suggestion | BaseException | None]:
         view = await self._database.read(_look, tuner_id, asks)
-        proposals, is_exhausted = await asyncio.to_thread(_think, view) if view.n_new else ([], False)
-        return await self._database.write(
-            hand_out_trials, HandOut(tuner_id, asks, view.tuner.n_trials, proposals, is_exhausted)
-        )
+        thoughts = await asyncio.to_thread(_think, view)
+        wanted = [(HandOut(tuner_id, ask.worker, ask.count, thoughts), ask.once) for ask in asks]
+        return await self._database.write_together(hand_out_trials, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,20 +144,20 @@ def _look(connection: Connection, tuner_id: UUID, asks: Sequence[Ask]) -> _View:
     return _View(tuner, n_new, history, open_trials)
 
 
-def _think(view: _View) -> tuple[list[Proposal], bool]:
-    """The proposals wanted, and whether there are no more after them."""
+def _think(view: _View) -> Thoughts:
     tuner = view.tuner
+    if view.n_new == 0:
+        return Thoughts(tuner.n_trials, [], are_the_last=False)
     objective = Objective.from_json(tuner.objective)
     strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
     # A strategy that comes to an end is asked for one more, to see whether there is one.
     n_asked = view.n_new + (1 if strategy.is_finite else 0)
-    numbers = range(tuner.n_trials, tuner.n_trials + n_asked)
     proposals = strategy.propose(
         [_observation(trial, objective) for trial in view.history],
         [trial.params for trial in view.open_trials],
-        [generator(tuner.seed, number) for number in numbers],
+        [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)],
     )
-    return proposals[: view.n_new], len(proposals) < n_asked
+    return Thoughts(tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
 
 
 def _observation(trial: Trial, objective: Objective) -> Observation:
@@ -158,22 +169,22 @@ def _observation(trial: Trial, objective: Objective) -> Observation:
 class _Counter:
     """Hands one tuner's trials out, ask by ask."""
 
-    def __init__(self, tuner: OpenTuner, open_trials: list[Trial], hand_out: HandOut) -> None:
+    def __init__(self, tuner: OpenTuner, open_trials: list[Trial], thoughts: Thoughts) -> None:
         self.tuner = tuner
         self._queue = deque(trial for trial in open_trials if trial.state is TrialState.queued)
         self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
         for trial in open_trials:
             if trial.state is TrialState.running:
                 self._held[trial.worker].append(trial)
-        # Proposals are for certain numbers: somebody else may have taken those since.
-        is_fresh = hand_out.first == tuner.tuner.n_trials
-        self._proposals = deque(hand_out.proposals if is_fresh else [])
-        self._are_the_last = is_fresh and hand_out.is_exhausted
+        # Proposals are for certain numbers: another replica may have taken those since.
+        is_fresh = thoughts.first == tuner.tuner.n_trials
+        self._proposals = deque(thoughts.proposals if is_fresh else [])
+        self._are_the_last = is_fresh and thoughts.are_the_last
 
-    def serve(self, ask: Ask) -> list[Trial] | None:
+    def serve(self, worker: str | None, count: int) -> list[Trial] | None:
         """The trials for one ask; None, with nothing done, where more proposals are needed first."""
-        held = self._held[ask.worker][: ask.count] if ask.worker is not None else []
-        n_missing = min(ask.count - len(held), self.tuner.n_free)
+        held = self._held[worker][:count] if worker is not None else []
+        n_missing = min(count - len(held), self.tuner.n_free)
         n_queued = min(n_missing, len(self._queue))
         n_new = min(n_missing - n_queued, self.tuner.n_left)
         if n_new > len(self._proposals) and not self._are_the_last:
@@ -183,17 +194,15 @@ class _Counter:
             proposal = self._proposals.popleft()
             given.append(self.tuner.propose(proposal.params, proposal.why))
         for trial in given:
-            self.tuner.hand_out(trial, ask.worker)
-            self._held[ask.worker].append(trial)
+            self.tuner.hand_out(trial, worker)
+            self._held[worker].append(trial)
         if self._are_the_last and not self._proposals:
             self.tuner.tuner.is_exhausted = True
         return [*held, *given]
 
 
-def hand_out_trials(
-    transaction: Transaction, requests: Sequence[HandOut]
-) -> list[list[Suggestion | None] | DomainError]:
-    """Each ask's trials, in the order of the asks; None for those that need another step.
+def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> list[Suggestion | DomainError | None]:
+    """Each ask's trials; None for those that need another step.
 
     Records `trial_start` for each trial handed out, and `tuner_end` where nothing is left to try.
     """
@@ -202,26 +211,27 @@ def hand_out_trials(
     open_trials: defaultdict[UUID, list[Trial]] = defaultdict(list)
     for trial in trials.list_open(transaction.connection, tuner_ids):
         open_trials[trial.tuner_id].append(trial)
-    served: list[list[list[Trial] | None] | None] = []
+    counters: dict[UUID, _Counter] = {}
+    served: list[list[Trial] | None] = []
     for request in requests:
         tuner = opened.get(request.tuner_id)
         if tuner is None:
             served.append(None)
             continue
-        counter = _Counter(tuner, [*open_trials[request.tuner_id], *tuner.added.values()], request)
-        served.append([counter.serve(ask) for ask in request.asks])
+        if request.tuner_id not in counters:
+            counters[request.tuner_id] = _Counter(tuner, open_trials[request.tuner_id], request.thoughts)
+        served.append(counters[request.tuner_id].serve(request.worker, request.count))
     save_tuners(transaction, opened.values())
     return [
-        UnknownTuner(request.tuner_id)
-        if given is None
-        else [_suggestion(opened[request.tuner_id], ask, found) for ask, found in zip(request.asks, given, strict=True)]
-        for request, given in zip(requests, served, strict=True)
+        _answer(request, opened.get(request.tuner_id), given) for request, given in zip(requests, served, strict=True)
     ]
 
 
-def _suggestion(tuner: OpenTuner, ask: Ask, given: list[Trial] | None) -> Suggestion | None:
+def _answer(request: HandOut, tuner: OpenTuner | None, given: list[Trial] | None) -> Suggestion | DomainError | None:
+    if tuner is None:
+        return UnknownTuner(request.tuner_id)
     if given is None:
         return None
     state = tuner.tuner.state
-    is_short = len(given) < ask.count and state is TunerState.active
+    is_short = len(given) < request.count and state is TunerState.active
     return Suggestion(given, state, _RETRY_AFTER_S if is_short else None)

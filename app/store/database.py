@@ -1,7 +1,7 @@
 """The bridge between the asynchronous edges and the synchronous store."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection
 
 from app.store.engines import open_readers, open_writer
 from app.store.faults import translate
+from app.store.idempotency import Once
 from app.store.writer import Operation, Writer
 
 P = ParamSpec("P")
@@ -51,14 +52,21 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
-    async def write(self, operation: Operation[R, A], request: R) -> A:
+    async def write(self, operation: Operation[R, A], request: R, once: Once | None = None) -> A:
         """What the operation answers to this request, once that is committed.
 
         Raises:
             DomainError: what the operation answered instead; nothing of the request is done.
             Unavailable: the store is away, busy or full; nothing is done.
+            Replay: the request was done before, under the same Idempotency-Key.
         """
-        return await self._writer.submit(operation, request)
+        return await self._writer.submit(operation, [(request, once)])[0]
+
+    async def write_together(
+        self, operation: Operation[R, A], requests: Sequence[tuple[R, Once | None]]
+    ) -> list[A | BaseException]:
+        """What the operation answers to each of these requests, seen at once; errors are those of `write`."""
+        return await asyncio.gather(*self._writer.submit(operation, requests), return_exceptions=True)
 
     async def close(self) -> None:
         """Write what waits, and let go of all connections."""

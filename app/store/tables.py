@@ -3,6 +3,7 @@
 tuners ─< trials          a tuner's row is locked for every change of its trials: it carries their counts
    └────< runs >─ trial   a run may belong to a trial
 events                    the log: append-only, numbered in commit order; a run's history is its epoch_end events
+idempotency               the first answers to requests with an Idempotency-Key, for a day
 tags                      the tags of runs and tuners, one a row, for filters
 """
 
@@ -130,4 +131,16 @@ tags = Table(
     Column("tag", Text, primary_key=True),
     Index(None, "tag"),
     sqlite_with_rowid=False,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key_digest", LargeBinary(16), primary_key=True),
+    Column("request_digest", LargeBinary(16), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", Json, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("create_time", Instant, nullable=False),
+    Index(None, "create_time"),
 )

@@ -4,6 +4,8 @@
     request ─┼─> queue ─> one thread: BEGIN, each operation with all its requests, events, COMMIT ─> answers
     request ─┘            (while it commits, the next batch gathers)
 
+Requests with an Idempotency-Key that was used before are answered from the store, without the operation.
+
 A write operation takes the `Transaction` and a list of requests and gives a list of answers, each a value or a
 domain error; one request's error leaves its neighbours' effects alone. Nobody is answered before the commit.
 """
@@ -13,15 +15,17 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from app.domain.errors import DomainError, Unavailable
+from app.domain.errors import DomainError, IdempotencyKeyReused, Unavailable
+from app.store import idempotency
 from app.store.faults import is_lost_race, translate
+from app.store.idempotency import Once, Replay, StoredAnswer
 from app.store.transaction import Transaction
 
 R = TypeVar("R")
@@ -30,7 +34,7 @@ Operation = Callable[[Transaction, Sequence[R]], Sequence[A | DomainError]]
 
 log = logging.getLogger(__name__)
 
-_MOST_IN_A_BATCH = 512
+_ENOUGH_FOR_A_BATCH = 512
 _RETRIES = 6
 
 
@@ -39,6 +43,7 @@ class _Waiting:
     operation: Operation[Any, Any]
     request: Any
     answer: "asyncio.Future[Any]"
+    once: Once | None
 
 
 class Writer:
@@ -51,16 +56,18 @@ class Writer:
     def __init__(self, engine: Engine, on_events: Callable[[], None]) -> None:
         self._engine = engine
         self._on_events = on_events
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[R, A], request: R) -> "asyncio.Future[A]":
-        """The answer, once it is committed; or the error, with nothing of this request done."""
-        answer: asyncio.Future[A] = self._loop.create_future()
-        self._queue.put(_Waiting(operation, request, answer))
-        return answer
+    def submit(
+        self, operation: Operation[R, A], requests: Sequence[tuple[R, Once | None]]
+    ) -> "list[asyncio.Future[A]]":
+        """The answers of requests that go together, once they are committed; or errors, with nothing of them done."""
+        together = [_Waiting(operation, request, self._loop.create_future(), once) for request, once in requests]
+        self._queue.put(together)
+        return [waiting.answer for waiting in together]
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -79,8 +86,8 @@ class Writer:
         batch: list[_Waiting] = []
         waiting = self._queue.get()
         while waiting is not None:
-            batch.append(waiting)
-            if len(batch) == _MOST_IN_A_BATCH:
+            batch += waiting
+            if len(batch) >= _ENOUGH_FOR_A_BATCH:
                 return batch, True
             try:
                 waiting = self._queue.get_nowait()
@@ -114,17 +121,22 @@ class Writer:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
-        positions: dict[Operation[Any, Any], list[int]] = {}
-        for position, waiting in enumerate(batch):
-            positions.setdefault(waiting.operation, []).append(position)
         answers: list[Any] = [None] * len(batch)
         with self._engine.begin() as connection:
             transaction = Transaction(connection)
+            known = idempotency.recall(connection, [waiting.once for waiting in batch if waiting.once is not None])
+            positions: dict[Operation[Any, Any], list[int]] = {}
+            for position, waiting in enumerate(batch):
+                answers[position] = _recalled(waiting, known)
+                if answers[position] is None:
+                    positions.setdefault(waiting.operation, []).append(position)
             for operation, members in positions.items():
                 given = operation(transaction, [batch[position].request for position in members])
                 for position, answer in zip(members, given, strict=True):
                     answers[position] = answer
             has_events = transaction.store_events()
+            if kept := _done_once(batch, answers):
+                idempotency.remember(connection, transaction.now, kept)
         return answers, has_events
 
     def _answer(self, batch: list[_Waiting], answers: list[Any], has_events: bool) -> None:
@@ -137,3 +149,20 @@ class Writer:
                 waiting.answer.set_result(answer)
         if has_events:
             self._on_events()
+
+
+def _recalled(waiting: _Waiting, known: Mapping[bytes, tuple[bytes, StoredAnswer]]) -> Exception | None:
+    """What a request with a key that was used before is answered."""
+    if waiting.once is None or waiting.once.key_digest not in known:
+        return None
+    request_digest, answer = known[waiting.once.key_digest]
+    return Replay(answer) if request_digest == waiting.once.request_digest else IdempotencyKeyReused()
+
+
+def _done_once(batch: Sequence[_Waiting], answers: Sequence[Any]) -> list[tuple[Once, StoredAnswer]]:
+    """The answers to keep: of what has a key and was done. What was refused had no effect, and may be asked again."""
+    return [
+        (waiting.once, waiting.once.render(answer))
+        for waiting, answer in zip(batch, answers, strict=True)
+        if waiting.once is not None and answer is not None and not isinstance(answer, Exception)
+    ]

@@ -31,29 +31,33 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        op.f("ix_events_run_id_epoch"),
-        "events",
-        ["run_id", "epoch"],
-        unique=False,
-        sqlite_where=sa.text("epoch IS NOT NULL"),
-        postgresql_where=sa.text("epoch IS NOT NULL"),
+        op.f("ix_events_run_id_epoch"), "events", ["run_id", "epoch"], unique=False, **_where("epoch IS NOT NULL")
     )
     op.create_index(
         op.f("ix_events_run_id_event_id"),
         "events",
         ["run_id", "event_id"],
         unique=False,
-        sqlite_where=sa.text("run_id IS NOT NULL"),
-        postgresql_where=sa.text("run_id IS NOT NULL"),
+        **_where("run_id IS NOT NULL"),
     )
     op.create_index(
         op.f("ix_events_tuner_id_event_id"),
         "events",
         ["tuner_id", "event_id"],
         unique=False,
-        sqlite_where=sa.text("tuner_id IS NOT NULL"),
-        postgresql_where=sa.text("tuner_id IS NOT NULL"),
+        **_where("tuner_id IS NOT NULL"),
     )
+    op.create_table(
+        "idempotency",
+        sa.Column("key_digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("request_digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("headers", types.Json(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("create_time", types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("key_digest", name=op.f("pk_idempotency")),
+    )
+    op.create_index(op.f("ix_idempotency_create_time"), "idempotency", ["create_time"], unique=False)
     op.create_table(
         "tags",
         sa.Column("owner_id", types.Id(), nullable=False),
@@ -144,22 +148,9 @@ def downgrade() -> None:
     op.drop_table("tuners")
     op.drop_index(op.f("ix_tags_tag"), table_name="tags")
     op.drop_table("tags")
-    op.drop_index(
-        op.f("ix_events_tuner_id_event_id"),
-        table_name="events",
-        sqlite_where=sa.text("tuner_id IS NOT NULL"),
-        postgresql_where=sa.text("tuner_id IS NOT NULL"),
-    )
-    op.drop_index(
-        op.f("ix_events_run_id_event_id"),
-        table_name="events",
-        sqlite_where=sa.text("run_id IS NOT NULL"),
-        postgresql_where=sa.text("run_id IS NOT NULL"),
-    )
-    op.drop_index(
-        op.f("ix_events_run_id_epoch"),
-        table_name="events",
-        sqlite_where=sa.text("epoch IS NOT NULL"),
-        postgresql_where=sa.text("epoch IS NOT NULL"),
-    )
+    op.drop_index(op.f("ix_idempotency_create_time"), table_name="idempotency")
+    op.drop_table("idempotency")
+    op.drop_index(op.f("ix_events_tuner_id_event_id"), table_name="events", **_where("tuner_id IS NOT NULL"))
+    op.drop_index(op.f("ix_events_run_id_event_id"), table_name="events", **_where("run_id IS NOT NULL"))
+    op.drop_index(op.f("ix_events_run_id_epoch"), table_name="events", **_where("epoch IS NOT NULL"))
     op.drop_table("events")

@@ -94,7 +94,7 @@ def test_what_waits_is_written_before_the_database_closes(new_database: NewDatab
 
     async def leave(database: Database) -> None:
         for number in range(50):
-            database._writer.submit(put_tags, f"{number:02}")
+            database._writer.submit(put_tags, [(f"{number:02}", None)])
 
     with_database(url, leave)
 

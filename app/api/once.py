@@ -1,0 +1,81 @@
+"""POST requests, done once however often they are sent with one Idempotency-Key."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from app.api.problems import BODY_ERRORS, declared
+from app.api.state import services
+from app.domain.errors import DomainError, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest
+from app.store.idempotency import Once, Replay, StoredAnswer
+
+A = TypeVar("A")
+
+PARAMETER: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "Chosen by the client: the same request with the same key is done once, and for 24 h"
+            " answered the same, with `Idempotent-Replayed: true`.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 250},
+        }
+    ]
+}
+"""What a route that calls `answer_once` says of it in the OpenAPI document."""
+
+
+def declared_once(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that calls `answer_once`."""
+    return declared(*BODY_ERRORS, InvalidRequest, IdempotencyKeyReused, IdempotencyInProgress, *errors)
+
+
+def show(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer as it goes out."""
+    return Response(model.model_dump_json(), status, headers, "application/json")
+
+
+async def answer_once(
+    request: Request, perform: Callable[[Once | None], Awaitable[A]], shown: Callable[[A], Response]
+) -> Response:
+    """The answer to what `perform` does; with a key that was used before, the first answer, and nothing is done.
+
+    Raises:
+        IdempotencyInProgress: the first request with this key is under way in this process.
+        IdempotencyKeyReused: the key was used for another request.
+    """
+    header = request.headers.get("idempotency-key")
+    if header is None:
+        return shown(await perform(None))
+    key = _parse(header)
+    under_way = services(request).keys_under_way
+    if key in under_way:
+        raise IdempotencyInProgress()
+    said = request.url.path.encode() + b"\n" + await request.body()
+    once = Once(key, blake2b(said, digest_size=16).digest(), lambda value: _stored(shown(value)))
+    under_way.add(key)
+    try:
+        return shown(await perform(once))
+    except Replay as replay:
+        answer = replay.answer
+        headers = {**answer.headers, "Idempotent-Replayed": "true"}
+        return Response(answer.body, answer.status, headers, "application/json")
+    finally:
+        under_way.discard(key)
+
+
+def _parse(header: str) -> str:
+    is_quoted = len(header) >= 2 and header[0] == header[-1] == '"'
+    key = header[1:-1] if is_quoted else header
+    if not 1 <= len(key) <= 250:
+        raise InvalidRequest("a key has 1 to 250 characters; a random UUID is a good one", "header", "Idempotency-Key")
+    return key
+
+
+def _stored(response: Response) -> StoredAnswer:
+    kept = {name: value for name, value in response.headers.items() if name == "location"}
+    return StoredAnswer(response.status_code, kept, bytes(response.body))

@@ -1,0 +1,29 @@
+"""What is kept for a time only is removed when its time is over."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from app.domain.errors import DomainError, Unavailable
+from app.store import idempotency
+from app.store.database import Database
+from app.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+_EVERY_S = 3600.0
+
+
+async def sweep_for_ever(database: Database) -> None:
+    """Now, and every hour: of several replicas each does it, which is harmless."""
+    while True:
+        try:
+            await database.write(sweep, None)
+        except Unavailable as error:
+            log.warning("the sweep waits for the store: %s", error)
+        await asyncio.sleep(_EVERY_S)
+
+
+def sweep(transaction: Transaction, requests: Sequence[None]) -> list[int | DomainError]:
+    """Remove the answers to Idempotency-Keys that are a day old; how many there were."""
+    return [idempotency.forget(transaction.connection, transaction.now) for _ in requests]
