@@ -2,7 +2,10 @@
 
 import asyncio
 import socket
+import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -14,7 +17,10 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.main import Application
-from app.store.engines import BadDatabaseUrl, parse
+from app.service.invariants import find_violations
+from app.store.backup import NotACopy, back_up
+from app.store.engines import BadDatabaseUrl, open_readers, parse
+from app.store.exclusive import Exclusive, InUse
 from app.store.migrate import NewerSchema, migrate
 
 cli = typer.Typer(
@@ -23,6 +29,16 @@ cli = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+_DEFAULT = "sqlite:///tunetrack.db"
+_Database = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNETRACK_DATABASE",
+        help="Where the data lies: sqlite:///path/to/file.db or postgresql://user@host/name.",
+    ),
+]
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -48,23 +64,52 @@ def serve(
     port: Annotated[
         int, typer.Option(envvar="TUNETRACK_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
     ] = 8000,
-    database: Annotated[
-        str,
-        typer.Option(
-            envvar="TUNETRACK_DATABASE",
-            help="Where the data lies: sqlite:///path/to/file.db or postgresql://user@host/name.",
-        ),
-    ] = "sqlite:///tunetrack.db",
+    database: _Database = _DEFAULT,
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""
-    url = _prepare(database)
-    listener = _listen(host, port)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-    application = Application(url)
-    server = _Server(application, f"tunetrack is listening on {address}, data in {_shown(url)}")
-    server.run(sockets=[listener])
-    if not server.started:
-        _fail("the service could not start; the lines above say why")
+    url = _parse(database)
+    with _holding(url):
+        _migrate(url)
+        listener = _listen(host, port)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        server = _Server(Application(url), f"tunetrack is listening on {address}, data in {_shown(url)}")
+        server.run(sockets=[listener])
+        if not server.started:
+            _fail("the service could not start; the lines above say why")
+
+
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")], database: _Database = _DEFAULT
+) -> None:
+    """Copy a SQLite database, consistently, also while the service runs."""
+    url = _parse(database)
+    try:
+        back_up(url, file)
+    except (NotACopy, OSError, sqlite3.Error) as error:
+        _fail(f"no copy was made: {error}")
+    typer.echo(f"{_shown(url)} was copied to {file.absolute()}")
+
+
+@cli.command()
+def check(database: _Database = _DEFAULT) -> None:
+    """Verify that the stored data agree with themselves; also while the service runs."""
+    url = _parse(database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        _fail(f"there is no database at {url.database}")
+    engine = open_readers(url, pool_size=1)
+    try:
+        with engine.begin() as connection:
+            found = list(find_violations(connection))
+    except SQLAlchemyError as error:
+        _fail_to_open(url, error)
+    finally:
+        engine.dispose()
+    for violation in found:
+        typer.echo(violation)
+    if found:
+        _fail(f"{len(found)} things are not as they must be in {_shown(url)}", status=1)
+    typer.echo(f"all is well in {_shown(url)}")
 
 
 class _Server(uvicorn.Server):
@@ -98,22 +143,34 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _prepare(database: str) -> URL:
-    """The database's URL, once its schema is up to date."""
+def _parse(database: str) -> URL:
     try:
-        url = parse(database)
+        return parse(database)
     except BadDatabaseUrl as error:
         _fail(f"--database {database!r}: {error}")
+
+
+@contextmanager
+def _holding(url: URL) -> Iterator[None]:
+    with ExitStack() as held:
+        try:
+            held.enter_context(Exclusive(url))
+        except InUse as error:
+            _fail(f"{error} ({_shown(url)})")
+        except OSError as error:
+            _fail(f"the database cannot be opened: {error.strerror} ({_shown(url)})")
+        yield
+
+
+def _migrate(url: URL) -> None:
+    """Bring the schema up to date, and warn of settings that lose data."""
     try:
-        if url.get_backend_name() == "sqlite" and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        migrate(url)
+        for doubt in migrate(url):
+            typer.echo(f"tunetrack: warning: {doubt}", err=True)
     except NewerSchema as error:
         _fail(f"{error} ({_shown(url)})")
     except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        _fail(f"the database cannot be opened: {reason} ({_shown(url)})")
-    return url
+        _fail_to_open(url, error)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -129,9 +186,14 @@ def _shown(url: URL) -> str:
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail_to_open(url: URL, error: Exception) -> NoReturn:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    _fail(f"the database cannot be opened: {reason} ({_shown(url)})")
+
+
+def _fail(message: str, status: int = 2) -> NoReturn:
     typer.echo(f"tunetrack: {message}", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(status)
 
 
 def main() -> None:

@@ -6,6 +6,8 @@
     start.py       a run begins      log_epochs.py   it tells      end.py   it ends, and with it its trial
     series.py      a run's curves
     lifecycle.py   the rules of trials and tuners that all of these share
+    invariants.py  what must be true of the store, for `tunetrack check`
+    sweep.py       what is kept for a time only
     feed.py        committed events to whoever watches
 
 A write operation (see `store/writer.py`) is a function of a transaction and a list of requests. May import

@@ -4,8 +4,10 @@ A store function is a plain function of a `Connection`; `Database` decides where
 
     database.py   Database: read in a reader thread, write through the writer
     writer.py     group commit: every write is a batch, a single write a batch of one
+    listener.py   what other replicas commit
     engines.py    how the two databases are opened
     faults.py     what the drivers' errors mean
+    exclusive.py  one process per SQLite file; durability.py, whether PostgreSQL keeps what it acknowledged
     migrate.py    the schema is brought up to date at start
     tables.py     the tables; types.py, how values are kept in both databases
     events.py tuners.py trials.py runs.py   the queries, by noun

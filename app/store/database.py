@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection
 from app.store.engines import open_readers, open_writer
 from app.store.faults import translate
 from app.store.idempotency import Once
+from app.store.listener import Listener
 from app.store.writer import Operation, Writer
 
 P = ParamSpec("P")
@@ -23,7 +24,8 @@ _READERS = 4
 class Database:
     """Where queries run: reads in a few threads, writes through the one writer.
 
-    Made on a running event loop, and closed by `close`.
+    Made on a running event loop, and closed by `close`. `on_events` is called on that loop when this or another
+    process has committed events.
     """
 
     def __init__(self, url: URL) -> None:
@@ -32,6 +34,12 @@ class Database:
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
         self._writing = open_writer(url)
         self._writer = Writer(self._writing, lambda: self.on_events())
+        loop = asyncio.get_running_loop()
+        self._listener = (
+            Listener(url, lambda: loop.call_soon_threadsafe(lambda: self.on_events()))
+            if url.get_backend_name() == "postgresql"
+            else None
+        )
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the query answers, from one state of the store.
@@ -70,6 +78,8 @@ class Database:
 
     async def close(self) -> None:
         """Write what waits, and let go of all connections."""
+        if self._listener is not None:
+            await asyncio.to_thread(self._listener.close)
         await asyncio.to_thread(self._writer.close)
         self._threads.shutdown()
         self._writing.dispose()

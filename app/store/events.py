@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from app.domain.events import EVENT_TYPES, EpochEnd, Event
 from app.domain.values import Number, to_rfc3339
-from app.store.tables import events, tags
+from app.store.tables import events, runs, tags
 
 # Any number will do; all replicas must use the same one.
 _ORDER_LOCK = 7_236_741_001
@@ -203,6 +203,13 @@ def _epochs() -> Select[Any]:
 
 def _read_epoch(row: Row[Any]) -> StoredEpoch:
     return StoredEpoch(row.event_id, row.run_id, row.epoch, orjson.loads(row.body)["metrics"])
+
+
+def list_orphans(connection: Connection) -> list[int]:
+    """The numbers of events of runs that do not exist."""
+    has_run = exists().where(runs.c.run_id == events.c.run_id)
+    query = select(events.c.event_id).where(events.c.run_id.is_not(None), ~has_run).order_by(events.c.event_id)
+    return list(connection.execute(query).scalars())
 
 
 def tags_of(connection: Connection, found: Sequence[StoredEvent]) -> dict[int, frozenset[str]]:

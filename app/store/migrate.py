@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, text
 
+from app.store.durability import doubts
 from app.store.engines import open_writer
 
 _MIGRATION_LOCK = 7_236_741_002
@@ -33,8 +34,11 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
-def migrate(url: URL) -> None:
+def migrate(url: URL) -> list[str]:
     """Bring the schema up to date. Of several replicas that start at once, one does it and the others wait.
+
+    Returns:
+        What an operator should know of the database, see `durability.doubts`.
 
     Raises:
         NewerSchema: the database is ahead of this code; nothing was written.
@@ -50,6 +54,7 @@ def migrate(url: URL) -> None:
             if present is not None and present not in known:
                 raise NewerSchema(NewerSchema.__doc__)
             command.upgrade(config, "head")
+            return doubts(connection)
     finally:
         engine.dispose()
 

@@ -166,6 +166,7 @@ class _LogLevels:
 
     def decode(self, coordinates: Sequence[float]) -> Scalar:
         (place,) = coordinates
+        # The ends come out exactly even where the line is too coarse to tell them from their neighbours.
         if place <= self._ends[0] or place >= self._ends[1]:
             return self._spec.value_at(0 if place <= self._ends[0] else self._last)
         index = round((self._log.distance(place) - self._margin) / self._step)

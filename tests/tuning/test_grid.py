@@ -50,6 +50,20 @@ def test_conditional_parameters_count_only_where_they_are_active() -> None:
     ]
 
 
+def test_the_child_of_an_inactive_parameter_is_left_out() -> None:
+    specs: dict[str, dict[str, Any]] = {
+        "a": {"type": "flag"},
+        "b": {"type": "flag", "when": {"a": [False]}},
+        "c": {"type": "flag", "when": {"b": [True]}},
+    }
+    assert combinations(specs, 100) == [
+        {"a": False, "b": False},
+        {"a": False, "b": True, "c": False},
+        {"a": False, "b": True, "c": True},
+        {"a": True},
+    ]
+
+
 @law
 @given(spaces(), st.integers(1, 12))
 def test_walked_step_by_step_or_at_once_the_grid_is_the_same_and_repeats_nothing(space: Space, n: int) -> None:

@@ -1,0 +1,35 @@
+"""A consistent copy of a SQLite database, also while a service writes to it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import URL
+
+
+class NotACopy(RuntimeError):
+    """There is no copy to be made like this."""
+
+
+def back_up(url: URL, target: Path) -> None:
+    """Copy the database into a new file.
+
+    Raises:
+        NotACopy: it is no SQLite file, or it does not exist, or the target does; the message says what to do.
+        sqlite3.Error, OSError: the copy failed; the target is removed again.
+    """
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        raise NotACopy("this copies SQLite files; for PostgreSQL use pg_dump, or the backups of your provider")
+    if not Path(url.database).exists():
+        raise NotACopy(f"there is no database at {url.database}")
+    if target.exists():
+        raise NotACopy(f"{target} exists already; nothing is overwritten, so choose another name")
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{url.database}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy, pages=1000, sleep=0)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise

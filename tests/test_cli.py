@@ -1,0 +1,172 @@
+"""The command, as an operator meets it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.service.invariants import find_violations
+from app.store.engines import open_writer, parse
+from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
+from tests.conftest import NewDatabase
+from tests.server import COMMAND, Server
+
+
+def tunetrack(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """One run of the command to its end."""
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=60, env=os.environ | env)
+
+
+def refused(done: subprocess.CompletedProcess[str], says: str, status: int = 2) -> None:
+    """One clear line, the right exit status, no trace."""
+    assert done.returncode == status, done
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def fill(client: httpx.Client) -> dict[str, object]:
+    """A tuner with a trial of each fate, and a run with a history."""
+    tuner = create_tuner(client, budget={"max_trials": 3})
+    trials = suggest(client, tuner, 3)
+    run = start_run(client, trial_id=trials[0]["trial_id"])
+    for epoch in (0, 2, 1):
+        log_epoch(client, run, epoch, score=epoch / 10, loss="NaN")
+    answer(client.post(f"/v1/runs/{run['run_id']}/end", json={}))
+    report(client, tuner, trial_id=trials[1]["trial_id"], state="failed", reason="OOM")
+    report(client, tuner, params={"x": 0.5}, score=0.1)
+    return run
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["backup", "--help"], ["check", "--help"]])
+def test_help_is_there(arguments: list[str]) -> None:
+    done = tunetrack(*arguments)
+    assert done.returncode == 0
+    assert "Usage: tunetrack" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    assert tunetrack("--version").stdout.startswith("tunetrack 0.")
+
+
+@pytest.mark.parametrize("url", ["mysql://somewhere/x", "nonsense", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_we_do_not_know_is_refused(url: str) -> None:
+    refused(tunetrack("serve", "--port", "0", "--database", url), "sqlite:///path/to/file.db or postgresql://")
+
+
+def test_a_database_that_does_not_answer_is_told_at_start() -> None:
+    refused(tunetrack("serve", "--port", "0", "--database", "postgresql://a:secret@127.0.0.1:1/x"), "cannot be opened")
+
+
+def test_a_password_is_never_shown() -> None:
+    done = tunetrack("serve", "--port", "0", "--database", "postgresql://a:secret@127.0.0.1:1/x")
+    assert "secret" not in done.stderr + done.stdout
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(b"this is no database, but long enough to be looked at" * 100)
+    refused(tunetrack("serve", "--port", "0", "--database", f"sqlite:///{path}"), "not a database")
+    assert path.read_bytes().startswith(b"this is no database")
+
+
+def test_a_folder_that_cannot_be_made_is_told() -> None:
+    refused(tunetrack("serve", "--port", "0", "--database", "sqlite:////proc/none/x.db"), "cannot be opened")
+
+
+def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
+    done = tunetrack("serve", "--port", str(server.port), "--database", f"sqlite:///{tmp_path / 'x.db'}")
+    refused(done, "cannot listen on 127.0.0.1:")
+
+
+def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    with Server(url) as first:
+        refused(tunetrack("serve", "--port", "0", "--database", url), f"Its process id is {first.pid}")
+        first.kill()
+        first.start()
+        assert answer(httpx.get(f"{first.url}/readyz"))["status"] == "ok"
+
+
+def test_a_newer_schema_is_refused_and_left_alone(new_database: NewDatabase) -> None:
+    url = new_database()
+    with Server(url):
+        pass
+    engine = open_writer(parse(url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '29991231_2359'"))
+    done = tunetrack("serve", "--port", "0", "--database", url)
+    assert done.returncode == 2
+    assert "newer release" in done.stderr
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "29991231_2359"
+    engine.dispose()
+
+
+def test_settings_come_from_the_environment_too(tmp_path: Path) -> None:
+    path = tmp_path / "from-env.db"
+    refused(tunetrack("serve", TUNETRACK_DATABASE="nonsense"), "nonsense")
+    assert "all is well" not in tunetrack("check", TUNETRACK_DATABASE=f"sqlite:///{path}").stdout
+    assert not path.exists()
+
+
+def test_a_backup_holds_what_was_there_and_passes_the_check(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with Server(f"sqlite:///{tmp_path / 'x.db'}") as server, httpx.Client(base_url=server.url) as client:
+        run = fill(client)
+        done = tunetrack("backup", str(copy), "--database", server.database)
+        assert done.returncode == 0, done.stderr
+        refused(tunetrack("backup", str(copy), "--database", server.database), "nothing is overwritten")
+        expected = answer(client.get(f"/v1/runs/{run['run_id']}"))
+    assert "all is well" in tunetrack("check", "--database", f"sqlite:///{copy}").stdout
+    with Server(f"sqlite:///{copy}") as server:
+        assert answer(httpx.get(f"{server.url}/v1/runs/{run['run_id']}")) == expected
+
+
+def test_backing_up_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    missing = f"sqlite:///{tmp_path / 'none.db'}"
+    refused(tunetrack("backup", str(tmp_path / "copy.db"), "--database", missing), "there is no database")
+    refused(tunetrack("check", "--database", missing), "there is no database")
+    refused(tunetrack("backup", "x.db", "--database", "postgresql://somewhere/x"), "pg_dump")
+    assert list(tmp_path.iterdir()) == []
+
+
+DAMAGES = {
+    "summary": "UPDATE runs SET summary = '{}'",
+    "last epoch": "UPDATE runs SET last_epoch = 7",
+    "events tell of its end": "DELETE FROM events WHERE type = 'training_end'",
+    "events tell of its start": "DELETE FROM events WHERE type = 'run_start'",
+    "its end is not what": "UPDATE runs SET final_metrics = '{\"score\":9.0}'",
+    "counts": "UPDATE trials SET state = 'queued' WHERE number = 2",
+    "not numbered": "UPDATE trials SET number = 17 WHERE number = 2",
+    "handed out": "UPDATE trials SET attempt = 9 WHERE number = 1",
+    "the event of its end says": "DELETE FROM events WHERE type = 'trial_end'",
+    "best trial": "UPDATE tuners SET best_trial_id = NULL",
+    "does not exist": "DELETE FROM runs",
+    "its trial is running": "UPDATE trials SET state = 'running' WHERE number = 0",
+}
+
+
+def test_the_check_finds_each_kind_of_damage(new_database: NewDatabase) -> None:
+    url = new_database()
+    with Server(url) as server, httpx.Client(base_url=server.url) as client:
+        fill(client)
+    assert "all is well" in tunetrack("check", "--database", url).stdout
+    engine = open_writer(parse(url))
+    for finding, damage in DAMAGES.items():
+        connection = engine.connect()
+        transaction = connection.begin()
+        connection.exec_driver_sql(damage)
+        found = list(find_violations(connection))
+        assert any(finding in violation for violation in found), (finding, found)
+        transaction.rollback()
+        connection.close()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(DAMAGES["summary"])
+    engine.dispose()
+    done = tunetrack("check", "--database", url)
+    assert done.returncode == 1
+    assert "its summary is not what its epochs fold to" in done.stdout
