@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from app.domain.errors import DomainError, MissingObjective, RunEnded, UnknownRun
 from app.domain.events import TrainingEnd
 from app.domain.goal import Direction, Objective
@@ -12,6 +14,7 @@ from app.domain.values import Number, from_json_number
 from app.service.lifecycle import OpenTuner, has_ended, open_tuners, save_tuners
 from app.service.report import end_once
 from app.store import runs, trials
+from app.store.locks import Rows, locking
 from app.store.runs import Run
 from app.store.transaction import Transaction
 from app.store.trials import Trial
@@ -32,6 +35,13 @@ class EndRun:
     final_metrics: Mapping[str, Number]
 
 
+def _rows(connection: Connection, requests: Sequence[EndRun]) -> Rows:
+    run_ids = {request.run_id for request in requests}
+    seen = runs.find_many(connection, run_ids)
+    return Rows({run.tuner_id for run in seen.values() if run.tuner_id is not None}, run_ids)
+
+
+@locking(_rows)
 def end_runs(transaction: Transaction, requests: Sequence[EndRun]) -> list[Run | DomainError]:
     """End runs; where one belongs to a trial, its result is told in the same transaction.
 

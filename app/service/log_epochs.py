@@ -13,6 +13,7 @@ from app.domain.summary import fold
 from app.domain.values import Number
 from app.store import events, runs
 from app.store.events import StoredEpoch
+from app.store.locks import Rows, locking
 from app.store.runs import Run
 from app.store.transaction import Record, Transaction
 
@@ -54,6 +55,7 @@ class _Known:
 _History = defaultdict[UUID, dict[int, _Known]]
 
 
+@locking(lambda _, requests: Rows(run_ids={request.run_id for request in requests}))
 def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[Logged | DomainError]:
     """Store what is new of these epochs. Records `epoch_end` for each epoch that brings something new."""
     locked = runs.lock(transaction.connection, {request.run_id for request in requests})

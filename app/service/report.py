@@ -13,6 +13,7 @@ from app.domain.states import TrialState, TunerState
 from app.domain.values import Scalar, to_json_number
 from app.service.lifecycle import OpenTuner, has_ended, open_tuners, params_digest, save_tuners
 from app.store import trials
+from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 from app.store.trials import Trial
 
@@ -42,6 +43,7 @@ class Reported:
     tuner_state: TunerState
 
 
+@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
 def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reported | DomainError]:
     """End the trials that these results are about. Records `trial_end`, and `tuner_end` where it was the last."""
     opened = open_tuners(transaction, {request.tuner_id for request in requests})

@@ -23,6 +23,7 @@ from app.service.lifecycle import OpenTuner, has_ended, n_left, open_tuners, sav
 from app.store import trials, tuners
 from app.store.database import Database
 from app.store.idempotency import Once
+from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 from app.store.trials import Trial
 from app.store.tuners import Tuner
@@ -201,6 +202,7 @@ class _Counter:
         return [*held, *given]
 
 
+@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
 def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> list[Suggestion | DomainError | None]:
     """Each ask's trials; None for those that need another step.
 

@@ -4,6 +4,7 @@ A store function is a plain function of a `Connection`; `Database` decides where
 
     database.py   Database: read in a reader thread, write through the writer
     writer.py     group commit: every write is a batch, a single write a batch of one
+    locks.py      the order in which rows are locked
     listener.py   what other replicas commit
     engines.py    how the two databases are opened
     faults.py     what the drivers' errors mean

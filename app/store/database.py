@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import URL, Connection
 
 from app.store.engines import open_readers, open_writer
-from app.store.faults import translate
+from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
 from app.store.listener import Listener
 from app.store.writer import Operation, Writer
@@ -48,10 +48,18 @@ class Database:
             Unavailable: the store is away or busy.
         """
 
+        def read() -> T:
+            with self._reading.begin() as connection:
+                return query(connection, *args, **kwargs)
+
         def run() -> T:
             try:
-                with self._reading.begin() as connection:
-                    return query(connection, *args, **kwargs)
+                try:
+                    return read()
+                except Exception as error:
+                    if not is_connection_lost(error):
+                        raise
+                return read()  # on a new connection: this one died unnoticed
             except Exception as error:
                 meaning = translate(error)
                 if meaning is error:

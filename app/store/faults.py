@@ -20,6 +20,11 @@ def is_lost_race(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _LOST_RACES
 
 
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the database hung up, or was not there: what was not committed is undone."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
 def translate(error: BaseException) -> BaseException:
     """The domain's word for an error of the database that is no fault of the request; else the error itself."""
     if isinstance(error, PoolTimeout):

@@ -24,8 +24,9 @@ from sqlalchemy import Engine
 
 from app.domain.errors import DomainError, IdempotencyKeyReused, Unavailable
 from app.store import idempotency
-from app.store.faults import is_lost_race, translate
+from app.store.faults import is_connection_lost, is_lost_race, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
+from app.store.locks import lock_beforehand
 from app.store.transaction import Transaction
 
 R = TypeVar("R")
@@ -44,6 +45,14 @@ class _Waiting:
     request: Any
     answer: "asyncio.Future[Any]"
     once: Once | None
+
+
+class _Undecided(Exception):
+    """The commit itself failed: it may have been done or not, so it must not be repeated."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Writer:
@@ -114,15 +123,19 @@ class Writer:
         for attempt in range(_RETRIES):
             try:
                 return self._commit(batch)
+            except _Undecided as undecided:
+                raise undecided.error from undecided
             except Exception as error:
-                if not is_lost_race(error) or attempt == _RETRIES - 1:
+                # A connection that died unnoticed is replaced; if the next one dies too, the database is away.
+                may_pass = is_lost_race(error) or (is_connection_lost(error) and attempt == 0)
+                if not may_pass or attempt == _RETRIES - 1:
                     raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
         answers: list[Any] = [None] * len(batch)
-        with self._engine.begin() as connection:
+        with self._engine.connect() as connection, connection.begin() as committing:
             transaction = Transaction(connection)
             known = idempotency.recall(connection, [waiting.once for waiting in batch if waiting.once is not None])
             positions: dict[Operation[Any, Any], list[int]] = {}
@@ -130,13 +143,21 @@ class Writer:
                 answers[position] = _recalled(waiting, known)
                 if answers[position] is None:
                     positions.setdefault(waiting.operation, []).append(position)
+            requests = {
+                operation: [batch[position].request for position in members] for operation, members in positions.items()
+            }
+            lock_beforehand(connection, requests)
             for operation, members in positions.items():
-                given = operation(transaction, [batch[position].request for position in members])
+                given = operation(transaction, requests[operation])
                 for position, answer in zip(members, given, strict=True):
                     answers[position] = answer
             has_events = transaction.store_events()
             if kept := _done_once(batch, answers):
                 idempotency.remember(connection, transaction.now, kept)
+            try:
+                committing.commit()
+            except Exception as error:
+                raise _Undecided(error) from error
         return answers, has_events
 
     def _answer(self, batch: list[_Waiting], answers: list[Any], has_events: bool) -> None:

@@ -1,0 +1,48 @@
+"""Rows are locked in one order by everybody, so that replicas wait for each other but never in a circle.
+
+An operation locks the rows it changes itself, tuners before runs and each in the order of their ids. Where several
+operations share a transaction, that would not be one order any more: then all their rows are locked beforehand.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.store import runs, tuners
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What an operation is going to lock."""
+
+    tuner_ids: set[UUID] = field(default_factory=set)
+    run_ids: set[UUID] = field(default_factory=set)
+
+
+Which = Callable[[Connection, Sequence[Any]], Rows]
+
+_WHICH: dict[Callable[..., Any], Which] = {}
+
+
+def locking(which: Which) -> Callable[[F], F]:
+    """Declares which rows a write operation locks for its requests."""
+
+    def declare(operation: F) -> F:
+        _WHICH[operation] = which
+        return operation
+
+    return declare
+
+
+def lock_beforehand(connection: Connection, requests: Mapping[Callable[..., Any], Sequence[Any]]) -> None:
+    """Lock the rows of several operations that share a transaction."""
+    if connection.dialect.name != "postgresql" or len(requests) < 2:
+        return  # SQLite has one writer; and one operation keeps the order by itself
+    wanted = [_WHICH[operation](connection, asked) for operation, asked in requests.items() if operation in _WHICH]
+    tuners.lock(connection, set().union(*(rows.tuner_ids for rows in wanted)))
+    runs.lock(connection, set().union(*(rows.run_ids for rows in wanted)))
