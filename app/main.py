@@ -13,7 +13,6 @@ from app.api.state import Services
 from app.service.feed import Feed
 from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
-from app.store import events
 from app.store.database import Database
 
 
@@ -34,7 +33,7 @@ class Application:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[State]:
         database = Database(self._url)
         try:
-            feed = self._feed = Feed(database, head=await database.read(events.last_event_id))
+            feed = self._feed = Feed(database)
             database.on_events = feed.wake
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())

@@ -26,7 +26,7 @@ BACKENDS = ["sqlite", "postgres"]
 NewDatabase = Callable[[], str]
 
 
-class _Shared:
+class Shared:
     """What the tests of one process share: at most one PostgreSQL, and one service and client per backend."""
 
     def __init__(self, folder: Path) -> None:
@@ -88,9 +88,9 @@ def _refuse_5xx(response: httpx.Response) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Shared]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """What the tests of this process share; ask for the fixtures below instead."""
-    everything = _Shared(tmp_path_factory.mktemp("databases"))
+    everything = Shared(tmp_path_factory.mktemp("databases"))
     yield everything
     everything.close()
 
@@ -102,19 +102,19 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def new_database(shared: _Shared, backend: str) -> NewDatabase:
+def new_database(shared: Shared, backend: str) -> NewDatabase:
     """Makes empty databases on the backend, and answers their URLs."""
     return lambda: shared.new_database(backend)
 
 
 @pytest.fixture
-def server(shared: _Shared, backend: str) -> Server:
+def server(shared: Shared, backend: str) -> Server:
     """The shared service: leave it running."""
     return shared.server(backend)
 
 
 @pytest.fixture
-def client(shared: _Shared, backend: str) -> httpx.Client:
+def client(shared: Shared, backend: str) -> httpx.Client:
     """A client of the shared service."""
     return shared.client(backend)
 

@@ -35,7 +35,7 @@ class MetricSummary(Answer):
     @classmethod
     def of(cls, value: SummaryValue) -> "MetricSummary":
         """The summary as it goes out."""
-        return cls(
+        return cls.model_construct(
             last=value.last,
             min=value.min,
             max=value.max,
@@ -67,7 +67,7 @@ class Run(Answer):
     @classmethod
     def of(cls, row: RunRow) -> "Run":
         """The row as it goes out."""
-        return cls(
+        return cls.model_construct(
             run_id=row.run_id,
             name=row.name,
             params=row.params,

@@ -62,20 +62,16 @@ class _Subscriber:
 
 
 class Feed:
-    """The event stream of this process.
+    """The event stream of this process."""
 
-    Args:
-        head: the number of the newest event; what comes after it is followed.
-    """
-
-    def __init__(self, database: Database, head: int) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._subscribers: set[_Subscriber] = set()
         self._is_open = True
         self._news = asyncio.Event()
         # Every event numbered above _floor, up to _head, is remembered: whoever has come so far may join.
         self._recent: deque[_Encoded] = deque()
-        self._floor = self._head = head
+        self._floor = self._head = 0
 
     def wake(self) -> None:
         """Something was committed."""
@@ -104,8 +100,8 @@ class Feed:
             self._keep_alive()
 
     async def _follow(self) -> None:
-        """Offer all that is new."""
-        is_behind = True
+        """Offer all that is new. While nobody watches, nothing is read: the next one to come starts the feed anew."""
+        is_behind = bool(self._subscribers)
         while is_behind:
             found = await self._database.read(_read_news, self._head)
             for encoded in found:
@@ -117,6 +113,8 @@ class Feed:
             is_behind = len(found) == _PAGE
 
     def _remember(self, encoded: _Encoded) -> None:
+        if encoded.event.event_id <= self._head:
+            return  # the feed was started anew, further on, while this was read
         self._head = encoded.event.event_id
         self._recent.append(encoded)
         if len(self._recent) > _REMEMBERED:
@@ -140,8 +138,10 @@ class Feed:
             after = last
         yield opening
         position = last if after is None else after
-        while position < self._floor and self._is_open:
+        has_all = position >= last
+        while self._is_open and not (position >= self._floor if self._subscribers else has_all):
             found, position = await self._database.read(events.list_after, position, wanted, _PAGE)
+            has_all = len(found) < _PAGE
             if found:
                 yield b"".join(map(_encode, found))
         subscriber = self._join(position, wanted)
@@ -152,7 +152,14 @@ class Feed:
             self._subscribers.discard(subscriber)
 
     def _join(self, position: int, wanted: EventFilter) -> _Subscriber:
-        """A subscriber that will be offered everything wanted after this position, from here on without a gap."""
+        """A subscriber that will be offered everything wanted after this position, from here on without a gap.
+
+        The position is one that the feed remembers; or, for the first to come, one that the log had just reached.
+        """
+        if not self._subscribers:
+            self._recent.clear()
+            self._floor = self._head = position
+            self._news.set()
         missed = [one for one in self._recent if one.event.event_id > position and _is_wanted(one, wanted)]
         subscriber = _Subscriber(wanted, position, deque(one.chunk for one in missed), is_over=not self._is_open)
         self._subscribers.add(subscriber)

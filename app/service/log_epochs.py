@@ -14,7 +14,7 @@ from app.domain.values import Number
 from app.store import events, runs
 from app.store.events import StoredEpoch
 from app.store.locks import Rows, locking
-from app.store.runs import Run
+from app.store.runs import Progress
 from app.store.transaction import Record, Transaction
 
 
@@ -58,10 +58,10 @@ _History = defaultdict[UUID, dict[int, _Known]]
 @locking(lambda _, requests: Rows(run_ids={request.run_id for request in requests}))
 def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[Logged | DomainError]:
     """Store what is new of these epochs. Records `epoch_end` for each epoch that brings something new."""
-    locked = runs.lock(transaction.connection, {request.run_id for request in requests})
+    locked = runs.lock_progress(transaction.connection, {request.run_id for request in requests})
     history = _read_history(transaction, requests, locked)
     answers: list[Logged | DomainError] = []
-    changed: dict[UUID, Run] = {}
+    changed: dict[UUID, Progress] = {}
     for request in requests:
         run = locked.get(request.run_id)
         try:
@@ -73,11 +73,11 @@ def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[
             answers.append(_store(transaction, run, request, news, history[run.run_id]))
         except DomainError as error:
             answers.append(error)
-    runs.save(transaction.connection, changed.values())
+    runs.save_progress(transaction.connection, changed.values())
     return answers
 
 
-def _read_history(transaction: Transaction, requests: Sequence[LogEpochs], locked: Mapping[UUID, Run]) -> _History:
+def _read_history(transaction: Transaction, requests: Sequence[LogEpochs], locked: Mapping[UUID, Progress]) -> _History:
     """What is stored of the epochs asked about. Those beyond a run's last one need no look: nearly all."""
     wanted: set[tuple[UUID, int]] = set()
     for request in requests:
@@ -98,7 +98,7 @@ def _remember(known: dict[int, _Known], epoch: int, metrics: Mapping[str, Number
         known[epoch] = _Known(dict(metrics), event)
 
 
-def _news(run: Run, request: LogEpochs, known: Mapping[int, _Known]) -> dict[int, dict[str, Number]]:
+def _news(run: Progress, request: LogEpochs, known: Mapping[int, _Known]) -> dict[int, dict[str, Number]]:
     """What the request says that is not stored yet, by epoch. Changes nothing.
 
     Raises:
@@ -123,7 +123,7 @@ def _news(run: Run, request: LogEpochs, known: Mapping[int, _Known]) -> dict[int
 
 def _store(
     transaction: Transaction,
-    run: Run,
+    run: Progress,
     request: LogEpochs,
     news: Mapping[int, dict[str, Number]],
     known: dict[int, _Known],

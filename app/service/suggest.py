@@ -31,6 +31,8 @@ from app.tuning.registry import find
 from app.tuning.strategy import Observation, Proposal, generator
 
 _RETRY_AFTER_S = 1.0
+_MOST_AHEAD = 64
+_MOST_SEEN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Suggestion:
     trials: list[Trial]
     tuner_state: TunerState
     retry_after_s: float | None
+    tuner: Tuner
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +80,8 @@ class Suggester:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[UUID, list[Ask]] = {}
+        # As the last step left them; a cache, which compare-and-set keeps from doing harm.
+        self._seen: dict[UUID, Tuner] = {}
         self._steps: set[asyncio.Task[None]] = set()
 
     async def suggest(self, tuner_id: UUID, worker: str | None, count: int, once: Once | None = None) -> Suggestion:
@@ -116,10 +121,29 @@ class Suggester:
         del self._waiting[tuner_id]
 
     async def _step(self, tuner_id: UUID, asks: list[Ask]) -> list[Suggestion | BaseException | None]:
-        view = await self._database.read(_look, tuner_id, asks)
-        thoughts = await asyncio.to_thread(_think, view)
+        thoughts = self._think_ahead(tuner_id, asks)
+        if thoughts is None:
+            view = await self._database.read(_look, tuner_id, asks)
+            thoughts = await asyncio.to_thread(_think, view)
         wanted = [(HandOut(tuner_id, ask.worker, ask.count, thoughts), ask.once) for ask in asks]
-        return await self._database.write_together(hand_out_trials, wanted)
+        answers = await self._database.write_together(hand_out_trials, wanted)
+        self._remember(tuner_id, answers)
+        return answers
+
+    def _think_ahead(self, tuner_id: UUID, asks: list[Ask]) -> Thoughts | None:
+        """Proposals that need no look at the store, as long as nobody else has added trials since the last step."""
+        tuner = self._seen.pop(tuner_id, None)
+        n_asked = sum(ask.count for ask in asks)
+        if tuner is None or n_asked > _MOST_AHEAD or find(tuner.strategy).needs_history:
+            return None
+        return _think(_View(tuner, min(n_asked, n_left(tuner, Budget.from_json(tuner.budget))), [], []))
+
+    def _remember(self, tuner_id: UUID, answers: Sequence[Suggestion | BaseException | None]) -> None:
+        done = [answer for answer in answers if isinstance(answer, Suggestion)]
+        if len(done) == len(answers):
+            self._seen[tuner_id] = done[-1].tuner
+            if len(self._seen) > _MOST_SEEN:
+                self._seen.pop(next(iter(self._seen)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +158,14 @@ class _View:
 
 def _look(connection: Connection, tuner_id: UUID, asks: Sequence[Ask]) -> _View:
     tuner = tuners.get(connection, tuner_id)
-    open_trials = trials.list_open(connection, [tuner_id])
-    n_asked = sum(ask.count for ask in asks)
-    n_there = sum(trial.state is TrialState.queued for trial in open_trials)
     workers = {ask.worker for ask in asks if ask.worker is not None}
-    n_there += sum(trial.state is TrialState.running and trial.worker in workers for trial in open_trials)
-    n_new = min(max(0, n_asked - n_there), n_left(tuner, Budget.from_json(tuner.budget)))
-    is_history_wanted = n_new > 0 and find(tuner.strategy).needs_history
-    history = [t for t in trials.list_all(connection, tuner_id) if has_ended(t)] if is_history_wanted else []
-    return _View(tuner, n_new, history, open_trials)
+    n_ready = len(trials.list_ready(connection, [tuner_id], workers))
+    n_asked = sum(ask.count for ask in asks)
+    n_new = min(max(0, n_asked - n_ready), n_left(tuner, Budget.from_json(tuner.budget)))
+    if n_new == 0 or not find(tuner.strategy).needs_history:
+        return _View(tuner, n_new, [], [])
+    every = trials.list_all(connection, tuner_id)
+    return _View(tuner, n_new, [t for t in every if has_ended(t)], [t for t in every if not has_ended(t)])
 
 
 def _think(view: _View) -> Thoughts:
@@ -170,11 +193,11 @@ def _observation(trial: Trial, objective: Objective) -> Observation:
 class _Counter:
     """Hands one tuner's trials out, ask by ask."""
 
-    def __init__(self, tuner: OpenTuner, open_trials: list[Trial], thoughts: Thoughts) -> None:
+    def __init__(self, tuner: OpenTuner, ready: list[Trial], thoughts: Thoughts) -> None:
         self.tuner = tuner
-        self._queue = deque(trial for trial in open_trials if trial.state is TrialState.queued)
+        self._queue = deque(trial for trial in ready if trial.state is TrialState.queued)
         self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
-        for trial in open_trials:
+        for trial in ready:
             if trial.state is TrialState.running:
                 self._held[trial.worker].append(trial)
         # Proposals are for certain numbers: another replica may have taken those since.
@@ -210,9 +233,10 @@ def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> li
     """
     tuner_ids = {request.tuner_id for request in requests}
     opened = open_tuners(transaction, tuner_ids)
-    open_trials: defaultdict[UUID, list[Trial]] = defaultdict(list)
-    for trial in trials.list_open(transaction.connection, tuner_ids):
-        open_trials[trial.tuner_id].append(trial)
+    ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
+    workers = {request.worker for request in requests if request.worker is not None}
+    for trial in trials.list_ready(transaction.connection, tuner_ids, workers):
+        ready[trial.tuner_id].append(trial)
     counters: dict[UUID, _Counter] = {}
     served: list[list[Trial] | None] = []
     for request in requests:
@@ -221,7 +245,7 @@ def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> li
             served.append(None)
             continue
         if request.tuner_id not in counters:
-            counters[request.tuner_id] = _Counter(tuner, open_trials[request.tuner_id], request.thoughts)
+            counters[request.tuner_id] = _Counter(tuner, ready[request.tuner_id], request.thoughts)
         served.append(counters[request.tuner_id].serve(request.worker, request.count))
     save_tuners(transaction, opened.values())
     return [
@@ -236,4 +260,4 @@ def _answer(request: HandOut, tuner: OpenTuner | None, given: list[Trial] | None
         return None
     state = tuner.tuner.state
     is_short = len(given) < request.count and state is TunerState.active
-    return Suggestion(given, state, _RETRY_AFTER_S if is_short else None)
+    return Suggestion(given, state, _RETRY_AFTER_S if is_short else None, tuner.tuner)

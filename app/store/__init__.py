@@ -11,5 +11,6 @@ A store function is a plain function of a `Connection`; `Database` decides where
     exclusive.py  one process per SQLite file; durability.py, whether PostgreSQL keeps what it acknowledged
     migrate.py    the schema is brought up to date at start
     tables.py     the tables; types.py, how values are kept in both databases
+    log.py        events appended, in commit order
     events.py tuners.py trials.py runs.py   the queries, by noun
 """

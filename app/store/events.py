@@ -1,22 +1,17 @@
-"""The log: events appended in commit order, and read back as they go out."""
+"""The log read back: events as they go out, and the epochs of a run."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text
 
-from app.domain.events import EVENT_TYPES, EpochEnd, Event
 from app.domain.values import Number, to_rfc3339
+from app.store.log import COLUMNS_SHOWN
 from app.store.tables import events, runs, tags
-
-# Any number will do; all replicas must use the same one.
-_ORDER_LOCK = 7_236_741_001
-CHANNEL = "tunetrack_events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,77 +43,6 @@ class StoredEpoch:
     run_id: UUID
     epoch: int
     metrics: dict[str, Number]
-
-
-# run_id and tuner_id have columns, and stand in the body of no event.
-_COLUMNS_SHOWN = {
-    name: tuple(field.name for field in fields(event_type) if field.name in ("run_id", "tuner_id"))
-    for name, event_type in EVENT_TYPES.items()
-}
-_BODY_FIELDS = {
-    name: tuple(field.name for field in fields(event_type) if field.name not in ("run_id", "tuner_id"))
-    for name, event_type in EVENT_TYPES.items()
-}
-
-
-def append(connection: Connection, recorded: Sequence[tuple[Event, datetime, UUID | None]]) -> list[int]:
-    """Append events (each with its time and tuner) and answer their numbers, which rise in commit order.
-
-    The last thing that a transaction does: from here to its commit no other one can take a number.
-    """
-    rows = [
-        {
-            "type": event.type,
-            "timestamp": timestamp,
-            "run_id": getattr(event, "run_id", None),
-            "tuner_id": tuner_id,
-            "epoch": event.epoch if isinstance(event, EpochEnd) else None,
-            "body": orjson.dumps({name: getattr(event, name) for name in _BODY_FIELDS[event.type]}).decode(),
-        }
-        for event, timestamp, tuner_id in recorded
-    ]
-    if connection.dialect.name == "postgresql":
-        return _append_postgresql(connection, rows)
-    return _append_sqlite(connection, rows)
-
-
-def _append_sqlite(connection: Connection, rows: list[dict[str, Any]]) -> list[int]:
-    # There is one writer, and it holds the lock already: the next numbers are ours.
-    last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")).scalar() or 0
-    numbers = list(range(last + 1, last + 1 + len(rows)))
-    for number, row in zip(numbers, rows, strict=True):
-        row["event_id"] = number
-    connection.execute(insert(events), rows)
-    return numbers
-
-
-_APPEND = text(
-    """
-    INSERT INTO events (type, timestamp, run_id, tuner_id, epoch, body)
-    SELECT type, timestamp, run_id, tuner_id, epoch, body
-    FROM unnest(:types ::text[], :timestamps ::timestamptz[], :run_ids ::uuid[], :tuner_ids ::uuid[],
-                :epochs ::bigint[], :bodies ::text[])
-         WITH ORDINALITY AS event (type, timestamp, run_id, tuner_id, epoch, body, position)
-    ORDER BY position
-    RETURNING event_id
-    """
-)
-
-
-def _append_postgresql(connection: Connection, rows: list[dict[str, Any]]) -> list[int]:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ORDER_LOCK})
-    columns = {
-        "types": "type",
-        "timestamps": "timestamp",
-        "run_ids": "run_id",
-        "tuner_ids": "tuner_id",
-        "epochs": "epoch",
-        "bodies": "body",
-    }
-    numbers = connection.execute(_APPEND, {many: [row[one] for row in rows] for many, one in columns.items()})
-    event_ids = [row[0] for row in numbers]
-    connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
-    return event_ids
 
 
 def last_event_id(connection: Connection) -> int:
@@ -156,9 +80,12 @@ def _has_a_tag(wanted: Collection[str]) -> ColumnElement[bool]:
 
 def _read(row: Row[Any]) -> StoredEvent:
     head: dict[str, Any] = {"event_id": row.event_id, "type": row.type, "timestamp": to_rfc3339(row.timestamp)}
-    for name in _COLUMNS_SHOWN[row.type]:
+    for name in COLUMNS_SHOWN[row.type]:
         head[name] = getattr(row, name)
-    data = orjson.dumps(head)[:-1] + b"," + row.body[1:].encode()
+    if row.epoch is not None:
+        data = orjson.dumps(head)[:-1] + b',"metrics":' + row.body.encode() + b"}"
+    else:
+        data = orjson.dumps(head)[:-1] + b"," + row.body[1:].encode()
     return StoredEvent(row.event_id, row.type, row.run_id, row.tuner_id, data)
 
 
@@ -202,7 +129,7 @@ def _epochs() -> Select[Any]:
 
 
 def _read_epoch(row: Row[Any]) -> StoredEpoch:
-    return StoredEpoch(row.event_id, row.run_id, row.epoch, orjson.loads(row.body)["metrics"])
+    return StoredEpoch(row.event_id, row.run_id, row.epoch, orjson.loads(row.body))
 
 
 def list_orphans(connection: Connection) -> list[int]:

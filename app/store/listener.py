@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 from sqlalchemy import URL
 
-from app.store.events import CHANNEL
+from app.store.log import CHANNEL
 
 log = logging.getLogger(__name__)
 

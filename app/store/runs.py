@@ -1,11 +1,12 @@
 """Runs: one training execution each, with a summary of what it logged. Its history is in the log."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection, Row, bindparam, insert, literal, select, tuple_, update
 
 from app.domain.errors import UnknownRun
@@ -53,13 +54,21 @@ _COLUMNS = tuple(column.name for column in runs.columns)
 def _read(row: Row[Any]) -> Run:
     run = Run(**row._mapping)
     run.status = RunStatus(run.status)
-    run.summary = {key: MetricSummary(*numbers) for key, numbers in run.summary.items()}
+    run.summary = _read_summary(run.summary)
     return run
+
+
+def _read_summary(stored: Mapping[str, Any]) -> dict[str, MetricSummary]:
+    return {key: MetricSummary._make(numbers) for key, numbers in stored.items()}
+
+
+def _written_summary(summary: Mapping[str, MetricSummary]) -> dict[str, list[Any]]:
+    return {key: list(numbers) for key, numbers in summary.items()}
 
 
 def _row(run: Run) -> dict[str, Any]:
     values = {name: getattr(run, name) for name in _COLUMNS}
-    values["summary"] = {key: list(numbers) for key, numbers in run.summary.items()}
+    values["summary"] = _written_summary(run.summary)
     return values
 
 
@@ -123,6 +132,57 @@ def save(connection: Connection, changed: Collection[Run]) -> None:
         rows = [(run.run_id, _row(run)) for run in changed]
         connection.execute(
             _SAVE, [{"this_id": run_id} | {name: row[name] for name in _CHANGING} for run_id, row in rows]
+        )
+
+
+@dataclass(slots=True)
+class Progress:
+    """What logging an epoch needs to know of a run, and changes."""
+
+    run_id: UUID
+    tuner_id: UUID | None
+    status: RunStatus
+    last_epoch: int | None
+    summary: dict[str, MetricSummary]
+
+
+_PROGRESS = "run_id, tuner_id, status, last_epoch, summary"
+_LOCK_PROGRESS = f"SELECT {_PROGRESS} FROM runs WHERE run_id = ANY(%s) ORDER BY run_id FOR NO KEY UPDATE"
+_SAVE_PROGRESS = """
+    UPDATE runs SET last_epoch = new.last_epoch, summary = new.summary
+    FROM unnest(%b::uuid[], %b::bigint[], %b::text[]) AS new (run_id, last_epoch, summary)
+    WHERE runs.run_id = new.run_id
+"""
+
+
+def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Progress]:
+    """Those of these runs that exist, locked until the commit, always in the same order."""
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql(_LOCK_PROGRESS, (list(run_ids),))
+        rows = [tuple(row) for row in found]
+    else:
+        marks = ",".join("?" * len(run_ids))
+        query = f"SELECT {_PROGRESS} FROM runs WHERE run_id IN ({marks})"
+        found = connection.exec_driver_sql(query, tuple(run_id.bytes for run_id in run_ids))
+        rows = [(UUID(bytes=row[0]), row[1] and UUID(bytes=row[1]), *row[2:]) for row in found]
+    return {
+        run_id: Progress(run_id, tuner_id, RunStatus(status), last_epoch, _read_summary(orjson.loads(summary)))
+        for run_id, tuner_id, status, last_epoch, summary in rows
+    }
+
+
+def save_progress(connection: Connection, changed: Collection[Progress]) -> None:
+    """Write the last epochs and summaries. The rows must be locked."""
+    if not changed:
+        return
+    summaries = [orjson.dumps(_written_summary(run.summary)).decode() for run in changed]
+    last_epochs = [run.last_epoch for run in changed]
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_SAVE_PROGRESS, ([run.run_id for run in changed], last_epochs, summaries))
+    else:
+        connection.exec_driver_sql(
+            "UPDATE runs SET last_epoch = ?, summary = ? WHERE run_id = ?",
+            list(zip(last_epochs, summaries, [run.run_id.bytes for run in changed], strict=True)),
         )
 
 

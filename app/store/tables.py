@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from app.store.types import Id, Instant, Json, Score
+from app.store.types import EventType, Id, Instant, Json, Score
 
 metadata = MetaData(
     naming_convention={
@@ -107,12 +107,12 @@ events = Table(
     "events",
     metadata,
     Column("event_id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
-    Column("type", Text, nullable=False),
+    Column("type", EventType, nullable=False),
     Column("timestamp", Instant, nullable=False),
     Column("run_id", Id),
     Column("tuner_id", Id),
     Column("epoch", BigInteger),
-    # The fields of the type as they go out, but for run_id and tuner_id: those have columns.
+    # The metrics of an epoch; of other types the fields as they go out, but for those that have columns.
     Column("body", Text, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.domain.events import Event
-from app.store import clock, events
+from app.store import clock, log
 
 
 @dataclass(slots=True, eq=False)
@@ -16,7 +16,7 @@ class Record:
     """An event that will be stored with the transaction; its number is known once it is."""
 
     event: Event
-    timestamp: datetime
+    timestamp: datetime | None
     tuner_id: UUID | None
     event_id: int = 0
 
@@ -44,14 +44,14 @@ class Transaction:
             tuner_id: the tuner that the event's run belongs to, where the event does not say itself.
             timestamp: when it happened, if not now.
         """
-        record = Record(event, timestamp or self.now, getattr(event, "tuner_id", tuner_id))
+        record = Record(event, timestamp, getattr(event, "tuner_id", tuner_id))
         self._records.append(record)
         return record
 
     def store_events(self) -> bool:
         """Store what was recorded; whether there was anything."""
         if self._records:
-            numbers = events.append(
+            numbers = log.append(
                 self.connection, [(record.event, record.timestamp, record.tuner_id) for record in self._records]
             )
             for record, event_id in zip(self._records, numbers, strict=True):

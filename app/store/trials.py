@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, tuple_, update
 
 from app.domain.errors import UnknownTrial
 from app.domain.states import TrialState
@@ -79,10 +79,12 @@ def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -
     return _list(connection, tuple_(trials.c.tuner_id, trials.c.params_digest).in_(wanted))
 
 
-def list_open(connection: Connection, tuner_ids: Collection[UUID]) -> list[Trial]:
-    """The trials of these tuners that have not ended, by tuner and number."""
-    is_open = trials.c.state.in_([TrialState.queued, TrialState.running])
-    return _list(connection, trials.c.tuner_id.in_(tuner_ids), is_open)
+def list_ready(connection: Connection, tuner_ids: Collection[UUID], workers: Collection[str]) -> list[Trial]:
+    """The trials of these tuners that are queued, or run with one of these workers; by tuner and number."""
+    is_queued = trials.c.state == TrialState.queued
+    is_held = and_(trials.c.state == TrialState.running, trials.c.worker.in_(workers))
+    is_ready = or_(is_queued, is_held) if workers else is_queued
+    return _list(connection, trials.c.tuner_id.in_(tuner_ids), is_ready)
 
 
 def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:

@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column(
             "event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(always=False), nullable=False
         ),
-        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("type", types.EventType(), nullable=False),
         sa.Column("timestamp", types.Instant(), nullable=False),
         sa.Column("run_id", types.Id(), nullable=True),
         sa.Column("tuner_id", types.Id(), nullable=True),

@@ -31,7 +31,7 @@ async def running(url: str) -> AsyncIterator[tuple[Database, Feed]]:
     """A feed over an empty database."""
     migrate(parse(url))
     database = Database(parse(url))
-    feed = Feed(database, head=0)
+    feed = Feed(database)
     database.on_events = feed.wake
     tail = asyncio.create_task(feed.run())
     try:
@@ -102,15 +102,17 @@ def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(
             await database.write(record, 0)
             await anext(slow)
             first = await ids(slow, 1)
+            await database.write(record, 1)
+            first += await ids(slow, 1)  # live now
             quick = asyncio.create_task(follow(feed, 30))
-            for number in range(1, 30):
+            for number in range(2, 30):
                 await database.write(record, number)
             assert await quick == list(range(1, 31))
             return first, await ids(slow, 1000)
 
     first, rest = asyncio.run(asyncio.wait_for(body(), 60))
-    assert first == [1]
-    assert rest == list(range(2, 2 + len(rest)))
+    assert first == [1, 2]
+    assert rest == list(range(3, 3 + len(rest)))
     assert len(rest) < 29
 
 
