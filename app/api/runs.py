@@ -97,9 +97,14 @@ async def _log(request: Request, run_id: str, epochs: list[Epoch]) -> Response:
 
 def _show_logged(logged: Logged) -> Response:
     return show(
-        EpochAnswer(
-            event_id=logged.last.event_id, accepted=logged.accepted, duplicates=logged.duplicates, should_stop=False
-        )
+        {
+            "event_id": logged.last.event_id,
+            "accepted": logged.accepted,
+            "duplicates": logged.duplicates,
+            "should_stop": False,
+            "stop": None,
+            "lease_expires_at": None,
+        }
     )
 
 

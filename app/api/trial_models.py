@@ -29,7 +29,7 @@ class Trial(Answer):
     @classmethod
     def of(cls, row: TrialRow) -> "Trial":
         """The row as it goes out."""
-        return cls.model_construct(**lifecycle.describe(row))
+        return cls.model_validate(lifecycle.describe(row))
 
 
 class TrialPage(Answer):

@@ -16,6 +16,7 @@ from app.api.trial_models import ResultAnswer, ResultRequest, Suggestion, Sugges
 from app.domain.errors import InvalidRequest, ParamsOutOfSpace, TrialEnded, UnknownTrial, UnknownTuner
 from app.domain.states import TrialState
 from app.domain.values import from_json_number
+from app.service.lifecycle import describe
 from app.service.report import Reported, Result, report
 from app.service.suggest import Suggestion as Suggested
 from app.store import trials, tuners
@@ -43,11 +44,11 @@ async def suggest(request: Request, tuner_id: str, body: SuggestRequest = _NOTHI
 
 def _show_suggestion(suggested: Suggested) -> Response:
     return show(
-        Suggestion(
-            trials=[Trial.of(trial) for trial in suggested.trials],
-            tuner_state=suggested.tuner_state,
-            retry_after_s=suggested.retry_after_s,
-        )
+        {
+            "trials": [describe(trial) for trial in suggested.trials],
+            "tuner_state": suggested.tuner_state,
+            "retry_after_s": suggested.retry_after_s,
+        }
     )
 
 
@@ -73,11 +74,11 @@ async def report_result(request: Request, tuner_id: str, body: ResultRequest) ->
 
 def _show_reported(reported: Reported) -> Response:
     return show(
-        ResultAnswer(
-            trial=Trial.of(reported.trial),
-            best=None if reported.best is None else Trial.of(reported.best),
-            tuner_state=reported.tuner_state,
-        )
+        {
+            "trial": describe(reported.trial),
+            "best": None if reported.best is None else describe(reported.best),
+            "tuner_state": reported.tuner_state,
+        }
     )
 
 

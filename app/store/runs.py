@@ -1,20 +1,20 @@
 """Runs: one training execution each, with a summary of what it logged. Its history is in the log."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy import Connection, Row, bindparam, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, literal, select, tuple_
 
 from app.domain.errors import UnknownRun
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
-from app.store.tables import runs, tags
-from app.store.types import Id, Instant
+from app.store import bulk, tags
+from app.store.tables import runs
+from app.store.types import Id, Instant, read_summary
 
 
 @dataclass(slots=True)
@@ -54,31 +54,13 @@ _COLUMNS = tuple(column.name for column in runs.columns)
 def _read(row: Row[Any]) -> Run:
     run = Run(**row._mapping)
     run.status = RunStatus(run.status)
-    run.summary = _read_summary(run.summary)
     return run
-
-
-def _read_summary(stored: Mapping[str, Any]) -> dict[str, MetricSummary]:
-    return {key: MetricSummary._make(numbers) for key, numbers in stored.items()}
-
-
-def _written_summary(summary: Mapping[str, MetricSummary]) -> dict[str, list[Any]]:
-    return {key: list(numbers) for key, numbers in summary.items()}
-
-
-def _row(run: Run) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in _COLUMNS}
-    values["summary"] = _written_summary(run.summary)
-    return values
 
 
 def add(connection: Connection, added: Sequence[Run]) -> None:
     """Add new runs, with their tags."""
-    if added:
-        connection.execute(insert(runs), [_row(run) for run in added])
-    tagged = [{"owner_id": run.run_id, "tag": tag} for run in added for tag in set(run.tags)]
-    if tagged:
-        connection.execute(insert(tags), tagged)
+    bulk.insert(connection, runs, _COLUMNS, added)
+    tags.put(connection, [(run.run_id, run.tags) for run in added])
 
 
 def get(connection: Connection, run_id: UUID) -> Run:
@@ -122,17 +104,12 @@ def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool)
     return {row.run_id: _read(row) for row in connection.execute(query)}
 
 
-_CHANGING = ("status", "end_time", "last_epoch", "summary", "final_metrics")
-_SAVE = update(runs).where(runs.c.run_id == bindparam("this_id")).values({name: bindparam(name) for name in _CHANGING})
+_CHANGING = ("run_id", "status", "end_time", "last_epoch", "summary", "final_metrics")
 
 
 def save(connection: Connection, changed: Collection[Run]) -> None:
     """Write what changes in the life of a run. The rows must be locked."""
-    if changed:
-        rows = [(run.run_id, _row(run)) for run in changed]
-        connection.execute(
-            _SAVE, [{"this_id": run_id} | {name: row[name] for name in _CHANGING} for run_id, row in rows]
-        )
+    bulk.update(connection, runs, _CHANGING, list(changed))
 
 
 @dataclass(slots=True)
@@ -148,11 +125,6 @@ class Progress:
 
 _PROGRESS = "run_id, tuner_id, status, last_epoch, summary"
 _LOCK_PROGRESS = f"SELECT {_PROGRESS} FROM runs WHERE run_id = ANY(%s) ORDER BY run_id FOR NO KEY UPDATE"
-_SAVE_PROGRESS = """
-    UPDATE runs SET last_epoch = new.last_epoch, summary = new.summary
-    FROM unnest(%b::uuid[], %b::bigint[], %b::text[]) AS new (run_id, last_epoch, summary)
-    WHERE runs.run_id = new.run_id
-"""
 
 
 def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Progress]:
@@ -166,24 +138,14 @@ def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUI
         found = connection.exec_driver_sql(query, tuple(run_id.bytes for run_id in run_ids))
         rows = [(UUID(bytes=row[0]), row[1] and UUID(bytes=row[1]), *row[2:]) for row in found]
     return {
-        run_id: Progress(run_id, tuner_id, RunStatus(status), last_epoch, _read_summary(orjson.loads(summary)))
+        run_id: Progress(run_id, tuner_id, RunStatus(status), last_epoch, read_summary(summary))
         for run_id, tuner_id, status, last_epoch, summary in rows
     }
 
 
 def save_progress(connection: Connection, changed: Collection[Progress]) -> None:
     """Write the last epochs and summaries. The rows must be locked."""
-    if not changed:
-        return
-    summaries = [orjson.dumps(_written_summary(run.summary)).decode() for run in changed]
-    last_epochs = [run.last_epoch for run in changed]
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_SAVE_PROGRESS, ([run.run_id for run in changed], last_epochs, summaries))
-    else:
-        connection.exec_driver_sql(
-            "UPDATE runs SET last_epoch = ?, summary = ? WHERE run_id = ?",
-            list(zip(last_epochs, summaries, [run.run_id.bytes for run in changed], strict=True)),
-        )
+    bulk.update(connection, runs, ("run_id", "last_epoch", "summary"), list(changed))
 
 
 Key = tuple[datetime, UUID]

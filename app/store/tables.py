@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from app.store.types import EventType, Id, Instant, Json, Score
+from app.store.types import EventType, Id, Instant, Json, Score, Summary
 
 metadata = MetaData(
     naming_convention={
@@ -95,7 +95,7 @@ runs = Table(
     Column("start_time", Instant, nullable=False),
     Column("end_time", Instant),
     Column("last_epoch", BigInteger),
-    Column("summary", Json, nullable=False),
+    Column("summary", Summary, nullable=False),
     Column("final_metrics", Json),
     Column("body_digest", LargeBinary(16), nullable=False),
     Index(None, "start_time", "run_id"),

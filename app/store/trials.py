@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, Select, bindparam, select, tuple_
 
 from app.domain.errors import UnknownTrial
 from app.domain.states import TrialState
 from app.domain.values import Scalar
+from app.store import bulk
 from app.store.tables import trials
 
 
@@ -42,15 +43,32 @@ def _read(row: Row[Any]) -> Trial:
     return trial
 
 
-def _list(connection: Connection, *conditions: Any) -> list[Trial]:
-    query = select(trials).where(*conditions).order_by(trials.c.tuner_id, trials.c.number)
-    return [_read(row) for row in connection.execute(query)]
+def _where(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(trials).where(*conditions).order_by(trials.c.tuner_id, trials.c.number)
+
+
+def _any_of(name: str) -> BindParameter[Any]:
+    return bindparam(name, expanding=True)
+
+
+# Built once: to build a query costs more than to run it.
+_BY_ID = _where(trials.c.trial_id.in_(_any_of("trial_ids")))
+_EQUAL = _where(tuple_(trials.c.tuner_id, trials.c.params_digest).in_(_any_of("wanted")))
+_QUEUED = _where(trials.c.tuner_id.in_(_any_of("tuner_ids")), trials.c.state == TrialState.queued)
+_HELD = _where(
+    trials.c.tuner_id.in_(_any_of("tuner_ids")),
+    trials.c.state == TrialState.running,
+    trials.c.worker.in_(_any_of("workers")),
+)
+
+
+def _list(connection: Connection, query: Select[Any], **values: Any) -> list[Trial]:
+    return [_read(row) for row in connection.execute(query, values)]
 
 
 def add(connection: Connection, added: Sequence[Trial]) -> None:
     """Add new trials."""
-    if added:
-        connection.execute(insert(trials), [{name: getattr(trial, name) for name in _COLUMNS} for trial in added])
+    bulk.insert(connection, trials, _COLUMNS, added)
 
 
 def get(connection: Connection, trial_id: UUID) -> Trial:
@@ -59,37 +77,37 @@ def get(connection: Connection, trial_id: UUID) -> Trial:
     Raises:
         UnknownTrial: there is none with this id.
     """
-    found = _list(connection, trials.c.trial_id == trial_id)
+    found = find_many(connection, [trial_id])
     if not found:
         raise UnknownTrial(trial_id)
-    return found[0]
+    return found[trial_id]
 
 
 def find_many(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, Trial]:
     """Those of these trials that exist."""
     if not trial_ids:
         return {}
-    return {trial.trial_id: trial for trial in _list(connection, trials.c.trial_id.in_(trial_ids))}
+    return {trial.trial_id: trial for trial in _list(connection, _BY_ID, trial_ids=list(trial_ids))}
 
 
 def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -> list[Trial]:
     """The trials with one of these (tuner, digest of parameters), by tuner and number."""
     if not wanted:
         return []
-    return _list(connection, tuple_(trials.c.tuner_id, trials.c.params_digest).in_(wanted))
+    return _list(connection, _EQUAL, wanted=list(wanted))
 
 
 def list_ready(connection: Connection, tuner_ids: Collection[UUID], workers: Collection[str]) -> list[Trial]:
-    """The trials of these tuners that are queued, or run with one of these workers; by tuner and number."""
-    is_queued = trials.c.state == TrialState.queued
-    is_held = and_(trials.c.state == TrialState.running, trials.c.worker.in_(workers))
-    is_ready = or_(is_queued, is_held) if workers else is_queued
-    return _list(connection, trials.c.tuner_id.in_(tuner_ids), is_ready)
+    """The trials of these tuners that are queued, or run with one of these workers; each by number."""
+    queued = _list(connection, _QUEUED, tuner_ids=list(tuner_ids))
+    if not workers:
+        return queued
+    return [*_list(connection, _HELD, tuner_ids=list(tuner_ids), workers=list(workers)), *queued]
 
 
 def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:
     """All the trials of a tuner, by number."""
-    return _list(connection, trials.c.tuner_id == tuner_id)
+    return _list(connection, _where(trials.c.tuner_id == tuner_id))
 
 
 def list_page(
@@ -104,18 +122,9 @@ def list_page(
     return [_read(row) for row in connection.execute(query)]
 
 
-_CHANGING = ("state", "score", "reason", "worker", "attempt", "end_time")
-_SAVE = (
-    update(trials)
-    .where(trials.c.trial_id == bindparam("this_id"))
-    .values({name: bindparam(name) for name in _CHANGING})
-)
+_CHANGING = ("trial_id", "state", "score", "reason", "worker", "attempt", "end_time")
 
 
 def save(connection: Connection, changed: Sequence[Trial]) -> None:
     """Write what changes in the life of a trial. Their tuners' rows must be locked."""
-    if changed:
-        connection.execute(
-            _SAVE,
-            [{"this_id": trial.trial_id} | {name: getattr(trial, name) for name in _CHANGING} for trial in changed],
-        )
+    bulk.update(connection, trials, _CHANGING, changed)

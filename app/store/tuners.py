@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, literal, select, tuple_
 
 from app.domain.errors import UnknownTuner
 from app.domain.states import TunerState, TunerStopReason
-from app.store.tables import tags, tuners
+from app.store import bulk, tags
+from app.store.tables import tuners
 from app.store.types import Id, Instant
 
 
@@ -49,17 +50,10 @@ def _read(row: Row[Any]) -> Tuner:
     return tuner
 
 
-def _row(tuner: Tuner) -> dict[str, Any]:
-    return {name: getattr(tuner, name) for name in _COLUMNS}
-
-
 def add(connection: Connection, added: Sequence[Tuner]) -> None:
     """Add new tuners, with their tags."""
-    if added:
-        connection.execute(insert(tuners), [_row(tuner) for tuner in added])
-    tagged = [{"owner_id": tuner.tuner_id, "tag": tag} for tuner in added for tag in set(tuner.tags)]
-    if tagged:
-        connection.execute(insert(tags), tagged)
+    bulk.insert(connection, tuners, _COLUMNS, added)
+    tags.put(connection, [(tuner.tuner_id, tuner.tags) for tuner in added])
 
 
 def get(connection: Connection, tuner_id: UUID) -> Tuner:
@@ -82,30 +76,39 @@ def find_many(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID,
     return {row.tuner_id: _read(row) for row in connection.execute(query)}
 
 
+# Built once: to build a query costs more than to run it.
+_LOCK = (
+    select(tuners)
+    .where(tuners.c.tuner_id.in_(bindparam("tuner_ids", expanding=True)))
+    .order_by(tuners.c.tuner_id)
+    .with_for_update(key_share=True)
+)
+
+
 def lock(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
     """Those of these tuners that exist, locked until the commit, always in the same order."""
     if not tuner_ids:
         return {}
-    query = select(tuners).where(tuners.c.tuner_id.in_(tuner_ids)).order_by(tuners.c.tuner_id)
-    query = query.with_for_update(key_share=True)
-    return {row.tuner_id: _read(row) for row in connection.execute(query)}
+    found = connection.execute(_LOCK, {"tuner_ids": list(tuner_ids)})
+    return {row.tuner_id: _read(row) for row in found}
 
 
-_CHANGING = ("state", "stop_reason", "n_trials", "n_proposed", "is_exhausted", "counts", "best_trial_id", "update_time")
-_SAVE = (
-    update(tuners)
-    .where(tuners.c.tuner_id == bindparam("this_id"))
-    .values({name: bindparam(name) for name in _CHANGING})
+_CHANGING = (
+    "tuner_id",
+    "state",
+    "stop_reason",
+    "n_trials",
+    "n_proposed",
+    "is_exhausted",
+    "counts",
+    "best_trial_id",
+    "update_time",
 )
 
 
 def save(connection: Connection, changed: Sequence[Tuner]) -> None:
     """Write what changes in the life of a tuner. The rows must be locked."""
-    if changed:
-        connection.execute(
-            _SAVE,
-            [{"this_id": tuner.tuner_id} | {name: getattr(tuner, name) for name in _CHANGING} for tuner in changed],
-        )
+    bulk.update(connection, tuners, _CHANGING, changed)
 
 
 Key = tuple[datetime, UUID]

@@ -10,6 +10,8 @@ from sqlalchemy import BigInteger, Dialect, Double, LargeBinary, SmallInteger, T
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from app.domain.summary import MetricSummary
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -112,6 +114,24 @@ class Score(TypeDecorator[float]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
         return None if value is None else float(value)
+
+
+def read_summary(stored: str) -> dict[str, MetricSummary]:
+    """A run's summary, as it is kept."""
+    return {key: MetricSummary._make(numbers) for key, numbers in orjson.loads(stored).items()}
+
+
+class Summary(TypeDecorator[dict[str, MetricSummary]]):
+    """A run's summary: seven numbers a metric."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, MetricSummary] | None, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps({key: list(one) for key, one in value.items()}).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, MetricSummary] | None:
+        return None if value is None else read_summary(value)
 
 
 class Json(TypeDecorator[Any]):

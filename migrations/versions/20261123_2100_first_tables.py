@@ -124,7 +124,7 @@ def upgrade() -> None:
         sa.Column("start_time", types.Instant(), nullable=False),
         sa.Column("end_time", types.Instant(), nullable=True),
         sa.Column("last_epoch", sa.BigInteger(), nullable=True),
-        sa.Column("summary", types.Json(), nullable=False),
+        sa.Column("summary", types.Summary(), nullable=False),
         sa.Column("final_metrics", types.Json(), nullable=True),
         sa.Column("body_digest", sa.LargeBinary(length=16), nullable=False),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.trial_id"], name=op.f("fk_runs_trial_id"), ondelete="SET NULL"),

@@ -1,14 +1,17 @@
 """Snapshots: a tuner as JSON, and from JSON a tuner that goes on."""
 
 import uuid
+from hashlib import sha256
 
 import httpx
+import orjson
 import pytest
 
 from tests.calls import (
     JSON,
     SPACE,
     answer,
+    ask,
     create_tuner,
     get_tuner,
     list_all,
@@ -179,23 +182,41 @@ def replaced(value: object, path: tuple[str | int, ...], new: object) -> object:
     return [*value[:first], replaced(value[first], tuple(rest), new), *value[first + 1 :]]
 
 
+def signed(content: JSON) -> JSON:
+    """A snapshot with the checksum of what it is now: what somebody would send who wants it to be taken."""
+    rest = {name: value for name, value in content.items() if name != "checksum"}
+    return rest | {"checksum": "sha256:" + sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()}
+
+
+def test_a_snapshot_that_was_changed_is_refused(client: httpx.Client) -> None:
+    taken = snapshot(client, with_history(client))
+    assert signed(taken) == taken
+    for damaged in (taken | {"checksum": "sha256:" + "0" * 64}, replaced(taken, ("trials", 0, "score"), 0.31)):
+        problem(client.post("/v1/tuners", json={"snapshot": damaged}), 422)
+
+
 @pytest.mark.parametrize("new", [None, "x", -1, 2**63, [], {}, 1e308], ids=repr)
 def test_a_damaged_snapshot_is_refused_or_still_makes_sense(client: httpx.Client, new: object) -> None:
     tuner = create_tuner(client, **SEARCH)
     trials = suggest(client, tuner, 2)
     report(client, tuner, trial_id=trials[0]["trial_id"], score=0.5)
     taken = snapshot(client, tuner)
+    n_restored = 0
     for path in paths_of(taken):
-        response = client.post("/v1/tuners", json={"snapshot": replaced(taken, path, new)})
+        damaged = replaced(taken, path, new)
+        assert isinstance(damaged, dict)
+        response = client.post("/v1/tuners", json={"snapshot": damaged if path == ("checksum",) else signed(damaged)})
         if response.status_code == 201:
             # Not every change is damage; but what was taken must work.
+            n_restored += 1
             restored = response.json()
-            assert response.request.url.path == "/v1/tuners"
             assert get_tuner(client, restored) == restored
-            client.post(f"/v1/tuners/{restored['tuner_id']}/suggest", json={})
+            ask(client, restored)
             assert len(trials_of(client, restored)) == sum(get_tuner(client, restored)["counts"].values()), path
+            answer(client.get(f"/v1/tuners/{restored['tuner_id']}/snapshot"))
         else:
             problem(response, 422)
+    assert n_restored < len(paths_of(taken)) / 2
 
 
 @pytest.mark.parametrize("taken", [{}, {"version": 1}, {"version": 10**6, "trials": []}, [], "x", None, 1])

@@ -1,0 +1,21 @@
+"""The tags of runs and tuners, one a row, for filters; in the order of the owner they stand in its own row."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.store import bulk
+from app.store.tables import tags
+
+
+class _Tagged(NamedTuple):
+    owner_id: UUID
+    tag: str
+
+
+def put(connection: Connection, owners: Iterable[tuple[UUID, Sequence[str]]]) -> None:
+    """Tag new runs or tuners."""
+    rows = [_Tagged(owner_id, tag) for owner_id, its_tags in owners for tag in dict.fromkeys(its_tags)]
+    bulk.insert(connection, tags, ("owner_id", "tag"), rows)

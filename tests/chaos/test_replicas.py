@@ -1,0 +1,315 @@
+"""Several replicas on one PostgreSQL behave as one service."""
+
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.calls import JSON, SPACE, answer, create_tuner, get_tuner, list_all, list_events, suggest
+from tests.chaos.replicas import N_REPLICAS, running_replicas
+from tests.chaos.search import Search, outcome
+from tests.chaos.sizes import size
+from tests.chaos.stubborn import PATIENCE_S, Stubborn, at_once, together
+from tests.conftest import Shared, open_client
+from tests.server import Server
+from tests.subscriber import Subscriber
+
+N_CLIENTS = size(12, 64)
+GRID = {
+    "a": {"type": "int_range", "min": 1, "max": size(4, 20)},
+    "b": {"type": "choice", "options": ["x", "y", "z"]},
+    "c": {"type": "flag"},
+}
+
+
+@pytest.fixture(scope="module")
+def replicas(shared: Shared) -> Iterator[list[Server]]:
+    """Three services on one database, shared by this module's tests."""
+    with running_replicas(shared.new_database("postgres")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def urls(replicas: list[Server]) -> list[str]:
+    """Where the replicas listen."""
+    return [server.url for server in replicas]
+
+
+@pytest.fixture
+def client(replicas: list[Server]) -> Iterator[httpx.Client]:
+    """A client of one of the replicas."""
+    with open_client(replicas[0]) as client:
+        yield client
+
+
+# ---- suggestions ----
+
+
+def take_all(urls: list[str], tuner: JSON) -> list[JSON]:
+    """All the trials that many clients are given by any replica, until none is left."""
+
+    def take(number: int) -> list[JSON]:
+        taken: list[JSON] = []
+        with Stubborn(urls, number) as client:
+            while trials := client.do("suggest", f"/v1/tuners/{tuner['tuner_id']}/suggest", {})["trials"]:
+                taken += trials
+        return taken
+
+    return [trial for taken in at_once(N_CLIENTS, take) for trial in taken]
+
+
+def end_all(urls: list[str], tuner: JSON, trials: list[JSON]) -> list[JSON]:
+    """The answers to a result for each of the trials, told by many clients to any replica."""
+
+    def tell(number: int) -> list[JSON]:
+        path = f"/v1/tuners/{tuner['tuner_id']}/result"
+        with Stubborn(urls, number) as client:
+            return [
+                client.do("result", path, {"trial_id": trial["trial_id"], "score": float(trial["number"])})
+                for trial in trials[number::N_CLIENTS]
+            ]
+
+    return [told for answers in at_once(N_CLIENTS, tell) for told in answers]
+
+
+def ended_everywhere(urls: list[str], tuner: JSON) -> JSON:
+    """The tuner, which must be the same at each replica."""
+    found = [answer(httpx.get(f"{url}/v1/tuners/{tuner['tuner_id']}", trust_env=False)) for url in urls]
+    assert all(one == found[0] for one in found)
+    return found[0]
+
+
+def test_no_trial_is_handed_out_twice_and_the_budget_is_kept(urls: list[str], client: httpx.Client) -> None:
+    n_trials = size(90, 500)
+    tuner = create_tuner(client, seed=1, budget={"max_trials": n_trials})
+    trials = take_all(urls, tuner)
+    assert sorted(trial["number"] for trial in trials) == list(range(n_trials))
+    assert len({trial["trial_id"] for trial in trials}) == n_trials
+    starts = list_events(client, tuner_id=tuner["tuner_id"], type="trial_start")
+    assert Counter(event["trial_id"] for event in starts) == Counter(trial["trial_id"] for trial in trials)
+
+    told = end_all(urls, tuner, trials)
+    assert [one["tuner_state"] for one in told].count("completed") == 1
+    ended = ended_everywhere(urls, tuner)
+    assert (ended["state"], ended["stop_reason"]) == ("completed", "max_trials")
+    assert (ended["counts"]["completed"], sum(ended["counts"].values())) == (n_trials, n_trials)
+    assert ended["best"]["number"] == n_trials - 1
+    assert len(list_events(client, tuner_id=tuner["tuner_id"], type="tuner_end")) == 1
+
+
+def test_replicas_propose_what_one_service_would_have_proposed(urls: list[str], client: httpx.Client) -> None:
+    n_trials = size(40, 200)
+    alone = suggest(client, create_tuner(client, seed=5), n_trials)
+    trials = take_all(urls, create_tuner(client, seed=5, budget={"max_trials": n_trials}))
+    assert [trial["params"] for trial in sorted(trials, key=_number)] == [trial["params"] for trial in alone]
+
+
+def test_a_grid_is_handed_out_point_by_point_and_each_once(urls: list[str], client: httpx.Client) -> None:
+    tuner = create_tuner(client, strategy="grid", space=GRID)
+    trials = take_all(urls, tuner)
+    n_points = size(4, 20) * 3 * 2
+    assert len({repr(sorted(trial["params"].items())) for trial in trials}) == len(trials) == n_points
+    end_all(urls, tuner, trials)
+    ended = ended_everywhere(urls, tuner)
+    assert (ended["state"], ended["stop_reason"]) == ("completed", "exhausted")
+
+
+def test_never_more_trials_run_than_max_parallel_allows(urls: list[str], client: httpx.Client) -> None:
+    n_trials, limit = size(40, 300), 3
+    tuner = create_tuner(client, budget={"max_trials": n_trials, "max_parallel": limit})
+
+    def work(number: int) -> None:
+        with Stubborn(urls, number) as own:
+            while (asked := own.do("suggest", f"/v1/tuners/{tuner['tuner_id']}/suggest", {}))["tuner_state"] == "active":
+                for trial in asked["trials"]:
+                    body = {"trial_id": trial["trial_id"], "score": 0.5}
+                    own.do("result", f"/v1/tuners/{tuner['tuner_id']}/result", body)
+
+    at_once(N_CLIENTS, work)
+    running, most = 0, 0
+    for event in list_events(client, tuner_id=tuner["tuner_id"], type=["trial_start", "trial_end"]):
+        running += 1 if event["type"] == "trial_start" else -1
+        most = max(most, running)
+    assert (running, most) == (0, limit)
+    assert get_tuner(client, tuner)["counts"]["completed"] == n_trials
+
+
+def _number(trial: JSON) -> int:
+    number: int = trial["number"]
+    return number
+
+
+# ---- streams ----
+
+
+def test_every_replica_streams_all_events_in_one_order(urls: list[str], client: httpx.Client) -> None:
+    n_events, n_writers, n_wanderers = size(1_200, 100_000), size(6, 20), size(3, 50)
+    batch = size(5, 50)
+    start = _marker(client)
+    n_written = threading.Semaphore(0)
+
+    def write(number: int) -> None:
+        with Stubborn(urls, f"writer {number}") as own:
+            path = f"/v1/runs/{own.do('start', '/v1/runs', {'tags': ['stream']})['run_id']}/epochs/batch"
+            for first in range(0, n_events // n_writers, batch):
+                epochs = [{"epoch": first + position, "metrics": {"loss": 0.5}} for position in range(batch)]
+                own.do("batch", path, {"epochs": epochs})
+        n_written.release()
+
+    def wander(number: int) -> list[int]:
+        """The ids that a reader sees which is cut again and again, and comes back to another replica."""
+        chance = random.Random(f"reader {number}")
+        seen: list[int] = []
+        while True:
+            position = seen[-1] if seen else start
+            with Subscriber(chance.choice(urls), last_event_id=position, tag=["stream", "marker"]) as reader:
+                reader.wait_for(1, PATIENCE_S)
+                time.sleep(chance.uniform(0.0, size(0.1, 2.0)))  # cut at any moment
+            seen += [one.id for one in reader.events if one.id is not None]
+            if any("marker" in one.data["metrics"] for one in reader.events if one.type == "epoch_end"):
+                return seen
+
+    def read_on(url: str) -> list[JSON]:
+        with Subscriber(url, last_event_id=start) as reader:
+            return [one.data for one in reader.wait_for(n_events + n_writers + 2, size(60, 600))]
+
+    tasks = [lambda number=number: write(number) for number in range(n_writers)]
+    tasks += [lambda url=url: read_on(url) for url in urls]
+    tasks += [lambda number=number: wander(number) for number in range(n_wanderers)]
+
+    def end(_: int) -> int:
+        for _ in range(n_writers):
+            assert n_written.acquire(timeout=size(60, 600))
+        return _marker(client)
+
+    *seen, last = together(len(tasks) + 1, lambda number: tasks[number]() if number < len(tasks) else end(number))
+    expected = list_events(client, after=start)
+    assert expected[-1]["event_id"] == last
+    assert len(expected) == n_events + n_writers + 2
+    for url in urls:
+        assert _page_by_page(url, start) == expected
+    for stream in seen[n_writers : n_writers + N_REPLICAS]:
+        assert stream == expected
+    ids = [event["event_id"] for event in expected]
+    for wandering in seen[n_writers + N_REPLICAS :]:
+        assert wandering == ids
+
+
+def _marker(client: httpx.Client) -> int:
+    """The id of an event that was just recorded."""
+    run = answer(client.post("/v1/runs", json={"tags": ["marker"]}), 201)
+    body = {"epoch": 0, "metrics": {"marker": 1.0}}
+    event_id: int = answer(client.post(f"/v1/runs/{run['run_id']}/epochs", json=body))["event_id"]
+    return event_id
+
+
+def _page_by_page(url: str, after: int) -> list[JSON]:
+    with httpx.Client(base_url=url, trust_env=False, timeout=30.0) as client:
+        return list_events(client, after=after)
+
+
+# ---- equal requests at once ----
+
+
+def ask_at_once(urls: list[str], n: int, path: str, body: JSON, key: str | None) -> list[httpx.Response]:
+    """The answers to n equal requests, sent at once to all replicas; those told to wait ask again."""
+    headers = {} if key is None else {"Idempotency-Key": key}
+
+    def ask(number: int) -> httpx.Response:
+        with httpx.Client(base_url=urls[number % len(urls)], trust_env=False, timeout=30.0) as own:
+            for _ in range(1000):
+                response = own.post(path, json=body, headers=headers)
+                if response.status_code != 409 or response.json()["code"] != "idempotency-in-progress":
+                    return response
+        raise AssertionError("always in progress")
+
+    return at_once(n, ask)
+
+
+def test_equal_requests_with_one_key_at_once_have_one_effect(urls: list[str], client: httpx.Client) -> None:
+    n = size(12, 64)
+    tuner = create_tuner(client)
+    tag = f"once-{uuid.uuid4()}"
+    run = answer(client.post("/v1/runs", json={"tags": [tag]}), 201)
+    requests: list[tuple[str, JSON]] = [
+        ("/v1/runs", {"tags": [tag]}),
+        ("/v1/tuners", {"space": SPACE, "name": tag}),
+        (f"/v1/tuners/{tuner['tuner_id']}/suggest", {"count": 2}),
+        (f"/v1/tuners/{tuner['tuner_id']}/result", {"params": {"x": 0.5}, "score": 1.0}),
+        (f"/v1/runs/{run['run_id']}/epochs", {"epoch": 0, "metrics": {"loss": 1.0}}),
+        (f"/v1/runs/{run['run_id']}/end", {}),
+    ]
+    for path, body in requests:
+        answers = ask_at_once(urls, n, path, body, key=str(uuid.uuid4()))
+        assert {one.status_code for one in answers} <= {200, 201}, [one.text for one in answers]
+        assert len({one.content for one in answers}) == 1
+        assert sum("Idempotent-Replayed" not in one.headers for one in answers) == 1
+    assert len([one for one in list_all(client, "/v1/runs") if one["tags"] == [tag]]) == 2
+    assert len([one for one in list_all(client, "/v1/tuners") if one["name"] == tag]) == 1
+    assert sum(get_tuner(client, tuner)["counts"].values()) == 3
+    assert len(list_events(client, run_id=run["run_id"])) == 3
+
+
+def test_equal_requests_with_natural_keys_at_once_have_one_effect(urls: list[str], client: httpx.Client) -> None:
+    for _ in range(size(6, 50)):
+        tuner_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
+        requests: list[tuple[str, JSON]] = [
+            ("/v1/tuners", {"tuner_id": tuner_id, "space": SPACE, "seed": 1}),
+            (f"/v1/tuners/{tuner_id}/suggest", {"worker": "w", "count": 3}),
+            ("/v1/runs", {"run_id": run_id}),
+            (f"/v1/runs/{run_id}/epochs", {"epoch": 0, "metrics": {"loss": 1.0, "odd": "NaN"}}),
+            (f"/v1/runs/{run_id}/end", {"final_metrics": {"loss": 0.5}}),
+        ]
+        for path, body in requests:
+            answers = ask_at_once(urls, 2 * len(urls), path, body, key=None)
+            assert {one.status_code for one in answers} <= {200, 201}, [one.text for one in answers]
+            assert sum(one.status_code == 201 for one in answers) == (path in ("/v1/tuners", "/v1/runs"))
+        assert [trial["number"] for trial in list_all(client, f"/v1/tuners/{tuner_id}/trials")] == [0, 1, 2]
+        types = [event["type"] for event in list_events(client, run_id=run_id)]
+        assert types == ["run_start", "epoch_end", "training_end"]
+
+
+def test_of_two_results_for_one_trial_told_at_once_one_stands(urls: list[str], client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    for trial in suggest(client, tuner, size(10, 100)):
+        path = f"/v1/tuners/{tuner['tuner_id']}/result"
+
+        def tell(number: int, path: str = path, trial: JSON = trial) -> httpx.Response:
+            body = {"trial_id": trial["trial_id"], "score": float(number)}
+            return httpx.post(urls[number % len(urls)] + path, json=body, trust_env=False, timeout=30.0)
+
+        answers = at_once(N_REPLICAS, tell)
+        assert sorted(one.status_code for one in answers) == [200, 409, 409]
+        (stands,) = [one.json()["trial"] for one in answers if one.status_code == 200]
+        assert answer(client.get(f"/v1/trials/{trial['trial_id']}")) == stands
+    ends = Counter(event["trial_id"] for event in list_events(client, tuner_id=tuner["tuner_id"], type="trial_end"))
+    assert set(ends.values()) == {1}
+
+
+# ---- everything at once ----
+
+
+def test_a_mixed_load_is_answered_without_errors_or_deadlocks(urls: list[str], client: httpx.Client) -> None:
+    # Deadlocks are counted when the replicas have ended, see `running_replicas`.
+    searches = [
+        Search(create_tuner(client, seed=seed, budget={"max_trials": size(12, 100)}), n_epochs=size(3, 10))
+        for seed in range(size(3, 8))
+    ]
+
+    def work(number: int) -> Counter[str]:
+        first = number % len(searches)
+        with Stubborn(urls, number) as own:
+            for search in searches[first:] + searches[:first]:
+                search.work_off(own, f"w{number}" if number % 2 else None)
+            return own.refusals
+
+    refusals = sum(at_once(N_CLIENTS, work), Counter())
+    assert refusals.keys() <= {"503 store-busy"}
+    for search in searches:
+        tuner = outcome(client, search.tuner)["tuner"]
+        assert (tuner["state"], tuner["stop_reason"]) == ("completed", "max_trials")

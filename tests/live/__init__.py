@@ -1,0 +1,1 @@
+"""What only a living process shows: streams, kill -9, shutdown, restart."""

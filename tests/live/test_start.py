@@ -1,0 +1,117 @@
+"""The command: one line that says where, and one line when it cannot."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.calls import create_tuner, get_tuner, list_all
+from tests.conftest import BACKENDS, Shared, open_client
+from tests.server import COMMAND, Server
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TUNETRACK_")}
+
+
+def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, where it is expected to end by itself."""
+    return subprocess.run(
+        [COMMAND, "serve", *arguments],
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def fails_with_one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The line that says why it did not start."""
+    assert done.returncode not in (0, None)
+    assert done.returncode > 0
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_the_line_says_where_it_listens_and_where_the_data_lies(tmp_path: Path) -> None:
+    file = tmp_path / "new folder" / "data.db"
+    with Server(f"sqlite:///{file}") as server:
+        assert server.data == f"sqlite:///{file}"
+        assert file.exists()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5):
+            pass
+
+
+def test_options_may_come_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "env.db"
+    command = [str(COMMAND), "serve"]
+    environment = ENVIRONMENT | {
+        "TUNETRACK_DATABASE": f"sqlite:///{file}",
+        "TUNETRACK_PORT": "0",
+        "TUNETRACK_HOST": "127.0.0.1",
+    }
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+        finally:
+            process.terminate()
+    assert line.strip().endswith(f"data in sqlite:///{file}")
+
+
+def test_a_path_may_be_relative_and_is_shown_in_full(tmp_path: Path) -> None:
+    command = [str(COMMAND), "serve", "--port", "0", "--database", "sqlite:///here.db"]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+        finally:
+            process.terminate()
+    assert line.strip().endswith(f"data in sqlite:///{tmp_path}/here.db")
+    assert (tmp_path / "here.db").exists()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://root@localhost/x", "sqlite:///:memory:"])
+def test_a_database_that_is_none_is_refused_in_one_line(url: str) -> None:
+    assert "sqlite:///" in fails_with_one_line(serve("--port", "0", "--database", url))
+
+
+def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "text.db"
+    file.write_text("this is no database\n" * 100)
+    assert str(file) in fails_with_one_line(serve("--port", "0", "--database", f"sqlite:///{file}"))
+    assert file.read_text() == "this is no database\n" * 100
+
+
+def test_a_database_out_of_reach_is_refused_in_one_line_without_its_password(tmp_path: Path) -> None:
+    url = f"postgresql://user:s3cr3t@/nothing?host={tmp_path}"
+    assert "s3cr3t" not in fails_with_one_line(serve("--port", "0", "--database", url))
+
+
+def test_a_port_that_is_taken_is_refused_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve("--port", str(port), "--database", f"sqlite:///{tmp_path / 'x.db'}")
+    assert str(port) in fails_with_one_line(done)
+
+
+@pytest.mark.skipif("postgres" not in BACKENDS, reason="SQLite stays a single process")
+def test_two_services_share_one_postgresql(shared: Shared) -> None:
+    url = shared.new_database("postgres")
+    with Server(url) as one, Server(url) as other, open_client(one) as client, open_client(other) as other_client:
+        tuner = create_tuner(client)
+        assert get_tuner(other_client, tuner) == tuner
+        assert list_all(other_client, "/v1/tuners") == [tuner]
+
+
+def test_help_tells_how(tmp_path: Path) -> None:
+    for arguments, words in (((), ("serve",)), (("serve",), ("--host", "--port", "--database", "TUNETRACK_DATABASE"))):
+        command = [COMMAND, *arguments, "--help"]
+        done = subprocess.run(
+            command, env=ENVIRONMENT | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert all(word in done.stdout for word in words)
