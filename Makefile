@@ -43,6 +43,15 @@ check: $(ALL_READY) ## all that can be known without running it: lint, format, t
 	echo; test -z "$$failed" || { echo "check: these failed: $${failed#, }"; exit 1; }; \
 	echo "check: all is well"
 
+.PHONY: chaos
+chaos: $(ALL_READY) ## faults at full size: kills, lost answers, replicas, a database that goes away (long)
+	@TUNETRACK_CHAOS=1 $(PY) -m pytest tests/chaos tests/live/test_kill.py
+
+.PHONY: bench
+bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew
+	@$(PY) -m benchmarks.write_path
+	@$(PY) -m benchmarks.bytes_per_point
+
 .PHONY: openapi
 openapi: $(DEMO_READY) ## write openapi/openapi.json anew
 	@$(PY) -m app.api.openapi
