@@ -47,7 +47,6 @@ def build(lifespan: Lifespan | None, version: str) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
-        generate_unique_id_function=_operation_id,
         exception_handlers={
             DomainError: problems.on_domain_error,
             RequestValidationError: problems.on_invalid_request,
@@ -70,10 +69,6 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     routes = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
     methods = {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
     return problems.respond(request, MethodNotAllowed(), {"Allow": ", ".join(sorted(methods)) or "GET"})
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

@@ -3,20 +3,20 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.event_models import EventPage
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import StrictRoute
+from app.api.strict import new_router
 from app.domain.errors import InvalidRequest
 from app.domain.events import EVENT_TYPES
 from app.domain.values import INT64_MAX
 from app.store import events
 from app.store.events import EventFilter
 
-router = APIRouter(prefix="/v1", tags=["events"], route_class=StrictRoute)
+router = new_router("events")
 
 Types = Annotated[list[str] | None, Query(alias="type", max_length=100, description="Any of these types.")]
 RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Any of these runs.")]

@@ -2,17 +2,17 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy import Connection
 
 from app.api.fields import Answer
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import StrictRoute
+from app.api.strict import new_router
 from app.domain.errors import InvalidRequest, StoreBusy
 from app.store import migrate
 
-router = APIRouter(tags=["operations"], route_class=StrictRoute)
+router = new_router("operations", prefix="")
 
 
 class Health(Answer):

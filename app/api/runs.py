@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.fields import EpochNumber, body_digest, parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
@@ -20,7 +20,7 @@ from app.api.run_models import (
     Series,
 )
 from app.api.state import services
-from app.api.strict import StrictRoute, body_limit
+from app.api.strict import body_limit, new_router
 from app.domain.errors import (
     DuplicateMetricKey,
     IdConflict,
@@ -39,7 +39,7 @@ from app.service.start import Started, StartRun, start_runs
 from app.store import runs
 from app.store.runs import Run as RunRow
 
-router = APIRouter(prefix="/v1", tags=["runs"], route_class=StrictRoute)
+router = new_router("runs")
 
 _NOTHING_SAID = RunRequest()
 _FINISHED = EndRequest()

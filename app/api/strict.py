@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import orjson
 import pydantic_core
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIRouter
 
 from app.api.problems import MalformedJson, TooLarge, UnsupportedMediaType
 from app.domain.errors import InvalidRequest
@@ -61,6 +61,13 @@ class StrictRoute(APIRoute):
             return await handle(request)
 
         return handle_strictly
+
+
+def new_router(noun: str, prefix: str = "/v1") -> APIRouter:
+    """A router of strict routes; each operation is called as its function is."""
+    return APIRouter(
+        prefix=prefix, tags=[noun], route_class=StrictRoute, generate_unique_id_function=lambda route: route.name
+    )
 
 
 async def _receive(request: Request, most: int) -> bytes:

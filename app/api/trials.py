@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import parse_id
@@ -11,7 +11,7 @@ from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import NUMBER, PageSize, PageToken, read_token, split
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import StrictRoute
+from app.api.strict import new_router
 from app.api.trial_models import ResultAnswer, ResultRequest, Suggestion, SuggestRequest, Trial, TrialPage
 from app.domain.errors import InvalidRequest, ParamsOutOfSpace, TrialEnded, UnknownTrial, UnknownTuner
 from app.domain.states import TrialState
@@ -22,7 +22,7 @@ from app.service.suggest import Suggestion as Suggested
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
 
-router = APIRouter(prefix="/v1", tags=["trials"], route_class=StrictRoute)
+router = new_router("trials")
 
 _NOTHING_SAID = SuggestRequest()
 

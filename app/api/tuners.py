@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import body_digest, parse_id
@@ -11,7 +11,7 @@ from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import StrictRoute, body_limit
+from app.api.strict import body_limit, new_router
 from app.api.tuner_models import (
     Snapshot,
     SnapshotTrial,
@@ -32,7 +32,7 @@ from app.store.trials import Trial as TrialRow
 from app.store.tuners import Tuner as TunerRow
 from app.tuning.registry import STRATEGIES
 
-router = APIRouter(prefix="/v1", tags=["tuners"], route_class=StrictRoute)
+router = new_router("tuners")
 
 
 @router.post(
