@@ -16,9 +16,9 @@ from app.api.trial_models import ResultAnswer, ResultRequest, Suggestion, Sugges
 from app.domain.errors import InvalidRequest, ParamsOutOfSpace, TrialEnded, UnknownTrial, UnknownTuner
 from app.domain.states import TrialState
 from app.domain.values import from_json_number
+from app.service.hand_out import Suggestion as Suggested
 from app.service.lifecycle import describe
 from app.service.report import Reported, Result, report
-from app.service.suggest import Suggestion as Suggested
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
 

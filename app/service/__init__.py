@@ -1,7 +1,7 @@
 """Decisions; one function is one use case.
 
     create.py      a tuner, from a definition or a snapshot          snapshot.py   the whole tuner as JSON
-    suggest.py     what to try next: asks are gathered, thought about, and handed out
+    suggest.py     what to try next: asks are gathered and thought about; hand_out.py, and answered
     report.py      a trial's result
     start.py       a run begins      log_epochs.py   it tells      end.py   it ends, and with it its trial
     series.py      a run's curves

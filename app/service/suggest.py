@@ -8,41 +8,27 @@ Asks that arrive while a step is under way are answered together by the next one
 """
 
 import asyncio
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.domain.errors import DomainError, UnknownTuner
 from app.domain.goal import Budget, Objective
 from app.domain.space import Space
-from app.domain.states import SCORED, TrialState, TunerState
-from app.service.lifecycle import OpenTuner, has_ended, n_left, open_tuners, save_tuners
+from app.domain.states import SCORED, TrialState
+from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
+from app.service.lifecycle import has_ended, n_left
 from app.store import trials, tuners
 from app.store.database import Database
 from app.store.idempotency import Once
-from app.store.locks import Rows, locking
-from app.store.transaction import Transaction
 from app.store.trials import Trial
 from app.store.tuners import Tuner
 from app.tuning.registry import find
-from app.tuning.strategy import Observation, Proposal, generator
+from app.tuning.strategy import Observation, generator
 
-_RETRY_AFTER_S = 1.0
 _MOST_AHEAD = 64
 _MOST_SEEN = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """The trials handed out; with fewer than asked for, the state tells why and the pause when to ask again."""
-
-    trials: list[Trial]
-    tuner_state: TunerState
-    retry_after_s: float | None
-    tuner: Tuner
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,25 +39,6 @@ class Ask:
     count: int
     once: Once | None
     answer: "asyncio.Future[Suggestion]"
-
-
-@dataclass(frozen=True, slots=True)
-class Thoughts:
-    """Proposals for the trials from number `first` on, and whether there are no more after them."""
-
-    first: int
-    proposals: Sequence[Proposal]
-    are_the_last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HandOut:
-    """Trials for one ask; all the asks of a step share its thoughts."""
-
-    tuner_id: UUID
-    worker: str | None
-    count: int
-    thoughts: Thoughts
 
 
 class Suggester:
@@ -159,7 +126,7 @@ class _View:
 def _look(connection: Connection, tuner_id: UUID, asks: Sequence[Ask]) -> _View:
     tuner = tuners.get(connection, tuner_id)
     workers = {ask.worker for ask in asks if ask.worker is not None}
-    n_ready = len(trials.list_ready(connection, [tuner_id], workers))
+    n_ready = tuner.counts[TrialState.queued] + len(trials.list_held(connection, [tuner_id], workers))
     n_asked = sum(ask.count for ask in asks)
     n_new = min(max(0, n_asked - n_ready), n_left(tuner, Budget.from_json(tuner.budget)))
     if n_new == 0 or not find(tuner.strategy).needs_history:
@@ -188,76 +155,3 @@ def _observation(trial: Trial, objective: Objective) -> Observation:
     has_score = trial.state in SCORED and trial.score is not None
     values = (objective.loss(trial.score),) if has_score and trial.score is not None else None
     return Observation(trial.number, trial.params, trial.state, values)
-
-
-class _Counter:
-    """Hands one tuner's trials out, ask by ask."""
-
-    def __init__(self, tuner: OpenTuner, ready: list[Trial], thoughts: Thoughts) -> None:
-        self.tuner = tuner
-        self._queue = deque(trial for trial in ready if trial.state is TrialState.queued)
-        self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
-        for trial in ready:
-            if trial.state is TrialState.running:
-                self._held[trial.worker].append(trial)
-        # Proposals are for certain numbers: another replica may have taken those since.
-        is_fresh = thoughts.first == tuner.tuner.n_trials
-        self._proposals = deque(thoughts.proposals if is_fresh else [])
-        self._are_the_last = is_fresh and thoughts.are_the_last
-
-    def serve(self, worker: str | None, count: int) -> list[Trial] | None:
-        """The trials for one ask; None, with nothing done, where more proposals are needed first."""
-        held = self._held[worker][:count] if worker is not None else []
-        n_missing = min(count - len(held), self.tuner.n_free)
-        n_queued = min(n_missing, len(self._queue))
-        n_new = min(n_missing - n_queued, self.tuner.n_left)
-        if n_new > len(self._proposals) and not self._are_the_last:
-            return None
-        given = [self._queue.popleft() for _ in range(n_queued)]
-        for _ in range(min(n_new, len(self._proposals))):
-            proposal = self._proposals.popleft()
-            given.append(self.tuner.propose(proposal.params, proposal.why))
-        for trial in given:
-            self.tuner.hand_out(trial, worker)
-            self._held[worker].append(trial)
-        if self._are_the_last and not self._proposals:
-            self.tuner.tuner.is_exhausted = True
-        return [*held, *given]
-
-
-@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
-def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> list[Suggestion | DomainError | None]:
-    """Each ask's trials; None for those that need another step.
-
-    Records `trial_start` for each trial handed out, and `tuner_end` where nothing is left to try.
-    """
-    tuner_ids = {request.tuner_id for request in requests}
-    opened = open_tuners(transaction, tuner_ids)
-    ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
-    workers = {request.worker for request in requests if request.worker is not None}
-    for trial in trials.list_ready(transaction.connection, tuner_ids, workers):
-        ready[trial.tuner_id].append(trial)
-    counters: dict[UUID, _Counter] = {}
-    served: list[list[Trial] | None] = []
-    for request in requests:
-        tuner = opened.get(request.tuner_id)
-        if tuner is None:
-            served.append(None)
-            continue
-        if request.tuner_id not in counters:
-            counters[request.tuner_id] = _Counter(tuner, ready[request.tuner_id], request.thoughts)
-        served.append(counters[request.tuner_id].serve(request.worker, request.count))
-    save_tuners(transaction, opened.values())
-    return [
-        _answer(request, opened.get(request.tuner_id), given) for request, given in zip(requests, served, strict=True)
-    ]
-
-
-def _answer(request: HandOut, tuner: OpenTuner | None, given: list[Trial] | None) -> Suggestion | DomainError | None:
-    if tuner is None:
-        return UnknownTuner(request.tuner_id)
-    if given is None:
-        return None
-    state = tuner.tuner.state
-    is_short = len(given) < request.count and state is TunerState.active
-    return Suggestion(given, state, _RETRY_AFTER_S if is_short else None, tuner.tuner)

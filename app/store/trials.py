@@ -97,12 +97,16 @@ def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -
     return _list(connection, _EQUAL, wanted=list(wanted))
 
 
-def list_ready(connection: Connection, tuner_ids: Collection[UUID], workers: Collection[str]) -> list[Trial]:
-    """The trials of these tuners that are queued, or run with one of these workers; each by number."""
-    queued = _list(connection, _QUEUED, tuner_ids=list(tuner_ids))
-    if not workers:
-        return queued
-    return [*_list(connection, _HELD, tuner_ids=list(tuner_ids), workers=list(workers)), *queued]
+def list_queued(connection: Connection, tuner_ids: Collection[UUID]) -> list[Trial]:
+    """The trials of these tuners that wait for a worker, by tuner and number."""
+    return _list(connection, _QUEUED, tuner_ids=list(tuner_ids)) if tuner_ids else []
+
+
+def list_held(connection: Connection, tuner_ids: Collection[UUID], workers: Collection[str]) -> list[Trial]:
+    """The trials of these tuners that run with one of these workers, by tuner and number."""
+    if not tuner_ids or not workers:
+        return []
+    return _list(connection, _HELD, tuner_ids=list(tuner_ids), workers=list(workers))
 
 
 def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:

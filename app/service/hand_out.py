@@ -1,0 +1,130 @@
+"""Trials go to workers: what a worker holds already, then what is queued, then what was thought of."""
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.domain.errors import DomainError, UnknownTuner
+from app.domain.states import TrialState, TunerState
+from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
+from app.store import trials
+from app.store.locks import Rows, locking
+from app.store.transaction import Transaction
+from app.store.trials import Trial
+from app.store.tuners import Tuner
+from app.tuning.strategy import Proposal
+
+_RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """The trials handed out; with fewer than asked for, the state tells why and the pause when to ask again."""
+
+    trials: list[Trial]
+    tuner_state: TunerState
+    retry_after_s: float | None
+    tuner: Tuner
+
+
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """Proposals for the trials from number `first` on, and whether there are no more after them."""
+
+    first: int
+    proposals: Sequence[Proposal]
+    are_the_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandOut:
+    """Trials for one ask; all the asks of a step share its thoughts."""
+
+    tuner_id: UUID
+    worker: str | None
+    count: int
+    thoughts: Thoughts
+
+
+class _Counter:
+    """Hands one tuner's trials out, ask by ask."""
+
+    def __init__(self, tuner: OpenTuner, ready: list[Trial], thoughts: Thoughts) -> None:
+        self.tuner = tuner
+        self._queue = deque(trial for trial in ready if trial.state is TrialState.queued)
+        self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
+        for trial in ready:
+            if trial.state is TrialState.running:
+                self._held[trial.worker].append(trial)
+        # Proposals are for certain numbers: another replica may have taken those since.
+        is_fresh = thoughts.first == tuner.tuner.n_trials
+        self._proposals = deque(thoughts.proposals if is_fresh else [])
+        self._are_the_last = is_fresh and thoughts.are_the_last
+
+    def serve(self, worker: str | None, count: int) -> list[Trial] | None:
+        """The trials for one ask; None, with nothing done, where more proposals are needed first."""
+        held = self._held[worker][:count] if worker is not None else []
+        n_missing = min(count - len(held), self.tuner.n_free)
+        n_queued = min(n_missing, len(self._queue))
+        n_new = min(n_missing - n_queued, self.tuner.n_left)
+        if n_new > len(self._proposals) and not self._are_the_last:
+            return None
+        given = [self._queue.popleft() for _ in range(n_queued)]
+        for _ in range(min(n_new, len(self._proposals))):
+            proposal = self._proposals.popleft()
+            given.append(self.tuner.propose(proposal.params, proposal.why))
+        for trial in given:
+            self.tuner.hand_out(trial, worker)
+            self._held[worker].append(trial)
+        if self._are_the_last and not self._proposals:
+            self.tuner.tuner.is_exhausted = True
+        return [*held, *given]
+
+
+@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
+def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> list[Suggestion | DomainError | None]:
+    """Each ask's trials; None for those that need another step.
+
+    Records `trial_start` for each trial handed out, and `tuner_end` where nothing is left to try.
+    """
+    opened = open_tuners(transaction, {request.tuner_id for request in requests})
+    ready = _read_ready(transaction.connection, opened, {r.worker for r in requests if r.worker is not None})
+    counters: dict[UUID, _Counter] = {}
+    served: list[list[Trial] | None] = []
+    for request in requests:
+        tuner = opened.get(request.tuner_id)
+        if tuner is None:
+            served.append(None)
+            continue
+        if request.tuner_id not in counters:
+            counters[request.tuner_id] = _Counter(tuner, ready[request.tuner_id], request.thoughts)
+        served.append(counters[request.tuner_id].serve(request.worker, request.count))
+    save_tuners(transaction, opened.values())
+    return [
+        _answer(request, opened.get(request.tuner_id), given) for request, given in zip(requests, served, strict=True)
+    ]
+
+
+def _read_ready(
+    connection: Connection, opened: Mapping[UUID, OpenTuner], workers: Collection[str]
+) -> defaultdict[UUID, list[Trial]]:
+    """What need not be proposed anew: the queued trials of these tuners, and what these workers hold of them."""
+    queued = trials.list_queued(connection, [i for i, one in opened.items() if one.tuner.counts[TrialState.queued]])
+    held = trials.list_held(connection, [i for i, one in opened.items() if one.n_running], workers)
+    ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
+    for trial in [*held, *queued]:
+        ready[trial.tuner_id].append(trial)
+    return ready
+
+
+def _answer(request: HandOut, tuner: OpenTuner | None, given: list[Trial] | None) -> Suggestion | DomainError | None:
+    if tuner is None:
+        return UnknownTuner(request.tuner_id)
+    if given is None:
+        return None
+    state = tuner.tuner.state
+    is_short = len(given) < request.count and state is TunerState.active
+    return Suggestion(given, state, _RETRY_AFTER_S if is_short else None, tuner.tuner)
