@@ -1,0 +1,50 @@
+"""The same POST without a store: application, route class, body and answer of the epoch log, and nothing done.
+
+`python -m benchmarks.noop` prints the port that it listens on.
+"""
+
+import socket
+
+import uvicorn
+from fastapi import APIRouter
+
+from app.api.application import build
+from app.api.run_models import EpochAnswer, EpochRequest
+from app.api.strict import StrictRoute
+
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
+
+
+@router.post("/runs/{run_id}/epochs")
+async def log_nothing(run_id: str, body: EpochRequest) -> EpochAnswer:
+    """Validate the body, and answer as the service would."""
+    return EpochAnswer(event_id=1, accepted=len(body.metrics), duplicates=0, should_stop=False)
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets is not None
+        print(sockets[0].getsockname()[1], flush=True)
+
+
+def main() -> None:
+    """Serve on a free port: an application with the service's settings, a server with its options, this one route."""
+    app = build(None, "0")
+    app.router.routes.clear()
+    app.include_router(router)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        loop="uvloop",
+        http="httptools",
+    )
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    _Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
