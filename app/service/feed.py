@@ -97,6 +97,10 @@ class Feed:
             except Unavailable as error:
                 log.warning("the event stream waits for the store: %s", error)
                 await asyncio.sleep(_LOOK_EVERY_S)
+            except Exception:
+                # Whatever it was, the service goes on, and the next look may pass.
+                log.exception("the event stream could not be followed")
+                await asyncio.sleep(_LOOK_EVERY_S)
             self._keep_alive()
 
     async def _follow(self) -> None:

@@ -64,7 +64,7 @@ def _open(url: URL, pool_size: int) -> Engine:
         connect_args={
             "connect_timeout": 5,
             "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
-            "-c timezone=UTC -c synchronous_commit=on",
+            "-c timezone=UTC",
         },
     )
 
@@ -76,7 +76,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(f"PRAGMA {name} = {value}")
         actual = connection.execute(f"PRAGMA {name}").fetchone()[0]
         if actual != value:
-            raise RuntimeError(
+            raise OSError(
                 f"SQLite keeps {name} at {actual!r} instead of {value!r}: this disk cannot hold the store"
             )
 

@@ -47,6 +47,9 @@ def migrate(url: URL) -> list[str]:
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                # A migration of much data takes as long as it takes, and so does waiting for another replica's.
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = configuration(connection)
             present = current_revision(connection)
