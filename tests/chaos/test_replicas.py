@@ -6,22 +6,25 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 import pytest
 
-from tests.calls import JSON, SPACE, answer, create_tuner, get_tuner, list_all, list_events, suggest
+from tests.calls import JSON, SPACE, answer, create_tuner, get_tuner, list_all, list_events, start_run, suggest
 from tests.chaos.replicas import N_REPLICAS, running_replicas
 from tests.chaos.search import Search, outcome
 from tests.chaos.sizes import size
-from tests.chaos.stubborn import PATIENCE_S, Stubborn, at_once, together
+from tests.chaos.stubborn import Stubborn, at_once, together
 from tests.conftest import Shared, open_client
 from tests.server import Server
 from tests.subscriber import Subscriber
 
 N_CLIENTS = size(12, 64)
+LONG_S = size(60.0, 600.0)
 GRID = {
-    "a": {"type": "int_range", "min": 1, "max": size(4, 20)},
+    "a": {"type": "int_range", "min": 1, "max": size(4, 20), "step": 1},
     "b": {"type": "choice", "options": ["x", "y", "z"]},
     "c": {"type": "flag"},
 }
@@ -123,12 +126,13 @@ def test_never_more_trials_run_than_max_parallel_allows(urls: list[str], client:
     n_trials, limit = size(40, 300), 3
     tuner = create_tuner(client, budget={"max_trials": n_trials, "max_parallel": limit})
 
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+
     def work(number: int) -> None:
         with Stubborn(urls, number) as own:
-            while (asked := own.do("suggest", f"/v1/tuners/{tuner['tuner_id']}/suggest", {}))["tuner_state"] == "active":
+            while (asked := own.do("suggest", f"{path}/suggest", {}))["tuner_state"] == "active":
                 for trial in asked["trials"]:
-                    body = {"trial_id": trial["trial_id"], "score": 0.5}
-                    own.do("result", f"/v1/tuners/{tuner['tuner_id']}/result", body)
+                    own.do("result", f"{path}/result", {"trial_id": trial["trial_id"], "score": 0.5})
 
     at_once(N_CLIENTS, work)
     running, most = 0, 0
@@ -151,7 +155,6 @@ def test_every_replica_streams_all_events_in_one_order(urls: list[str], client: 
     n_events, n_writers, n_wanderers = size(1_200, 100_000), size(6, 20), size(3, 50)
     batch = size(5, 50)
     start = _marker(client)
-    n_written = threading.Semaphore(0)
 
     def write(number: int) -> None:
         with Stubborn(urls, f"writer {number}") as own:
@@ -159,45 +162,35 @@ def test_every_replica_streams_all_events_in_one_order(urls: list[str], client: 
             for first in range(0, n_events // n_writers, batch):
                 epochs = [{"epoch": first + position, "metrics": {"loss": 0.5}} for position in range(batch)]
                 own.do("batch", path, {"epochs": epochs})
-        n_written.release()
-
-    def wander(number: int) -> list[int]:
-        """The ids that a reader sees which is cut again and again, and comes back to another replica."""
-        chance = random.Random(f"reader {number}")
-        seen: list[int] = []
-        while True:
-            position = seen[-1] if seen else start
-            with Subscriber(chance.choice(urls), last_event_id=position, tag=["stream", "marker"]) as reader:
-                reader.wait_for(1, PATIENCE_S)
-                time.sleep(chance.uniform(0.0, size(0.1, 2.0)))  # cut at any moment
-            seen += [one.id for one in reader.events if one.id is not None]
-            if any("marker" in one.data["metrics"] for one in reader.events if one.type == "epoch_end"):
-                return seen
 
     def read_on(url: str) -> list[JSON]:
         with Subscriber(url, last_event_id=start) as reader:
-            return [one.data for one in reader.wait_for(n_events + n_writers + 2, size(60, 600))]
+            return [one.data for one in reader.wait_for(n_events + n_writers + 2, LONG_S)]
 
-    tasks = [lambda number=number: write(number) for number in range(n_writers)]
-    tasks += [lambda url=url: read_on(url) for url in urls]
-    tasks += [lambda number=number: wander(number) for number in range(n_wanderers)]
+    def wander(number: int) -> list[int]:
+        """The ids that a reader sees which is cut again and again, and comes back to any replica."""
+        chance = random.Random(f"reader {number}")
+        seen = [start]
+        while not has_ended.is_set() or seen[-1] != last:
+            seen += _ids_for(chance.choice(urls), seen[-1], chance.uniform(0.0, size(0.2, 2.0)))
+        return seen[1:]
 
-    def end(_: int) -> int:
-        for _ in range(n_writers):
-            assert n_written.acquire(timeout=size(60, 600))
-        return _marker(client)
-
-    *seen, last = together(len(tasks) + 1, lambda number: tasks[number]() if number < len(tasks) else end(number))
-    expected = list_events(client, after=start)
-    assert expected[-1]["event_id"] == last
-    assert len(expected) == n_events + n_writers + 2
+    has_ended = threading.Event()
+    last = start
+    with ThreadPoolExecutor(N_REPLICAS + n_wanderers) as pool:
+        reading = [pool.submit(read_on, url) for url in urls]
+        wandering = [pool.submit(wander, number) for number in range(n_wanderers)]
+        together(n_writers, write)
+        last = _marker(client)
+        has_ended.set()
+        expected = list_events(client, after=start)
+        for stream in reading:
+            assert stream.result() == expected
+        for reader in wandering:
+            assert reader.result() == [event["event_id"] for event in expected]
+    assert (len(expected), expected[-1]["event_id"]) == (n_events + n_writers + 2, last)
     for url in urls:
         assert _page_by_page(url, start) == expected
-    for stream in seen[n_writers : n_writers + N_REPLICAS]:
-        assert stream == expected
-    ids = [event["event_id"] for event in expected]
-    for wandering in seen[n_writers + N_REPLICAS :]:
-        assert wandering == ids
 
 
 def _marker(client: httpx.Client) -> int:
@@ -206,6 +199,26 @@ def _marker(client: httpx.Client) -> int:
     body = {"epoch": 0, "metrics": {"marker": 1.0}}
     event_id: int = answer(client.post(f"/v1/runs/{run['run_id']}/epochs", json=body))["event_id"]
     return event_id
+
+
+def _ids_for(url: str, after: int, duration_s: float) -> list[int]:
+    """The ids that a stream brings until it is cut: in the middle of whatever it brings, or when it is quiet."""
+    ids: list[int] = []
+    rest = b""
+    cut_at = time.monotonic() + duration_s
+    timeout = httpx.Timeout(30.0, read=1.0)
+    with (
+        suppress(httpx.ReadTimeout),
+        httpx.stream(
+            "GET", f"{url}/v1/events/stream", params={"after": after}, timeout=timeout, trust_env=False
+        ) as got,
+    ):
+        for chunk in got.iter_raw():
+            *messages, rest = (rest + chunk).split(b"\n\n")
+            ids += [int(one.splitlines()[0][4:]) for one in messages if one.startswith(b"id: ")]
+            if time.monotonic() > cut_at:
+                break
+    return ids
 
 
 def _page_by_page(url: str, after: int) -> list[JSON]:
@@ -255,22 +268,33 @@ def test_equal_requests_with_one_key_at_once_have_one_effect(urls: list[str], cl
     assert len(list_events(client, run_id=run["run_id"])) == 3
 
 
+@pytest.mark.parametrize("path", ["/v1/tuners", "/v1/runs"])
+def test_equal_creations_with_one_id_at_once_make_one_thing(urls: list[str], client: httpx.Client, path: str) -> None:
+    tag = f"one-{uuid.uuid4()}"
+    for _ in range(size(6, 50)):
+        chosen = str(uuid.uuid4())
+        body = {"tuner_id": chosen, "space": SPACE} if path == "/v1/tuners" else {"run_id": chosen}
+        answers = ask_at_once(urls, 2 * len(urls), path, body | {"tags": [tag]}, key=None)
+        statuses = Counter(one.status_code for one in answers)
+        assert statuses == {201: 1, 200: len(answers) - 1}, [one.text for one in answers]
+        assert len({one.content for one in answers}) == 1
+    assert len([one for one in list_all(client, path) if one["tags"] == [tag]]) == size(6, 50)
+
+
 def test_equal_requests_with_natural_keys_at_once_have_one_effect(urls: list[str], client: httpx.Client) -> None:
     for _ in range(size(6, 50)):
-        tuner_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
+        tuner, run = create_tuner(client), start_run(client)
         requests: list[tuple[str, JSON]] = [
-            ("/v1/tuners", {"tuner_id": tuner_id, "space": SPACE, "seed": 1}),
-            (f"/v1/tuners/{tuner_id}/suggest", {"worker": "w", "count": 3}),
-            ("/v1/runs", {"run_id": run_id}),
-            (f"/v1/runs/{run_id}/epochs", {"epoch": 0, "metrics": {"loss": 1.0, "odd": "NaN"}}),
-            (f"/v1/runs/{run_id}/end", {"final_metrics": {"loss": 0.5}}),
+            (f"/v1/tuners/{tuner['tuner_id']}/suggest", {"worker": "w", "count": 3}),
+            (f"/v1/runs/{run['run_id']}/epochs", {"epoch": 0, "metrics": {"loss": 1.0, "odd": "NaN"}}),
+            (f"/v1/runs/{run['run_id']}/end", {"final_metrics": {"loss": 0.5}}),
         ]
         for path, body in requests:
             answers = ask_at_once(urls, 2 * len(urls), path, body, key=None)
-            assert {one.status_code for one in answers} <= {200, 201}, [one.text for one in answers]
-            assert sum(one.status_code == 201 for one in answers) == (path in ("/v1/tuners", "/v1/runs"))
-        assert [trial["number"] for trial in list_all(client, f"/v1/tuners/{tuner_id}/trials")] == [0, 1, 2]
-        types = [event["type"] for event in list_events(client, run_id=run_id)]
+            assert {one.status_code for one in answers} == {200}, [one.text for one in answers]
+        trials = list_all(client, f"/v1/tuners/{tuner['tuner_id']}/trials")
+        assert [trial["number"] for trial in trials] == [0, 1, 2]
+        types = [event["type"] for event in list_events(client, run_id=run["run_id"])]
         assert types == ["run_start", "epoch_end", "training_end"]
 
 

@@ -21,7 +21,7 @@ def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -112,6 +112,6 @@ def test_help_tells_how(tmp_path: Path) -> None:
     for arguments, words in (((), ("serve",)), (("serve",), ("--host", "--port", "--database", "TUNETRACK_DATABASE"))):
         command = [COMMAND, *arguments, "--help"]
         done = subprocess.run(
-            command, env=ENVIRONMENT | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=True
+            command, env=ENVIRONMENT | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=120, check=True
         )
         assert all(word in done.stdout for word in words)

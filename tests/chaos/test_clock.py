@@ -1,0 +1,137 @@
+"""A wall clock that steps back reorders nothing, and takes nothing from anybody."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import Connection
+
+from app.main import Application
+from app.service.invariants import find_violations
+from app.store import clock
+from app.store.engines import open_readers, parse
+from app.store.migrate import migrate
+from tests.calls import (
+    ask,
+    create_tuner,
+    end_run,
+    get_trial,
+    list_all,
+    list_events,
+    log_epoch,
+    report,
+    start_run,
+    suggest,
+)
+from tests.conftest import NewDatabase
+
+HOUR = timedelta(hours=1)
+
+Step = Callable[[timedelta], None]
+
+
+@pytest.fixture
+def step(monkeypatch: pytest.MonkeyPatch) -> Step:
+    """Moves the service's clock."""
+    now = clock.now
+    moved = timedelta()
+
+    def moved_now(connection: Connection) -> datetime:
+        return now(connection) + moved
+
+    def move(by: timedelta) -> None:
+        nonlocal moved
+        moved += by
+
+    monkeypatch.setattr(clock, "now", moved_now)
+    return move
+
+
+@pytest.fixture
+def database(new_database: NewDatabase) -> Iterator[str]:
+    """An empty database, which must agree with itself at the end."""
+    url = new_database()
+    migrate(parse(url))
+    yield url
+    engine = open_readers(parse(url), pool_size=1)
+    with engine.begin() as connection:
+        assert list(find_violations(connection)) == []
+    engine.dispose()
+
+
+@pytest.fixture
+def client(database: str, step: Step) -> Iterator[httpx.Client]:
+    """A client of a service in this process, whose clock can be moved."""
+    server = uvicorn.Server(uvicorn.Config(Application(parse(database)).asgi, log_level="warning", lifespan="on"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        serving = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        serving.start()
+        with httpx.Client(base_url=url, timeout=30.0, trust_env=False) as client:
+            yield client
+        server.should_exit = True
+        serving.join()
+
+
+def test_events_keep_the_order_in_which_they_happened(client: httpx.Client, step: Step) -> None:
+    tuner = create_tuner(client, seed=3)
+    ids: list[int] = []
+    expected: list[str] = []
+    for hours in (0, -1, -1, 3):
+        step(hours * HOUR)
+        (trial,) = suggest(client, tuner)
+        run = start_run(client, trial_id=trial["trial_id"])
+        ids.append(log_epoch(client, run, 0, loss=1.0)["event_id"])
+        end_run(client, run, final_metrics={"score": 1.0})
+        expected += ["trial_start", "run_start", "epoch_end", "trial_end", "training_end"]
+    events = list_events(client)
+    assert [event["type"] for event in events] == expected
+    assert ids == sorted(ids)
+    assert [event["event_id"] for event in events] == sorted(event["event_id"] for event in events)
+    last = events[-1]["event_id"]
+    step(-HOUR)
+    assert log_epoch(client, start_run(client), 0, loss=1.0)["event_id"] > last
+
+
+def test_trials_keep_their_numbers_their_workers_and_their_parameters(client: httpx.Client, step: Step) -> None:
+    undisturbed = suggest(client, create_tuner(client, seed=3), 6)
+    tuner = create_tuner(client, seed=3, budget={"max_trials": 6})
+    held = suggest(client, tuner, 2, worker="w")
+    step(-HOUR)
+    assert suggest(client, tuner, 2, worker="w") == held
+    others = suggest(client, tuner, 4, worker="v")
+    assert ask(client, tuner, worker="u")["trials"] == []
+    report(client, tuner, trial_id=held[0]["trial_id"], score=0.5)
+    assert report(client, tuner, trial_id=held[0]["trial_id"], score=0.5)["trial"] == get_trial(client, held[0])
+    trials = list_all(client, f"/v1/tuners/{tuner['tuner_id']}/trials")
+    assert [trial["trial_id"] for trial in trials] == [trial["trial_id"] for trial in [*held, *others]]
+    assert [trial["params"] for trial in trials] == [trial["params"] for trial in undisturbed]
+
+
+def test_a_run_that_saw_the_step_took_no_negative_time(client: httpx.Client, step: Step) -> None:
+    run = start_run(client)
+    step(-HOUR)
+    ended = end_run(client, run)
+    assert ended["duration_s"] >= 0
+    assert ended["end_time"] >= ended["start_time"]
+
+
+def test_lists_show_everything_once_whenever_it_was_made(client: httpx.Client, step: Step) -> None:
+    made = []
+    for hours in (0, -1, 2, -3):
+        step(hours * HOUR)
+        made += [start_run(client)["run_id"] for _ in range(3)]
+    listed = [run["run_id"] for run in list_all(client, "/v1/runs", page_size=2)]
+    assert sorted(listed) == sorted(made)
+
+
+def test_a_key_is_remembered_across_the_step(client: httpx.Client, step: Step) -> None:
+    first = client.post("/v1/runs", json={}, headers={"Idempotency-Key": "k"})
+    step(-HOUR)
+    second = client.post("/v1/runs", json={}, headers={"Idempotency-Key": "k"})
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert second.json() == first.json()
