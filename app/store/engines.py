@@ -76,9 +76,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(f"PRAGMA {name} = {value}")
         actual = connection.execute(f"PRAGMA {name}").fetchone()[0]
         if actual != value:
-            raise OSError(
-                f"SQLite keeps {name} at {actual!r} instead of {value!r}: this disk cannot hold the store"
-            )
+            raise OSError(f"SQLite keeps {name} at {actual!r} instead of {value!r}: this disk cannot hold the store")
 
 
 def _read_only(connection: sqlite3.Connection, _record: Any) -> None:
