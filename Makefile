@@ -45,7 +45,7 @@ check: $(ALL_READY) ## all that can be known without running it: lint, format, t
 
 .PHONY: chaos
 chaos: $(ALL_READY) ## faults at full size: kills, lost answers, replicas, a database that goes away (long)
-	@TUNETRACK_CHAOS=1 $(PY) -m pytest tests/chaos tests/live/test_kill.py
+	@TUNETRACK_CHAOS=1 $(PY) -m pytest -o faulthandler_timeout=3600 tests/chaos tests/live/test_kill.py
 
 .PHONY: bench
 bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew

@@ -85,7 +85,7 @@ async def stream_events(
     if last_event_id:
         after = _parse_event_id(last_event_id)
     return StreamingResponse(
-        services(request).feed.stream(after, wanted),
+        await services(request).feed.stream(after, wanted),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )

@@ -82,7 +82,8 @@ def _end(transaction: Transaction, run: Run, request: EndRun, tuner: OpenTuner |
     if tuner is not None and trial is not None and not has_ended(trial):
         score = _score(run, request, tuner.objective)
         end_once(tuner, trial, _OUTCOMES[request.status], score, reason=None)
-    run.status, run.end_time = request.status, transaction.now
+    # A clock that was set back makes no training end before it began.
+    run.status, run.end_time = request.status, max(transaction.now, run.start_time)
     run.final_metrics = dict(request.final_metrics)
     duration_s = (run.end_time - run.start_time).total_seconds()
     event = TrainingEnd(run.run_id, run.status, run.final_metrics, duration_s)

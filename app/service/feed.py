@@ -134,17 +134,25 @@ class Feed:
         """Server-Sent Events: all that is wanted after a number (None: from now on), and then what comes.
 
         A number that this store has not reached is answered by a `reset` event; then from now on.
+
+        Raises:
+            Unavailable: the store is away; before anything is sent, so that it can be told.
         """
         last = await self._database.read(events.last_event_id)
         opening = _RETRY
         if after is not None and after > last:
             opening += b'event: reset\ndata: {"last_event_id":%d}\n\n' % last
-            after = last
+        position = last if after is None else min(after, last)
+        return self._send(opening, position, wanted, has_all=position == last)
+
+    async def _send(self, opening: bytes, position: int, wanted: EventFilter, has_all: bool) -> AsyncIterator[bytes]:
         yield opening
-        position = last if after is None else after
-        has_all = position >= last
         while self._is_open and not (position >= self._floor if self._subscribers else has_all):
-            found, position = await self._database.read(events.list_after, position, wanted, _PAGE)
+            try:
+                found, position = await self._database.read(events.list_after, position, wanted, _PAGE)
+            except Unavailable as error:
+                log.warning("a stream ends, its client will come back: %s", error)
+                return
             has_all = len(found) < _PAGE
             if found:
                 yield b"".join(map(_encode, found))

@@ -135,7 +135,8 @@ class OpenTuner:
         if score is not None and not math.isfinite(score):
             state, reason = TrialState.failed, NON_FINITE
         self._move(trial, state)
-        trial.score, trial.reason, trial.end_time = score, reason, self._transaction.now
+        trial.score, trial.reason = score, reason
+        trial.end_time = max(self._transaction.now, trial.create_time)
         self._note_best(trial)
         shown = None if score is None else to_json_number(score)
         self._transaction.record(

@@ -10,6 +10,8 @@ from app.domain.errors import DomainError, StorageFull, StoreBusy
 
 # Serialization failure, deadlock: the database undid the transaction, and a repeat may pass.
 _LOST_RACES = frozenset({"40001", "40P01"})
+# Another replica stored the same id first: a repeat finds it, and answers what that means.
+_UNIQUE_VIOLATION = "23505"
 # Lock or statement took too long, too many connections, a session or server that is being shut down or starts.
 _AWAY = ("55P03", "57", "53300", "08", "25P")
 _NO_ROOM = frozenset({"53100", "53200"})
@@ -17,7 +19,8 @@ _NO_ROOM = frozenset({"53100", "53200"})
 
 def is_lost_race(error: BaseException) -> bool:
     """Whether the transaction was undone for the sake of another one, so that the same again may pass."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _LOST_RACES
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return state in _LOST_RACES or state == _UNIQUE_VIOLATION
 
 
 def is_connection_lost(error: BaseException) -> bool:

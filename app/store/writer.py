@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from app.domain.errors import DomainError, IdempotencyKeyReused, Unavailable
+from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unavailable
 from app.store import idempotency
 from app.store.faults import is_connection_lost, is_lost_race, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 _ENOUGH_FOR_A_BATCH = 512
 _RETRIES = 6
+_MAY_BE_DONE = (
+    "The store went away in the middle of the commit: it may be done or not. Send the same again; that is safe."
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +127,8 @@ class Writer:
             try:
                 return self._commit(batch)
             except _Undecided as undecided:
+                if is_connection_lost(undecided.error):
+                    raise StoreBusy(_MAY_BE_DONE) from undecided
                 raise undecided.error from undecided
             except Exception as error:
                 # A connection that died unnoticed is replaced; if the next one dies too, the database is away.

@@ -3,7 +3,8 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from typing import Self
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.main import Application
 from app.service.invariants import find_violations
-from app.store import clock
+from app.store import clock, log
 from app.store.engines import open_readers, parse
 from app.store.migrate import migrate
 from tests.calls import (
@@ -47,7 +48,13 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Step:
         nonlocal moved
         moved += by
 
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + moved
+
     monkeypatch.setattr(clock, "now", moved_now)
+    monkeypatch.setattr(log, "datetime", Moved)  # the log's own time, on SQLite
     return move
 
 

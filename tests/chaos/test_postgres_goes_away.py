@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.calls import JSON, create_tuner, list_events, log_epoch, problem, start_run
+from tests.calls import JSON, SPACE, create_tuner, list_events, log_epoch, problem, start_run
 from tests.chaos.load import SteadyLoad
 from tests.chaos.search import Search, check_database, check_search
 from tests.chaos.sizes import size
@@ -108,7 +108,7 @@ def test_while_the_database_is_away_the_service_says_so(postgres: OwnPostgres) -
                 client.get("/v1/events/stream", params={"after": 0}),
                 client.post("/v1/runs", json={}),
                 client.post(f"/v1/runs/{run['run_id']}/epochs", json={"epoch": 1, "metrics": {"loss": 1.0}}),
-                client.post("/v1/tuners", json={"space": {}}, headers={"Idempotency-Key": "k"}),
+                client.post("/v1/tuners", json={"space": SPACE}, headers={"Idempotency-Key": "k"}),
             ):
                 problem(response, 503, "store-busy")
                 assert int(response.headers["Retry-After"]) >= 1

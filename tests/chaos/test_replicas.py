@@ -318,6 +318,30 @@ def test_of_two_results_for_one_trial_told_at_once_one_stands(urls: list[str], c
 # ---- everything at once ----
 
 
+def test_writers_of_the_same_rows_wait_for_each_other_but_in_no_circle(urls: list[str], client: httpx.Client) -> None:
+    # Deadlocks are counted when the replicas have ended, see `running_replicas`.
+    tuners = [create_tuner(client) for _ in range(2)]
+    runs = [start_run(client) for _ in range(4)]
+    n_epochs = size(20, 60)
+
+    def work(number: int) -> None:
+        chance = random.Random(number)
+        with Stubborn(urls, number) as own:
+            for epoch in range(n_epochs):
+                for run in chance.sample(runs, 2):
+                    body = {"epoch": epoch, "metrics": {f"of {number}": chance.random()}}
+                    own.do("epoch", f"/v1/runs/{run['run_id']}/epochs", body)
+                path = f"/v1/tuners/{chance.choice(tuners)['tuner_id']}"
+                (trial,) = own.do("suggest", f"{path}/suggest", {"worker": f"w{number}"})["trials"]
+                own.do("result", f"{path}/result", {"trial_id": trial["trial_id"], "score": 0.5})
+
+    at_once(N_CLIENTS, work)
+    counts = [get_tuner(client, tuner)["counts"]["completed"] for tuner in tuners]
+    assert sum(counts) == N_CLIENTS * n_epochs
+    logged = [event for run in runs for event in list_events(client, run_id=run["run_id"], type="epoch_end")]
+    assert len(logged) == 2 * N_CLIENTS * n_epochs
+
+
 def test_a_mixed_load_is_answered_without_errors_or_deadlocks(urls: list[str], client: httpx.Client) -> None:
     # Deadlocks are counted when the replicas have ended, see `running_replicas`.
     searches = [

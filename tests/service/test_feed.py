@@ -46,7 +46,7 @@ async def follow(feed: Feed, n: int) -> list[int]:
     """The ids of the first n events, read as a client does: it comes back with its last one when it is cut."""
     found: list[int] = []
     while len(found) < n:
-        found += await ids(feed.stream(found[-1] if found else 0, EventFilter()), n - len(found))
+        found += await ids(await feed.stream(found[-1] if found else 0, EventFilter()), n - len(found))
     return found
 
 
@@ -75,7 +75,7 @@ def test_a_replay_joins_the_live_feed_without_gap_or_double(
                     await asyncio.gather(*(database.write(record, number) for number in range(start, start + 10)))
 
             async def read_from(after: int) -> list[int]:
-                return await ids(feed.stream(after, EventFilter()), n - after)
+                return await ids(await feed.stream(after, EventFilter()), n - after)
 
             async def read_later() -> list[int]:
                 await asyncio.sleep(0)
@@ -98,7 +98,7 @@ def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(
 
     async def body() -> tuple[list[int], list[int]]:
         async with running(new_database()) as (database, feed):
-            slow = feed.stream(0, EventFilter())
+            slow = await feed.stream(0, EventFilter())
             await database.write(record, 0)
             await anext(slow)
             first = await ids(slow, 1)
@@ -122,7 +122,7 @@ def test_a_quiet_stream_is_kept_alive(new_database: NewDatabase, monkeypatch: py
 
     async def body() -> bytes:
         async with running(new_database()) as (_, feed):
-            stream = feed.stream(None, EventFilter())
+            stream = await feed.stream(None, EventFilter())
             await anext(stream)
             return await anext(stream)
 
@@ -132,7 +132,7 @@ def test_a_quiet_stream_is_kept_alive(new_database: NewDatabase, monkeypatch: py
 def test_closing_ends_every_stream_with_a_last_word(new_database: NewDatabase) -> None:
     async def body() -> list[bytes]:
         async with running(new_database()) as (_, feed):
-            streams = [feed.stream(None, EventFilter()) for _ in range(3)]
+            streams = [await feed.stream(None, EventFilter()) for _ in range(3)]
             for stream in streams:
                 await anext(stream)
             rest = [asyncio.create_task(_all(stream)) for stream in streams]
