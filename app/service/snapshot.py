@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 from app.domain.errors import DomainError, InvalidRequest
 from app.domain.goal import Objective
 from app.domain.states import SCORED, TRIAL_ENDS, TrialState, TunerState, TunerStopReason
-from app.domain.values import Scalar, to_json_number, to_rfc3339
+from app.domain.values import Scalar
 from app.service.create import Created, Definition, Present, new_tuner
-from app.service.lifecycle import params_digest
+from app.service.lifecycle import describe, params_digest
 from app.store import trials, tuners
 from app.store.transaction import Transaction
 from app.store.trials import Trial
@@ -57,18 +57,7 @@ _KEPT_OF_TUNER = (
 
 
 def _trial_to_json(trial: Trial) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "params": trial.params,
-        "state": trial.state,
-        "score": None if trial.score is None else to_json_number(trial.score),
-        "reason": trial.reason,
-        "worker": trial.worker,
-        "attempt": trial.attempt,
-        "why": trial.why,
-        "create_time": to_rfc3339(trial.create_time),
-        "end_time": None if trial.end_time is None else to_rfc3339(trial.end_time),
-    }
+    return {name: value for name, value in describe(trial).items() if name not in ("trial_id", "tuner_id")}
 
 
 def checksum(content: dict[str, Any]) -> str:
