@@ -11,8 +11,11 @@ from sqlalchemy import URL
 from app.api.application import State, build
 from app.api.state import Services
 from app.service.feed import Feed
+from app.service.reap import Reaper
+from app.service.stop_early import EarlyStopping
 from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
+from app.service.track import Tracker
 from app.store.database import Database
 
 
@@ -37,9 +40,14 @@ class Application:
             database.on_events = feed.wake
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())
-                sweeping = tasks.create_task(sweep_for_ever(database))
-                yield State(services=Services(database, Suggester(database), feed))
+                keeping = [
+                    tasks.create_task(sweep_for_ever(database)),
+                    tasks.create_task(Reaper(database).run()),
+                ]
+                tracker = Tracker(database, EarlyStopping(database))
+                yield State(services=Services(database, Suggester(database), tracker, feed))
                 feed.close()
-                sweeping.cancel()
+                for task in keeping:
+                    task.cancel()
         finally:
             await database.close()

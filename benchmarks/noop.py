@@ -18,7 +18,9 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute)
 @router.post("/runs/{run_id}/epochs")
 async def log_nothing(run_id: str, body: EpochRequest) -> EpochAnswer:
     """Validate the body, and answer as the service would."""
-    return EpochAnswer(event_id=1, accepted=len(body.metrics), duplicates=0, should_stop=False)
+    return EpochAnswer(
+        event_id=1, accepted=len(body.metrics), duplicates=0, should_stop=False, stop=None, lease_expires_at=None
+    )
 
 
 class _Server(uvicorn.Server):

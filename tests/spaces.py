@@ -1,6 +1,7 @@
 """Spaces of every kind, for tests of laws that hold in all of them."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import settings
@@ -42,7 +43,8 @@ def _float_ranges(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()) and math.isfinite(high - low):
         widest = (high - low) or 1.0
         step = draw(st.sampled_from([0.01, 0.05, 0.3, widest / 3, widest / 1000]))
-        if not math.ulp(max(abs(low), abs(high))) <= step <= widest:
+        width = Fraction(repr(high)) - Fraction(repr(low))  # a step is counted in decimals
+        if step < math.ulp(max(abs(low), abs(high))) or 0 < width < Fraction(repr(step)):
             step = None
     return {"type": "float_range", "min": low, "max": high, "log": is_log, "step": step}
 

@@ -16,6 +16,7 @@ from app.api.event_models import Event
 from app.api.examples import EXAMPLES
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
+from app.api.tuner_models import STOPPER_SCHEMAS
 from app.domain.errors import DomainError
 
 
@@ -87,6 +88,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
             schemas.update(schema.pop("$defs", {}))
             name = "Problem" if kind.core_schema["type"] == "model" else "Event"
             schemas[name] = schema
+        schemas.update(STOPPER_SCHEMAS)
+        references = {name: f"#/components/schemas/{name}" for name in STOPPER_SCHEMAS}
+        by_type = {schema["properties"]["type"]["const"]: references[name] for name, schema in STOPPER_SCHEMAS.items()}
+        schemas["Stopper"] = {
+            "oneOf": [{"$ref": reference} for reference in references.values()],
+            "discriminator": {"propertyName": "type", "mapping": by_type},
+        }
         for name, example in EXAMPLES.items():
             schemas[name]["examples"] = [example]
         document["components"]["schemas"] = dict(sorted(schemas.items()))

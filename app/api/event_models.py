@@ -44,6 +44,30 @@ class TrainingEndEvent(_Event):
     duration_s: float
 
 
+class RunCrashEvent(_Event):
+    """A run fell silent, or lost its trial."""
+
+    type: Literal["run_crash"]
+    run_id: Id
+    last_epoch: int | None
+
+
+class RunResumeEvent(_Event):
+    """A run that was given up spoke again."""
+
+    type: Literal["run_resume"]
+    run_id: Id
+    last_epoch: int | None
+
+
+class RunDeleteEvent(_Event):
+    """A run was deleted, with its history."""
+
+    type: Literal["run_delete"]
+    run_id: Id
+    last_epoch: int | None
+
+
 class TrialStartEvent(_Event):
     """A trial was handed to a worker."""
 
@@ -52,6 +76,17 @@ class TrialStartEvent(_Event):
     trial_id: Id
     number: int
     params: Params
+    worker: str | None
+    attempt: int
+
+
+class TrialStaleEvent(_Event):
+    """The lease of a trial ran out; another worker may have it."""
+
+    type: Literal["trial_stale"]
+    tuner_id: Id
+    trial_id: Id
+    number: int
     worker: str | None
     attempt: int
 
@@ -80,7 +115,16 @@ class TunerEndEvent(_Event):
 
 
 Event = Annotated[
-    RunStartEvent | EpochEndEvent | TrainingEndEvent | TrialStartEvent | TrialEndEvent | TunerEndEvent,
+    RunStartEvent
+    | EpochEndEvent
+    | TrainingEndEvent
+    | RunCrashEvent
+    | RunResumeEvent
+    | RunDeleteEvent
+    | TrialStartEvent
+    | TrialStaleEvent
+    | TrialEndEvent
+    | TunerEndEvent,
     Field(discriminator="type"),
 ]
 

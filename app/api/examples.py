@@ -16,7 +16,15 @@ _SPACE = {
     "num_layers": {"type": "int_range", "min": 1, "max": 6, "log": False, "step": None, "when": None},
 }
 _OBJECTIVE = {"metric": "accuracy", "direction": "maximize"}
-_BUDGET = {"max_trials": 50, "max_parallel": 8, "max_attempts": 3}
+_BUDGET = {
+    "max_trials": 50,
+    "max_parallel": 8,
+    "max_failures": 10,
+    "max_attempts": 3,
+    "target": 0.99,
+    "wallclock_s": 3600.0,
+}
+_STOPPER = {"type": "asha", "min_epochs": 1, "max_epochs": 27, "reduction_factor": 3}
 _PARAMS = {"learning_rate": 0.0123, "num_layers": 3}
 _WHY = {"strategy": "random", "phase": "startup", "chosen_by": "auto"}
 
@@ -27,14 +35,17 @@ _RUNNING_TRIAL = {
     "params": _PARAMS,
     "state": "running",
     "score": None,
+    "scores": None,
     "reason": None,
     "worker": "gpu-7",
     "attempt": 1,
+    "lease_expires_at": _AFTER,
     "why": _WHY,
     "create_time": _BEFORE,
     "end_time": None,
 }
-_TRIAL = _RUNNING_TRIAL | {"state": "completed", "score": 0.85, "end_time": _AFTER}
+_TRIAL = _RUNNING_TRIAL | {"state": "completed", "score": 0.85, "lease_expires_at": None, "end_time": _AFTER}
+_QUEUED_TRIAL = _RUNNING_TRIAL | {"state": "queued", "worker": None, "attempt": 0, "lease_expires_at": None}
 
 _TUNER = {
     "tuner_id": _TUNER_ID,
@@ -42,13 +53,16 @@ _TUNER = {
     "strategy": "auto",
     "space": _SPACE,
     "objective": _OBJECTIVE,
+    "objectives": [_OBJECTIVE],
     "seed": 7,
     "options": {},
     "budget": _BUDGET,
+    "stopper": _STOPPER,
+    "lease_s": 600.0,
     "tags": ["demo"],
     "state": "active",
     "stop_reason": None,
-    "counts": {"queued": 0, "running": 0, "completed": 1, "stopped": 0, "failed": 0, "infeasible": 0},
+    "counts": {"queued": 0, "running": 0, "completed": 1, "stopped": 0, "failed": 0, "infeasible": 0, "stale": 0},
     "best": _TRIAL,
     "create_time": _BEFORE,
     "update_time": _AFTER,
@@ -71,7 +85,10 @@ _RUN = {
     "last_epoch": 2,
     "tuner_id": _TUNER_ID,
     "trial_id": _TRIAL_ID,
+    "stop_requested": False,
+    "stop": None,
 }
+_STOP = {"rule": "asha", "reason": "7th of 9 at rung 3, keeps 3", "epoch": 3}
 
 _EPOCH_END = {
     "event_id": 17,
@@ -83,12 +100,25 @@ _EPOCH_END = {
 }
 
 EXAMPLES: dict[str, Any] = {
-    "TunerRequest": {"name": "digits-mlp", "space": _SPACE_SENT, "objective": _OBJECTIVE, "budget": {"max_trials": 50}},
+    "TunerRequest": {
+        "name": "digits-mlp",
+        "space": _SPACE_SENT,
+        "objective": _OBJECTIVE,
+        "budget": {"max_trials": 50},
+        "stopper": {"type": "asha", "max_epochs": 27},
+    },
+    "TunerPatch": {"budget": {"max_trials": 100}},
+    "Stopper": _STOPPER,
     "Tuner": _TUNER,
     "TunerPage": {"items": [_TUNER], "next_page_token": None},
     "SuggestRequest": {"worker": "gpu-7"},
     "Suggestion": {"trials": [_RUNNING_TRIAL], "tuner_state": "active", "retry_after_s": None},
     "ResultRequest": {"trial_id": _TRIAL_ID, "score": 0.85},
+    "TrialRequest": {"params": _PARAMS, "score": 0.85},
+    "TrialBatchRequest": {"trials": [{"params": _PARAMS}, {"params": _PARAMS, "state": "infeasible"}]},
+    "AddedTrials": {"trials": [_QUEUED_TRIAL]},
+    "HolderRequest": {"worker": "gpu-7", "attempt": 1},
+    "TrialList": {"items": [_TRIAL]},
     "ResultAnswer": {"trial": _TRIAL, "best": _TRIAL, "tuner_state": "active"},
     "Trial": _TRIAL,
     "TrialPage": {"items": [_TRIAL], "next_page_token": None},
@@ -98,17 +128,21 @@ EXAMPLES: dict[str, Any] = {
             "name": "digits-mlp",
             "strategy": "auto",
             "space": _SPACE,
-            "objective": _OBJECTIVE,
+            "objectives": [_OBJECTIVE],
             "seed": 7,
             "options": {},
             "budget": _BUDGET,
+            "stopper": _STOPPER,
+            "lease_s": 600.0,
             "tags": ["demo"],
             "state": "active",
             "stop_reason": None,
             "n_proposed": 1,
             "is_exhausted": False,
         },
-        "trials": [{key: value for key, value in _TRIAL.items() if key not in ("trial_id", "tuner_id")}],
+        "trials": [
+            {key: value for key, value in _TRIAL.items() if key not in ("trial_id", "tuner_id", "lease_expires_at")}
+        ],
         "checksum": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
     "StrategyList": {
@@ -135,10 +169,13 @@ EXAMPLES: dict[str, Any] = {
         "event_id": 17,
         "accepted": 2,
         "duplicates": 0,
-        "should_stop": False,
-        "stop": None,
-        "lease_expires_at": None,
+        "should_stop": True,
+        "stop": _STOP,
+        "lease_expires_at": _AFTER,
     },
+    "HeartbeatAnswer": {"should_stop": True, "stop": _STOP, "lease_expires_at": _AFTER},
+    "StopRequest": {"reason": "the loss explodes"},
+    "RunPatch": {"tags": ["baseline"], "note": "the one to beat", "params": {"git_commit": "9fceb02"}},
     "EndRequest": {"final_metrics": {"accuracy": 0.85}, "status": "finished"},
     "RunSeries": {"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}},
     "EventPage": {"items": [_EPOCH_END], "last_event_id": 17},

@@ -64,6 +64,31 @@ Number = TypeAliasType(
 )
 
 
+def _check_finite(value: Any) -> float:
+    number = _check_number(value)
+    if isinstance(number, str):
+        raise ValueError("a finite number is expected")
+    return number
+
+
+Finite = Annotated[float, PlainValidator(_check_finite), WithJsonSchema({"type": "number"})]
+"""A number that is one."""
+
+LONGEST_S = 10**9
+_SECONDS_SCHEMA = {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_S}
+
+
+def _check_seconds(value: Any) -> float:
+    seconds = _check_finite(value)
+    if not 0 < seconds <= LONGEST_S:
+        raise ValueError(f"a time in seconds, greater than 0 and at most {LONGEST_S}, is expected")
+    return seconds
+
+
+Seconds = Annotated[float, PlainValidator(_check_seconds), WithJsonSchema(_SECONDS_SCHEMA)]
+"""How long something lasts."""
+
+
 def _check_scalar(value: Any) -> Any:
     if type(value) is float and math.isfinite(value):
         return value
@@ -101,6 +126,8 @@ _NOT_BLANK = r"\S"
 
 Name = Annotated[str, StringConstraints(max_length=250)]
 Key = Annotated[str, StringConstraints(max_length=250, pattern=_NOT_BLANK)]
+Worker = Annotated[str, StringConstraints(min_length=1, max_length=250)]
+Attempt = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 Tag = Annotated[str, StringConstraints(max_length=250, pattern=_NOT_BLANK)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Tags = Annotated[list[Tag], Field(max_length=1000)]

@@ -56,6 +56,7 @@ _STATUS: dict[type[DomainError], int] = {
     errors.StorageFull: 507,
     errors.NotFound: 404,
     errors.Invalid: 422,
+    errors.PreconditionFailed: 412,
     errors.Conflict: 409,
     errors.Unavailable: 503,
     DomainError: 500,

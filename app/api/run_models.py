@@ -4,7 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.api.fields import Answer, EpochNumber, Id, Metrics, Name, Number, Params, SentTime, Tags, Text, Time, Wire
+from app.api.fields import (
+    Answer,
+    Attempt,
+    EpochNumber,
+    Id,
+    Metrics,
+    Name,
+    Number,
+    Params,
+    Seconds,
+    SentTime,
+    Tags,
+    Text,
+    Time,
+    Wire,
+    Worker,
+)
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary as SummaryValue
 from app.domain.values import to_rfc3339
@@ -16,10 +32,15 @@ class RunRequest(Wire):
 
     run_id: Id | None = Field(default=None, description="Chosen by the client; the same again is harmless.")
     trial_id: Id | None = Field(default=None, description="The trial that this run is the training of.")
+    worker: Worker | None = Field(default=None, description="Who speaks for the trial.")
+    attempt: Attempt | None = Field(default=None, description="The trial's, when it was handed to who speaks.")
     name: Name = ""
     params: Params | None = None
     tags: Tags = Field(default_factory=list)
     note: Text = ""
+    stale_after_s: Seconds | None = Field(
+        default=None, description="Silent for so long, it is given up as crashed; by default it never is."
+    )
 
 
 class MetricSummary(Answer):
@@ -45,6 +66,14 @@ class MetricSummary(Answer):
         )
 
 
+class Stop(Answer):
+    """Why a run should stop: by which rule, for which reason, and the epoch that was judged."""
+
+    rule: str = Field(examples=["asha"])
+    reason: str = Field(examples=["7th of 9 at rung 3, keeps 3"])
+    epoch: int | None
+
+
 class Run(Answer):
     """One training execution, tracked."""
 
@@ -63,6 +92,8 @@ class Run(Answer):
     last_epoch: int | None
     tuner_id: Id | None
     trial_id: Id | None
+    stop_requested: bool = Field(description="Whether somebody, or a stopper, has told it to stop.")
+    stop: Stop | None = Field(description="Why it should stop.")
 
     @classmethod
     def of(cls, row: RunRow) -> "Run":
@@ -83,6 +114,8 @@ class Run(Answer):
             last_epoch=row.last_epoch,
             tuner_id=row.tuner_id,
             trial_id=row.trial_id,
+            stop_requested=row.stop is not None,
+            stop=row.stop,
         )
 
 
@@ -119,8 +152,31 @@ class EpochAnswer(Answer):
     accepted: int = Field(description="Metric values that were new.")
     duplicates: int = Field(description="Metric values that were stored already, with the same value.")
     should_stop: bool = Field(description="Whether the training is hopeless, and should end now.")
-    stop: None = Field(default=None, description="Why it should stop.")
-    lease_expires_at: None = Field(default=None, description="Until when the trial is held for this run.")
+    stop: Stop | None = Field(description="Why it should stop.")
+    lease_expires_at: Time | None = Field(description="Until when the trial is held for this run.")
+
+
+class HeartbeatAnswer(Answer):
+    """What a run is told that has nothing to tell."""
+
+    should_stop: bool = Field(description="Whether the training is hopeless, and should end now.")
+    stop: Stop | None = Field(description="Why it should stop.")
+    lease_expires_at: Time | None = Field(description="Until when the trial is held for this run.")
+
+
+class StopRequest(Wire):
+    """Why a run should stop."""
+
+    reason: Text = Field(default="", examples=["the loss explodes"])
+
+
+class RunPatch(Wire):
+    """What to change of a run; what is left out stays. Params may be added, and never changed."""
+
+    name: Name | None = None
+    tags: Tags | None = None
+    note: Text | None = None
+    params: Params = Field(default_factory=dict)
 
 
 class EndRequest(Wire):

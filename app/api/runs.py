@@ -1,23 +1,26 @@
 """Runs: start, log, end, look."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
 from app.api.fields import EpochNumber, body_digest, parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
-from app.api.problems import declared
+from app.api.problems import BODY_ERRORS, declared
 from app.api.run_models import (
     EndRequest,
     EpochAnswer,
     EpochBatchRequest,
     EpochRequest,
+    HeartbeatAnswer,
     Run,
     RunPage,
+    RunPatch,
     RunRequest,
     RunSeries,
     Series,
+    StopRequest,
 )
 from app.api.state import services
 from app.api.strict import body_limit, new_router
@@ -25,17 +28,25 @@ from app.domain.errors import (
     DuplicateMetricKey,
     IdConflict,
     InvalidRequest,
+    LeaseLost,
     MissingObjective,
+    ParamExists,
+    PreconditionFailed,
     RunEnded,
     TrialEnded,
+    TunerStopped,
     UnknownRun,
     UnknownTrial,
 )
 from app.domain.states import RunStatus
+from app.domain.values import to_rfc3339
+from app.service.edit_run import EditRun, delete_runs, edit_runs, edition
 from app.service.end import EndRun, end_runs
-from app.service.log_epochs import Epoch, LogEpochs, Logged, log_epochs
+from app.service.keep_alive import Alive
+from app.service.log_epochs import Epoch, LogEpochs, Logged
 from app.service.series import read_series
 from app.service.start import Started, StartRun, start_runs
+from app.service.stop import REQUESTED, TellToStop, tell_to_stop
 from app.store import runs
 from app.store.runs import Run as RunRow
 
@@ -43,6 +54,20 @@ router = new_router("runs")
 
 _NOTHING_SAID = RunRequest()
 _FINISHED = EndRequest()
+_NO_REASON = StopRequest()
+_NO_CHANGE = RunPatch()
+
+_IF_MATCH: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": False,
+            "description": "The ETag of the run that the change was made from: refused where somebody edited it since.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 
 
 @router.post(
@@ -50,11 +75,11 @@ _FINISHED = EndRequest()
     status_code=201,
     response_model=Run,
     openapi_extra=PARAMETER,
-    responses=declared_once(UnknownTrial, IdConflict, TrialEnded)
+    responses=declared_once(UnknownTrial, IdConflict, TrialEnded, TunerStopped, LeaseLost)
     | {200: {"model": Run, "description": "It was started before, by the same body."}},
 )
 async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Response:
-    """Start a run. The same again under a chosen id is harmless."""
+    """Start a run. With a trial it speaks for that; the same again under a chosen id is harmless."""
     wanted = StartRun(
         run_id=body.run_id,
         name=body.name,
@@ -62,6 +87,9 @@ async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Respo
         tags=body.tags,
         note=body.note,
         trial_id=body.trial_id,
+        worker=body.worker,
+        attempt=body.attempt,
+        stale_after_s=body.stale_after_s,
         body_digest=b"" if body.run_id is None else body_digest(body),
     )
     database = services(request).database
@@ -69,11 +97,15 @@ async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Respo
 
 
 def _show_started(started: Started) -> Response:
-    location = {"Location": f"/v1/runs/{started.run.run_id}"}
-    return show(Run.of(started.run), 201 if started.is_new else 200, location)
+    headers = {"Location": f"/v1/runs/{started.run.run_id}", **_etag(started.run)}
+    return show(Run.of(started.run), 201 if started.is_new else 200, headers)
 
 
-_LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded)
+def _etag(run: RunRow) -> dict[str, str]:
+    return {"ETag": f'"{edition(run)}"'}
+
+
+_LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded, LeaseLost)
 
 
 @router.post("/runs/{run_id}/epochs", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
@@ -91,38 +123,84 @@ async def log_epoch_batch(request: Request, run_id: str, body: EpochBatchRequest
 
 async def _log(request: Request, run_id: str, epochs: list[Epoch]) -> Response:
     wanted = LogEpochs(parse_id(run_id, UnknownRun), epochs)
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(log_epochs, wanted, once), _show_logged)
+    tracker = services(request).tracker
+    return await answer_once(request, lambda once: tracker.log(wanted, once), _show_logged)
 
 
 def _show_logged(logged: Logged) -> Response:
-    return show(
-        {
-            "event_id": logged.last.event_id,
-            "accepted": logged.accepted,
-            "duplicates": logged.duplicates,
-            "should_stop": False,
-            "stop": None,
-            "lease_expires_at": None,
-        }
-    )
+    counted = {"event_id": logged.last.event_id, "accepted": logged.accepted, "duplicates": logged.duplicates}
+    return show(counted | _told(logged.alive))
+
+
+def _told(alive: Alive | None) -> dict[str, Any]:
+    """What a run is told; nothing, where it has ended."""
+    if alive is None:
+        return {"should_stop": False, "stop": None, "lease_expires_at": None}
+    lease_end = None if alive.lease_expires_at is None else to_rfc3339(alive.lease_expires_at)
+    return {"should_stop": alive.stop is not None, "stop": alive.stop, "lease_expires_at": lease_end}
+
+
+@router.post(
+    "/runs/{run_id}/heartbeat",
+    response_model=HeartbeatAnswer,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownRun, RunEnded, LeaseLost),
+)
+async def keep_run_alive(request: Request, run_id: str) -> Response:
+    """Say that the training goes on, without an epoch; the answer says whether it should."""
+    run = parse_id(run_id, UnknownRun)
+    tracker = services(request).tracker
+    return await answer_once(request, lambda once: tracker.heartbeat(run, once), lambda alive: show(_told(alive)))
+
+
+@router.post(
+    "/runs/{run_id}/stop",
+    response_model=Run,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownRun, RunEnded),
+)
+async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON) -> Response:
+    """Ask a run to stop: its next epoch or heartbeat is answered so."""
+    wanted = TellToStop(parse_id(run_id, UnknownRun), REQUESTED, body.reason)
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(tell_to_stop, wanted, once), _show_run)
 
 
 @router.post(
     "/runs/{run_id}/end",
     response_model=Run,
     openapi_extra=PARAMETER,
-    responses=declared_once(UnknownRun, MissingObjective, RunEnded),
+    responses=declared_once(UnknownRun, MissingObjective, RunEnded, LeaseLost),
 )
 async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Response:
     """End a run; where it belongs to a trial, this is the trial's result. The same again is harmless."""
     wanted = EndRun(parse_id(run_id, UnknownRun), RunStatus(body.status), body.final_metrics)
     database = services(request).database
-    return await answer_once(request, lambda once: database.write(end_runs, wanted, once), _show_ended)
+    return await answer_once(request, lambda once: database.write(end_runs, wanted, once), _show_run)
 
 
-def _show_ended(run: RunRow) -> Response:
-    return show(Run.of(run))
+def _show_run(run: RunRow) -> Response:
+    return show(Run.of(run), headers=_etag(run))
+
+
+@router.patch(
+    "/runs/{run_id}",
+    response_model=Run,
+    openapi_extra=_IF_MATCH,
+    responses=declared(*BODY_ERRORS, UnknownRun, InvalidRequest, ParamExists, RunEnded, PreconditionFailed),
+)
+async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -> Response:
+    """Name, tag or annotate a run, or add params while it goes on."""
+    sent = request.headers.get("if-match", "*")
+    editions = frozenset() if sent.strip() == "*" else frozenset(one.strip().strip('"') for one in sent.split(","))
+    wanted = EditRun(parse_id(run_id, UnknownRun), body.name, body.tags, body.note, body.params, editions)
+    return _show_run(await services(request).database.write(edit_runs, wanted))
+
+
+@router.delete("/runs/{run_id}", status_code=204, responses=declared(UnknownRun, InvalidRequest))
+async def delete_run(request: Request, run_id: str) -> None:
+    """Delete a run with its history."""
+    await services(request).database.write(delete_runs, parse_id(run_id, UnknownRun))
 
 
 @router.get("/runs", responses=declared(InvalidRequest))
@@ -134,10 +212,10 @@ async def list_runs(request: Request, page_size: PageSize = 50, page_token: Page
     return RunPage(items=[Run.of(run) for run in page], next_page_token=token)
 
 
-@router.get("/runs/{run_id}", responses=declared(UnknownRun, InvalidRequest))
-async def get_run(request: Request, run_id: str) -> Run:
-    """One run."""
-    return Run.of(await services(request).database.read(runs.get, parse_id(run_id, UnknownRun)))
+@router.get("/runs/{run_id}", response_model=Run, responses=declared(UnknownRun, InvalidRequest))
+async def get_run(request: Request, run_id: str) -> Response:
+    """One run. Its ETag changes when somebody edits the run, not with its epochs."""
+    return _show_run(await services(request).database.read(runs.get, parse_id(run_id, UnknownRun)))
 
 
 @router.get("/runs/{run_id}/metrics", responses=declared(UnknownRun, InvalidRequest))

@@ -7,6 +7,7 @@ from fastapi import Request
 
 from app.service.feed import Feed
 from app.service.suggest import Suggester
+from app.service.track import Tracker
 from app.store.database import Database
 
 
@@ -16,6 +17,7 @@ class Services:
 
     database: Database
     suggester: Suggester
+    tracker: Tracker
     feed: Feed
     keys_under_way: set[str] = field(default_factory=set)
 

@@ -1,11 +1,13 @@
 """Trials on the wire."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from app.api.fields import Answer, Id, Number, Params, Text, Time, Wire
+from app.api.fields import Answer, Attempt, Id, Key, Number, Params, Text, Time, Wire, Worker
+from app.domain.goal import Outcome
 from app.domain.states import TrialState, TunerState
+from app.domain.values import from_json_number
 from app.service import lifecycle
 from app.store.trials import Trial as TrialRow
 
@@ -19,9 +21,11 @@ class Trial(Answer):
     params: Params
     state: TrialState
     score: Number | None
+    scores: dict[str, Number] | None = Field(description="By metric, where the tuner has several objectives.")
     reason: str | None
     worker: str | None
     attempt: int = Field(description="How often it was handed out.")
+    lease_expires_at: Time | None = Field(description="While it is running, until when its worker holds it.")
     why: dict[str, Any] = Field(description="How it was chosen.", examples=[{"strategy": "random", "phase": "startup"}])
     create_time: Time
     end_time: Time | None
@@ -30,6 +34,12 @@ class Trial(Answer):
     def of(cls, row: TrialRow) -> "Trial":
         """The row as it goes out."""
         return cls.model_validate(lifecycle.describe(row))
+
+
+class TrialList(Answer):
+    """Some trials of a tuner, by number."""
+
+    items: list[Trial]
 
 
 class TrialPage(Answer):
@@ -43,10 +53,8 @@ class SuggestRequest(Wire):
     """A worker asks what to try next."""
 
     count: int = Field(default=1, ge=1, le=1000, strict=True, description="How many trials at most.")
-    worker: str | None = Field(
+    worker: Worker | None = Field(
         default=None,
-        min_length=1,
-        max_length=250,
         description="Who asks: the same worker that asks again gets the trials that it holds already.",
         examples=["gpu-7"],
     )
@@ -60,28 +68,92 @@ class Suggestion(Answer):
     retry_after_s: float | None = Field(description="When to ask again, where that may help.")
 
 
-class ResultRequest(Wire):
+class _Outcome(Wire):
+    score: Number | None = None
+    scores: Annotated[dict[Key, Number], Field(max_length=100)] | None = Field(
+        default=None, description="By metric, where the tuner has several objectives."
+    )
+    state: Literal["completed", "failed", "infeasible"] | None = None
+    reason: Text | None = Field(default=None, examples=["OOM"])
+
+    def outcome(self) -> Outcome:
+        """As the domain has it."""
+        return Outcome(
+            TrialState(self.state or "completed"),
+            None if self.score is None else from_json_number(self.score),
+            None if self.scores is None else {key: from_json_number(value) for key, value in self.scores.items()},
+            self.reason,
+        )
+
+    @property
+    def _n_scores(self) -> int:
+        return (self.score is not None) + (self.scores is not None)
+
+
+class ResultRequest(_Outcome):
     """What came of a trial, named by `trial_id` or by `params`: a `score`, or a `state` of failed or infeasible."""
 
     trial_id: Id | None = None
     params: Params | None = None
-    score: Number | None = None
-    state: Literal["completed", "failed", "infeasible"] | None = None
-    reason: Text | None = Field(default=None, examples=["OOM"])
+    worker: Worker | None = Field(default=None, description="Who speaks: refused where another one holds the trial.")
+    attempt: Attempt | None = Field(default=None, description="The trial's, when it was handed to who speaks.")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> "ResultRequest":
         if (self.trial_id is None) == (self.params is None):
             raise ValueError("name the trial either by trial_id or by params")
-        is_scored = self.state in (None, "completed")
-        if is_scored == (self.score is None):
-            raise ValueError("send either a score, or a state of failed or infeasible")
+        if self._n_scores != (self.state in (None, "completed")):
+            raise ValueError("send either a score (or scores), or a state of failed or infeasible")
+        return self
+
+
+class TrialRequest(_Outcome):
+    """Parameters to hand out next; or with a score, or a state, an observation from outside."""
+
+    params: Params
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "TrialRequest":
+        if self._n_scores > 1 or (self._n_scores == 0 and self.state == "completed"):
+            raise ValueError("a completed observation has either a score or scores")
+        if self._n_scores == 1 and self.state not in (None, "completed"):
+            raise ValueError("what failed or was infeasible has no score")
+        if self._n_scores == 0 and self.state is None and self.reason is not None:
+            raise ValueError("a proposal has no reason; send the state that it explains")
         return self
 
     @property
-    def outcome(self) -> TrialState:
-        """The state that the trial is to have."""
-        return TrialState(self.state or "completed")
+    def is_observation(self) -> bool:
+        """Whether it has its outcome already."""
+        return self._n_scores > 0 or self.state is not None
+
+
+class TrialBatchRequest(Wire):
+    """Several trials to enqueue or to import: all of them are taken, or none."""
+
+    trials: Annotated[list[TrialRequest], Field(min_length=1, max_length=1000)]
+
+
+def _which(sent: Any) -> str:
+    return "batch" if isinstance(sent, dict) and "trials" in sent else "one"
+
+
+OneOrMoreTrials = Annotated[
+    Annotated[TrialRequest, Tag("one")] | Annotated[TrialBatchRequest, Tag("batch")], Discriminator(_which)
+]
+
+
+class AddedTrials(Answer):
+    """The trials, in the order in which they were sent."""
+
+    trials: list[Trial]
+
+
+class HolderRequest(Wire):
+    """Who speaks for a trial; everything is optional."""
+
+    worker: Worker | None = Field(default=None, examples=["gpu-7"])
+    attempt: Attempt | None = None
 
 
 class ResultAnswer(Answer):

@@ -11,13 +11,35 @@ from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import NUMBER, PageSize, PageToken, read_token, split
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import new_router
-from app.api.trial_models import ResultAnswer, ResultRequest, Suggestion, SuggestRequest, Trial, TrialPage
-from app.domain.errors import InvalidRequest, ParamsOutOfSpace, TrialEnded, UnknownTrial, UnknownTuner
+from app.api.strict import body_limit, new_router
+from app.api.trial_models import (
+    AddedTrials,
+    HolderRequest,
+    OneOrMoreTrials,
+    ResultAnswer,
+    ResultRequest,
+    Suggestion,
+    SuggestRequest,
+    Trial,
+    TrialList,
+    TrialPage,
+    TrialRequest,
+)
+from app.domain.errors import (
+    InvalidRequest,
+    LeaseLost,
+    ParamsOutOfSpace,
+    TrialEnded,
+    TunerStopped,
+    UnknownTrial,
+    UnknownTuner,
+)
 from app.domain.states import TrialState
-from app.domain.values import from_json_number
+from app.service.add_trials import AddTrials, NewTrial, add_trials
 from app.service.hand_out import Suggestion as Suggested
+from app.service.lease import Word, hear
 from app.service.lifecycle import describe
+from app.service.pareto import list_pareto
 from app.service.report import Reported, Result, report
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
@@ -25,6 +47,7 @@ from app.store.trials import Trial as TrialRow
 router = new_router("trials")
 
 _NOTHING_SAID = SuggestRequest()
+_NOBODY = HolderRequest()
 
 
 @router.post(
@@ -56,7 +79,7 @@ def _show_suggestion(suggested: Suggested) -> Response:
     "/tuners/{tuner_id}/result",
     response_model=ResultAnswer,
     openapi_extra=PARAMETER,
-    responses=declared_once(UnknownTuner, UnknownTrial, ParamsOutOfSpace, TrialEnded),
+    responses=declared_once(UnknownTuner, UnknownTrial, ParamsOutOfSpace, TrialEnded, LeaseLost),
 )
 async def report_result(request: Request, tuner_id: str, body: ResultRequest) -> Response:
     """What came of a trial; parameters that no trial has are an outside observation. The same again is harmless."""
@@ -64,9 +87,9 @@ async def report_result(request: Request, tuner_id: str, body: ResultRequest) ->
         tuner_id=parse_id(tuner_id, UnknownTuner),
         trial_id=body.trial_id,
         params=body.params,
-        state=body.outcome,
-        score=None if body.score is None else from_json_number(body.score),
-        reason=body.reason,
+        outcome=body.outcome(),
+        worker=body.worker,
+        attempt=body.attempt,
     )
     database = services(request).database
     return await answer_once(request, lambda once: database.write(report, result, once), _show_reported)
@@ -80,6 +103,29 @@ def _show_reported(reported: Reported) -> Response:
             "tuner_state": reported.tuner_state,
         }
     )
+
+
+@router.post(
+    "/tuners/{tuner_id}/trials",
+    status_code=201,
+    response_model=AddedTrials,
+    openapi_extra=PARAMETER,
+    responses=declared_once(UnknownTuner, ParamsOutOfSpace, TunerStopped),
+)
+@body_limit(4 * 2**20)
+async def add_trial(request: Request, tuner_id: str, body: OneOrMoreTrials) -> Response:
+    """Enqueue parameters to hand out next, or import observations; an observation that is known already is answered."""
+    sent = [body] if isinstance(body, TrialRequest) else body.trials
+    wanted = AddTrials(
+        parse_id(tuner_id, UnknownTuner),
+        [NewTrial(dict(one.params), one.outcome() if one.is_observation else None) for one in sent],
+    )
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(add_trials, wanted, once), _show_added)
+
+
+def _show_added(added: list[TrialRow]) -> Response:
+    return show({"trials": [describe(trial) for trial in added]}, 201)
 
 
 @router.get("/tuners/{tuner_id}/trials", responses=declared(UnknownTuner, InvalidRequest))
@@ -116,6 +162,38 @@ def _get_best(connection: Connection, tuner_id: UUID) -> TrialRow:
     if tuner.best_trial_id is None:
         raise UnknownTrial(f"best of tuner {tuner_id}: none has a score yet;")
     return trials.get(connection, tuner.best_trial_id)
+
+
+@router.get("/tuners/{tuner_id}/pareto", responses=declared(UnknownTuner, InvalidRequest))
+async def get_pareto(request: Request, tuner_id: str) -> TrialList:
+    """The trials that no other beats in every objective, or equals in some and beats in the rest."""
+    found = await services(request).database.read(list_pareto, parse_id(tuner_id, UnknownTuner))
+    return TrialList(items=[Trial.of(trial) for trial in found])
+
+
+_HEARD = declared_once(UnknownTrial, TrialEnded, LeaseLost)
+
+
+@router.post("/trials/{trial_id}/heartbeat", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
+async def renew_lease(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
+    """Hold a trial for longer, without a run that says so with its epochs."""
+    return await _hear(request, trial_id, body, is_goodbye=False)
+
+
+@router.post("/trials/{trial_id}/release", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
+async def release_trial(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
+    """Hand a trial back, for another worker to have; its run is given up."""
+    return await _hear(request, trial_id, body, is_goodbye=True)
+
+
+async def _hear(request: Request, trial_id: str, body: HolderRequest, *, is_goodbye: bool) -> Response:
+    word = Word(parse_id(trial_id, UnknownTrial), body.worker, body.attempt, is_goodbye)
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(hear, word, once), _show_trial)
+
+
+def _show_trial(trial: TrialRow) -> Response:
+    return show(describe(trial))
 
 
 @router.get("/trials/{trial_id}", responses=declared(UnknownTrial, InvalidRequest))

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, WithJsonSchema, model_validator
+from typing_extensions import TypeAliasType
 
 from app.api.fields import (
     Answer,
+    Finite,
     Id,
     Int64,
     JsonObject,
@@ -14,6 +16,7 @@ from app.api.fields import (
     Number,
     Params,
     Scalar,
+    Seconds,
     SentTime,
     Tags,
     Text,
@@ -27,6 +30,8 @@ from app.domain.states import TrialState, TunerState, TunerStopReason
 from app.domain.values import to_rfc3339
 from app.store.trials import Trial as TrialRow
 from app.store.tuners import Tuner as TunerRow
+from app.tuning.stopping.registry import MAX_STOPPERS, STOPPERS
+from app.tuning.stopping.stopper import Stopper as StopperRule
 
 When = Annotated[
     dict[Key, list[Scalar]] | None,
@@ -91,13 +96,43 @@ class Budget(Wire):
     max_parallel: Annotated[StrictInt, Field(ge=1, lt=2**31)] | None = Field(
         default=None, description="Trials running at once."
     )
+    max_failures: Annotated[StrictInt, Field(ge=1, lt=2**31)] | None = Field(
+        default=None, description="Trials that end as failed."
+    )
     max_attempts: Annotated[StrictInt, Field(ge=1, lt=2**31)] = Field(
         default=3, description="How often one trial is handed out before it ends as failed."
     )
+    target: Finite | None = Field(default=None, description="The score that is good enough.")
+    wallclock_s: Seconds | None = Field(default=None, description="Time from the tuner's creation.")
 
     def value(self) -> BudgetValue:
         """As the domain has it."""
         return BudgetValue(**self.model_dump())
+
+
+def _stopper_schema(stopper: type[StopperRule]) -> dict[str, Any]:
+    kind = {"type": "string", "const": stopper.key}
+    return {
+        "title": f"{stopper.key.capitalize()}Stopper",
+        "description": stopper.description,
+        **stopper.options_schema,
+        "properties": {"type": kind, **stopper.options_schema["properties"]},
+        "required": ["type"],
+    }
+
+
+STOPPER_SCHEMAS = {schema["title"]: schema for schema in map(_stopper_schema, STOPPERS.values())}
+"""By the name of their model: the OpenAPI document has them from the stoppers themselves."""
+
+Stopper = TypeAliasType(
+    "Stopper",
+    Annotated[
+        JsonObject,
+        WithJsonSchema({"oneOf": list(STOPPER_SCHEMAS.values()), "discriminator": {"propertyName": "type"}}),
+    ],
+)
+_OneOrMoreStoppers = Stopper | Annotated[list[Stopper], Field(max_length=MAX_STOPPERS)]
+_Objectives = Annotated[list[Objective], Field(min_length=1, max_length=10)]
 
 
 class SnapshotTuner(Wire):
@@ -106,10 +141,12 @@ class SnapshotTuner(Wire):
     name: Name
     strategy: str
     space: dict[str, Spec]
-    objective: Objective
+    objectives: _Objectives
     seed: Int64
     options: JsonObject
     budget: Budget
+    stopper: _OneOrMoreStoppers
+    lease_s: Seconds
     tags: Tags
     state: TunerState
     stop_reason: TunerStopReason | None
@@ -124,6 +161,7 @@ class SnapshotTrial(Wire):
     params: Params
     state: TrialState
     score: Number | None
+    scores: dict[Key, Number] | None
     reason: Text | None
     worker: Name | None
     attempt: Annotated[StrictInt, Field(ge=0, lt=2**31)]
@@ -156,10 +194,15 @@ class TunerRequest(Wire):
             }
         ],
     )
-    objective: Objective = Objective()
+    objective: Objective | None = Field(default=None, description="By default the metric score, maximised.")
+    objectives: _Objectives | None = Field(default=None, description="Several, to be weighed against each other.")
     seed: Int64 | None = Field(default=None, description="Decides the proposals; drawn where none is sent.")
     options: JsonObject = Field(default_factory=dict, description="The strategy's own, see /v1/strategies.")
     budget: Budget = Budget()
+    stopper: _OneOrMoreStoppers = Field(
+        default={"type": "none"}, description="The rule that ends hopeless runs; of several the first that says stop."
+    )
+    lease_s: Seconds = Field(default=600.0, description="For how long a worker that says nothing holds its trial.")
     tags: Tags = Field(default_factory=list)
     snapshot: Snapshot | None = None
 
@@ -169,7 +212,17 @@ class TunerRequest(Wire):
             raise ValueError("a snapshot says everything but the tuner_id; leave the other fields out")
         if self.snapshot is None and self.space is None:
             raise ValueError("a tuner needs a space (or a snapshot)")
+        if self.objective is not None and self.objectives is not None:
+            raise ValueError("send either objective or objectives")
         return self
+
+
+class TunerPatch(Wire):
+    """What to change of a tuner; what is left out stays, of the budget too."""
+
+    name: Name | None = None
+    tags: Tags | None = None
+    budget: Budget | None = None
 
 
 class TrialCounts(Answer):
@@ -181,6 +234,7 @@ class TrialCounts(Answer):
     stopped: int
     failed: int
     infeasible: int
+    stale: int
 
 
 class Tuner(Answer):
@@ -190,10 +244,13 @@ class Tuner(Answer):
     name: str
     strategy: str
     space: dict[str, Spec]
-    objective: Objective
+    objective: Objective | None = Field(description="Null where there are several.")
+    objectives: list[Objective]
     seed: int
     options: dict[str, Any]
     budget: Budget
+    stopper: _OneOrMoreStoppers
+    lease_s: float
     tags: list[str]
     state: TunerState
     stop_reason: TunerStopReason | None
@@ -210,10 +267,13 @@ class Tuner(Answer):
             name=row.name,
             strategy=row.strategy,
             space=row.space,
-            objective=Objective.model_validate(row.objective),
+            objective=Objective.model_validate(row.objectives[0]) if len(row.objectives) == 1 else None,
+            objectives=[Objective.model_validate(objective) for objective in row.objectives],
             seed=row.seed,
             options=row.options,
             budget=Budget.model_validate(row.budget),
+            stopper=row.stopper,
+            lease_s=row.lease_s,
             tags=row.tags,
             state=row.state,
             stop_reason=row.stop_reason,

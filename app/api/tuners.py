@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 from app.api.fields import body_digest, parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
-from app.api.problems import declared
+from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
 from app.api.strict import body_limit, new_router
 from app.api.tuner_models import (
+    Objective,
     Snapshot,
     SnapshotTrial,
     SnapshotTuner,
@@ -20,19 +21,31 @@ from app.api.tuner_models import (
     StrategyList,
     Tuner,
     TunerPage,
+    TunerPatch,
     TunerRequest,
 )
-from app.domain.errors import IdConflict, InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, UnknownTuner
-from app.domain.goal import Objective
+from app.domain.errors import (
+    IdConflict,
+    InvalidRequest,
+    InvalidSpace,
+    ParamsOutOfSpace,
+    TunerStopped,
+    UnknownStrategy,
+    UnknownTuner,
+)
+from app.domain.goal import Objective as ObjectiveValue
 from app.domain.space import Space
 from app.domain.values import from_json_number
 from app.service import create, snapshot
+from app.service.steer import EditTuner, Steer, Steered, Turn, delete_tuners, edit_tuners, steer
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
 from app.store.tuners import Tuner as TunerRow
 from app.tuning.registry import STRATEGIES
 
 router = new_router("tuners")
+
+_NOTHING_SAID = TunerPatch()
 
 
 @router.post(
@@ -66,14 +79,17 @@ def _show_created(created: create.Created) -> Response:
 
 
 def _definition(body: TunerRequest | SnapshotTuner) -> create.Definition:
+    objectives = body.objectives or [getattr(body, "objective", None) or Objective()]
     return create.define(
         name=body.name,
         strategy=body.strategy,
         space=Space.from_json({name: spec.model_dump() for name, spec in (body.space or {}).items()}),
-        objective=Objective(body.objective.metric, body.objective.direction),
+        objectives=[ObjectiveValue(one.metric, one.direction) for one in objectives],
         seed=body.seed,
         options=body.options,
         budget=body.budget.value(),
+        stopper=body.stopper,
+        lease_s=body.lease_s,
         tags=body.tags,
     )
 
@@ -103,6 +119,7 @@ def _restored(trial: SnapshotTrial, space: Space) -> snapshot.RestoredTrial:
         params=space.coerce(trial.params),
         state=trial.state,
         score=None if trial.score is None else from_json_number(trial.score),
+        scores=trial.scores,
         reason=trial.reason,
         worker=trial.worker,
         attempt=trial.attempt,
@@ -140,6 +157,55 @@ async def get_tuner(request: Request, tuner_id: str) -> Tuner:
 def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, TrialRow | None]:
     tuner = tuners.get(connection, tuner_id)
     return tuner, None if tuner.best_trial_id is None else trials.get(connection, tuner.best_trial_id)
+
+
+@router.patch(
+    "/tuners/{tuner_id}", response_model=Tuner, responses=declared(*BODY_ERRORS, UnknownTuner, InvalidRequest)
+)
+async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHING_SAID) -> Response:
+    """Name or tag a tuner, or change fields of its budget: one that was completed goes on where that is raised."""
+    budget = {} if body.budget is None else body.budget.model_dump(exclude_unset=True)
+    wanted = EditTuner(parse_id(tuner_id, UnknownTuner), body.name, body.tags, budget)
+    return _show_steered(await services(request).database.write(edit_tuners, wanted))
+
+
+@router.delete("/tuners/{tuner_id}", status_code=204, responses=declared(UnknownTuner, InvalidRequest))
+async def delete_tuner(request: Request, tuner_id: str) -> None:
+    """Delete a tuner with its trials; its runs stay, without a tuner."""
+    await services(request).database.write(delete_tuners, parse_id(tuner_id, UnknownTuner))
+
+
+_STEERED = declared_once(UnknownTuner, TunerStopped)
+
+
+@router.post("/tuners/{tuner_id}/pause", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
+async def pause_tuner(request: Request, tuner_id: str) -> Response:
+    """Hand out no more trials until it is resumed; those that are out go on."""
+    return await _steer(request, tuner_id, Turn.pause)
+
+
+@router.post("/tuners/{tuner_id}/resume", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
+async def resume_tuner(request: Request, tuner_id: str) -> Response:
+    """Hand out trials again."""
+    return await _steer(request, tuner_id, Turn.resume)
+
+
+@router.post(
+    "/tuners/{tuner_id}/stop", response_model=Tuner, openapi_extra=PARAMETER, responses=declared_once(UnknownTuner)
+)
+async def stop_tuner(request: Request, tuner_id: str) -> Response:
+    """Stop for good: running trials may still end, and their runs are told to stop."""
+    return await _steer(request, tuner_id, Turn.stop)
+
+
+async def _steer(request: Request, tuner_id: str, turn: Turn) -> Response:
+    wanted = Steer(parse_id(tuner_id, UnknownTuner), turn)
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(steer, wanted, once), _show_steered)
+
+
+def _show_steered(steered: Steered) -> Response:
+    return show(Tuner.of(steered.tuner, steered.best))
 
 
 @router.get("/tuners/{tuner_id}/snapshot", response_model=Snapshot, responses=declared(UnknownTuner, InvalidRequest))

@@ -4,7 +4,8 @@
     ├── NotFound       UnknownTuner, UnknownTrial, UnknownRun
     ├── Invalid        InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, MissingObjective,
     │                  IdempotencyKeyReused
-    ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded, IdempotencyInProgress
+    ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded, TunerStopped, LeaseLost, ParamExists,
+    │                  PreconditionFailed, IdempotencyInProgress
     ├── Unavailable    StoreBusy, StorageFull
     └── CorruptState
 
@@ -132,6 +133,22 @@ class RunEnded(Conflict):
 
 class TrialEnded(Conflict):
     """The trial has ended with another result and cannot change."""
+
+
+class TunerStopped(Conflict):
+    """The tuner was stopped, which is final; create a new one, from its snapshot if it should go on from there."""
+
+
+class LeaseLost(Conflict):
+    """Another worker holds the trial now: drop this training, and ask the tuner for another trial."""
+
+
+class ParamExists(Conflict):
+    """The run has this param with another value; params may be added while it runs, never changed."""
+
+
+class PreconditionFailed(Conflict):
+    """It has changed since this ETag was answered; read it again, and send the change with the new one."""
 
 
 class IdempotencyInProgress(Conflict):

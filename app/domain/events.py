@@ -1,8 +1,9 @@
 """Facts about training: immutable, named in the past tense of the contract, recorded with the change they tell of.
 
-    run_start       epoch_end       training_end      of a run
-    trial_start     trial_end                         of a trial, at each hand-out and at its end
-    tuner_end                                         of a tuner
+    run_start     epoch_end     training_end     of a run
+    run_crash     run_resume    run_delete
+    trial_start   trial_stale   trial_end        of a trial: each hand-out, each lease that ran out, its end
+    tuner_end                                    of a tuner
 
 An event's number and time are given when it is stored. Metrics and scores are in their JSON form here
 (`values.to_json_number`), so that an event can go out as it is.
@@ -10,7 +11,7 @@ An event's number and time are given when it is stored. Metrics and scores are i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 from uuid import UUID
 
 from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
@@ -51,6 +52,33 @@ class TrainingEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCrash:
+    """A run fell silent, or lost its trial."""
+
+    type: ClassVar[str] = "run_crash"
+    run_id: UUID
+    last_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResume:
+    """A run that was given up spoke again."""
+
+    type: ClassVar[str] = "run_resume"
+    run_id: UUID
+    last_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDelete:
+    """A run was deleted, with its history."""
+
+    type: ClassVar[str] = "run_delete"
+    run_id: UUID
+    last_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrialStart:
     """A trial was handed to a worker."""
 
@@ -59,6 +87,18 @@ class TrialStart:
     trial_id: UUID
     number: int
     params: Params
+    worker: str | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStale:
+    """The lease of a trial ran out; another worker may have it."""
+
+    type: ClassVar[str] = "trial_stale"
+    tuner_id: UUID
+    trial_id: UUID
+    number: int
     worker: str | None
     attempt: int
 
@@ -88,8 +128,8 @@ class TunerEnd:
     best: Mapping[str, Any] | None
 
 
-Event = RunStart | EpochEnd | TrainingEnd | TrialStart | TrialEnd | TunerEnd
+Event = (
+    RunStart | EpochEnd | TrainingEnd | RunCrash | RunResume | RunDelete | TrialStart | TrialStale | TrialEnd | TunerEnd
+)
 
-EVENT_TYPES: dict[str, type[Event]] = {
-    event.type: event for event in (RunStart, EpochEnd, TrainingEnd, TrialStart, TrialEnd, TunerEnd)
-}
+EVENT_TYPES: dict[str, type[Event]] = {event.type: event for event in get_args(Event)}

@@ -1,9 +1,15 @@
-"""What a tuner is after, and what it may spend on it."""
+"""What a tuner is after, what it may spend on it, and what comes of a trial."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from app.domain.errors import InvalidRequest
+from app.domain.states import TrialState
+from app.domain.values import Number, to_json_number
 
 
 class Direction(StrEnum):
@@ -41,12 +47,31 @@ class Budget:
     Args:
         max_trials: trials proposed or enqueued; imported ones and repeated attempts do not count.
         max_parallel: trials running at once.
+        max_failures: trials that end as failed.
         max_attempts: how often one trial is handed out before it ends as failed.
+        target: the score that is good enough.
+        wallclock_s: seconds from the tuner's creation.
     """
 
     max_trials: int | None = None
     max_parallel: int | None = None
+    max_failures: int | None = None
     max_attempts: int = 3
+    target: float | None = None
+    wallclock_s: float | None = None
+
+    def check(self, n_objectives: int) -> None:
+        """Nothing, where the budget makes sense for a tuner of so many objectives.
+
+        Raises:
+            InvalidRequest: a target, where no single score could reach it.
+        """
+        if self.target is not None and n_objectives > 1:
+            raise InvalidRequest("a target is a score; a tuner of several objectives has scores", "body", "budget")
+
+    def deadline(self, start: datetime) -> datetime | None:
+        """When the time is over."""
+        return None if self.wallclock_s is None else start + timedelta(seconds=self.wallclock_s)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Budget":
@@ -56,3 +81,41 @@ class Budget:
     def to_json(self) -> dict[str, Any]:
         """The budget as it is stored and shown."""
         return asdict(self)
+
+
+NON_FINITE = "non-finite score"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a trial.
+
+    Args:
+        score: what it achieved, where the tuner has one objective.
+        scores: by metric, where it has several.
+    """
+
+    state: TrialState
+    score: float | None = None
+    scores: Mapping[str, float] | None = None
+    reason: str | None = None
+
+    @property
+    def settled(self) -> "Outcome":
+        """The same, but for one that is not a finite number anywhere: that has failed."""
+        values = [*(self.scores or {}).values(), *([] if self.score is None else [self.score])]
+        if all(map(math.isfinite, values)):
+            return self
+        return Outcome(TrialState.failed, self.score, self.scores, NON_FINITE)
+
+    @property
+    def shown_score(self) -> Number | None:
+        """The score in its JSON form."""
+        return None if self.score is None else to_json_number(self.score)
+
+    @property
+    def shown_scores(self) -> dict[str, Number] | None:
+        """The scores in their JSON form."""
+        if self.scores is None:
+            return None
+        return {metric: to_json_number(value) for metric, value in self.scores.items()}

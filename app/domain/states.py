@@ -1,4 +1,4 @@
-"""The states of tuners, trials and runs, and the only moves between them.
+"""The states of tuners, trials and runs, and the only moves between them (docs/states.md has the picture).
 
 A transition is compare-and-set in the store; these tables say which ones exist.
 """
@@ -10,6 +10,8 @@ class TunerState(StrEnum):
     """Whether a tuner hands out trials."""
 
     active = "active"
+    paused = "paused"
+    stopped = "stopped"
     completed = "completed"
 
 
@@ -17,7 +19,11 @@ class TunerStopReason(StrEnum):
     """Why a tuner hands out no more trials."""
 
     max_trials = "max_trials"
+    max_failures = "max_failures"
+    target = "target"
+    wallclock = "wallclock"
     exhausted = "exhausted"
+    stopped = "stopped"
 
 
 class TrialState(StrEnum):
@@ -29,15 +35,17 @@ class TrialState(StrEnum):
     stopped = "stopped"
     failed = "failed"
     infeasible = "infeasible"
+    stale = "stale"
 
 
 class RunStatus(StrEnum):
-    """Where a run is; all but `running` are ends."""
+    """Where a run is. A crashed one has fallen silent, or lost its trial; a late word of it may bring it back."""
 
     running = "running"
     finished = "finished"
     failed = "failed"
     stopped = "stopped"
+    crashed = "crashed"
 
 
 _OUTCOMES = {TrialState.completed, TrialState.stopped, TrialState.failed, TrialState.infeasible}
@@ -45,7 +53,9 @@ _OUTCOMES = {TrialState.completed, TrialState.stopped, TrialState.failed, TrialS
 TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {
     # A queued trial may end without being handed out: a result that comes late is welcome.
     TrialState.queued: frozenset({TrialState.running, *_OUTCOMES}),
-    TrialState.running: frozenset({TrialState.queued, *_OUTCOMES}),
+    TrialState.running: frozenset({TrialState.queued, TrialState.stale, *_OUTCOMES}),
+    # Its lease is over. Whoever speaks first has it: another worker that asks, or the one that was given up.
+    TrialState.stale: frozenset({TrialState.queued, TrialState.running, *_OUTCOMES}),
     TrialState.completed: frozenset(),
     TrialState.stopped: frozenset(),
     TrialState.failed: frozenset(),
@@ -57,3 +67,6 @@ TRIAL_ENDS = frozenset(state for state, moves in TRIAL_MOVES.items() if not move
 
 SCORED = frozenset({TrialState.completed, TrialState.stopped})
 """Trials whose score is a real observation, and may be the best."""
+
+RUN_ENDS = frozenset({RunStatus.finished, RunStatus.failed, RunStatus.stopped})
+"""Likewise."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.domain.errors import DomainError, IdConflict
+from app.domain.errors import DomainError, IdConflict, InvalidRequest
 from app.domain.goal import Budget, Objective
 from app.domain.space import Space
 from app.domain.states import TrialState, TunerState
@@ -17,6 +17,7 @@ from app.store.transaction import Transaction
 from app.store.trials import Trial
 from app.store.tuners import Tuner
 from app.tuning.registry import find
+from app.tuning.stopping.registry import Specs, build, defaults_filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,12 @@ class Definition:
     name: str
     strategy: str
     space: Space
-    objective: Objective
+    objectives: Sequence[Objective]
     seed: int
     options: dict[str, Any]
     budget: Budget
+    stopper: dict[str, Any] | list[dict[str, Any]]
+    lease_s: float
     tags: list[str]
 
 
@@ -38,23 +41,31 @@ def define(
     name: str,
     strategy: str,
     space: Space,
-    objective: Objective,
+    objectives: Sequence[Objective],
     seed: int | None,
     options: dict[str, Any],
     budget: Budget,
+    stopper: Specs,
+    lease_s: float,
     tags: list[str],
 ) -> Definition:
-    """The definition, with the strategy's canonical name, and a seed drawn where none is given.
+    """The definition, with the strategy's canonical name, the stopper's defaults, and a seed drawn where none is given.
 
     Raises:
         UnknownStrategy: there is none of this name.
-        InvalidRequest: the strategy does not take these options.
+        InvalidRequest: the strategy or stopper does not take these options, or the parts do not go together.
     """
     kind = find(strategy)
     kind(space, options)
+    if len({objective.metric for objective in objectives}) < len(objectives):
+        raise InvalidRequest("two objectives have the same metric", "body", "objectives")
+    budget.check(len(objectives))
+    filled = defaults_filled(stopper)
+    if len(objectives) > 1 and not build(filled, objectives[0].direction).is_idle:
+        raise InvalidRequest("a stopper looks at one objective; with several there is none", "body", "stopper")
     # 32 bits: enough to differ, few enough that every client's JSON reads it exactly.
     seed = secrets.randbits(32) if seed is None else seed
-    return Definition(name, kind.key, space, objective, seed, options, budget, tags)
+    return Definition(name, kind.key, space, objectives, seed, options, budget, filled, lease_s, tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +140,13 @@ def new_tuner(transaction: Transaction, tuner_id: UUID | None, definition: Defin
         name=definition.name,
         strategy=definition.strategy,
         space=definition.space.to_json(),
-        objective=definition.objective.to_json(),
+        objectives=[objective.to_json() for objective in definition.objectives],
         seed=definition.seed,
         options=definition.options,
         budget=definition.budget.to_json(),
+        deadline=definition.budget.deadline(transaction.now),
+        stopper=definition.stopper,
+        lease_s=definition.lease_s,
         tags=definition.tags,
         state=TunerState.active,
         stop_reason=None,

@@ -4,20 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from app.domain.errors import DomainError, MissingObjective, RunEnded, UnknownRun
 from app.domain.events import TrainingEnd
-from app.domain.goal import Direction, Objective
-from app.domain.states import RunStatus, TrialState
+from app.domain.goal import Direction, Objective, Outcome
+from app.domain.states import RUN_ENDS, RunStatus, TrialState
 from app.domain.values import Number, from_json_number
-from app.service.lifecycle import OpenTuner, has_ended, open_tuners, save_tuners
+from app.service.holding import Holdings, open_holdings, require_hold, rows_of_runs, save_holdings
+from app.service.lifecycle import has_ended
 from app.service.report import end_once
-from app.store import runs, trials
-from app.store.locks import Rows, locking
+from app.store.locks import locking
 from app.store.runs import Run
 from app.store.transaction import Transaction
-from app.store.trials import Trial
 
 _OUTCOMES = {
     RunStatus.finished: TrialState.completed,
@@ -35,77 +32,69 @@ class EndRun:
     final_metrics: Mapping[str, Number]
 
 
-def _rows(connection: Connection, requests: Sequence[EndRun]) -> Rows:
-    run_ids = {request.run_id for request in requests}
-    seen = runs.find_many(connection, run_ids)
-    return Rows({run.tuner_id for run in seen.values() if run.tuner_id is not None}, run_ids)
-
-
-@locking(_rows)
+@locking(lambda connection, requests: rows_of_runs(connection, {request.run_id for request in requests}))
 def end_runs(transaction: Transaction, requests: Sequence[EndRun]) -> list[Run | DomainError]:
     """End runs; where one belongs to a trial, its result is told in the same transaction.
 
     Records `training_end`; `trial_end` and `tuner_end` as the result does.
     """
-    connection = transaction.connection
-    # A run never changes its tuner and trial: they may be read before anything is locked, tuners first.
-    seen = runs.find_many(connection, {request.run_id for request in requests})
-    opened = open_tuners(transaction, {run.tuner_id for run in seen.values() if run.tuner_id is not None})
-    of_trials = trials.find_many(connection, {run.trial_id for run in seen.values() if run.trial_id is not None})
-    locked = runs.lock(connection, seen.keys())
-    changed: dict[UUID, Run] = {}
+    holdings = open_holdings(transaction, {request.run_id for request in requests})
     answers: list[Run | DomainError] = []
     for request in requests:
-        run = locked.get(request.run_id)
+        run = holdings.runs.get(request.run_id)
         try:
             if run is None:
                 raise UnknownRun(request.run_id)
-            tuner = None if run.tuner_id is None else opened.get(run.tuner_id)
-            trial = None if run.trial_id is None else of_trials.get(run.trial_id)
-            if _end(transaction, run, request, tuner, trial):
-                changed[run.run_id] = run
+            _end(transaction, run, request, holdings)
             answers.append(run)
         except DomainError as error:
             answers.append(error)
-    runs.save(connection, changed.values())
-    save_tuners(transaction, opened.values())
+    save_holdings(transaction, holdings)
     return answers
 
 
-def _end(transaction: Transaction, run: Run, request: EndRun, tuner: OpenTuner | None, trial: Trial | None) -> bool:
-    """Whether this ended the run; it may have ended so before."""
-    if run.status is not RunStatus.running:
+def _end(transaction: Transaction, run: Run, request: EndRun, holdings: Holdings) -> None:
+    if run.status in RUN_ENDS:
         if run.status is request.status and run.final_metrics == request.final_metrics:
-            return False
+            return
         raise RunEnded(f"Run {run.run_id} has ended as {run.status} already, with other words; that cannot change.")
+    tuner, trial = holdings.of(run)
+    require_hold(run, trial)
     # A trial that has its result already keeps it; the run ends all the same.
     if tuner is not None and trial is not None and not has_ended(trial):
-        score = _score(run, request, tuner.objective)
-        end_once(tuner, trial, _OUTCOMES[request.status], score, reason=None)
+        end_once(tuner, trial, _outcome(run, request, tuner.objectives))
     # A clock that was set back makes no training end before it began.
     run.status, run.end_time = request.status, max(transaction.now, run.start_time)
-    run.final_metrics = dict(request.final_metrics)
+    run.final_metrics, run.lease_s, run.stale_at = dict(request.final_metrics), None, None
     duration_s = (run.end_time - run.start_time).total_seconds()
     event = TrainingEnd(run.run_id, run.status, run.final_metrics, duration_s)
     transaction.record(event, tuner_id=run.tuner_id)
-    return True
 
 
-def _score(run: Run, request: EndRun, objective: Objective) -> float | None:
-    """What the run achieved.
+def _outcome(run: Run, request: EndRun, objectives: Sequence[Objective]) -> Outcome:
+    """What the run comes to for its trial.
 
     Raises:
-        MissingObjective: it finished without the objective's metric.
+        MissingObjective: it finished without the metric of an objective.
     """
-    metric = objective.metric
-    if request.status is RunStatus.failed:
-        return None
-    if request.status is RunStatus.stopped and metric in run.summary:
-        summary = run.summary[metric]
+    state = _OUTCOMES[request.status]
+    if state is TrialState.failed:
+        return Outcome(state)
+    values = {objective.metric: _value(run, request, objective) for objective in objectives}
+    missing = next((metric for metric, value in values.items() if value is None), None)
+    if missing is not None and state is TrialState.completed:
+        raise MissingObjective(missing)
+    known = {metric: from_json_number(value) for metric, value in values.items() if value is not None}
+    if missing is not None:
+        return Outcome(state)  # stopped before it could tell
+    return Outcome(state, scores=known) if len(known) > 1 else Outcome(state, score=next(iter(known.values())))
+
+
+def _value(run: Run, request: EndRun, objective: Objective) -> Number | None:
+    """What the run achieved: what its last words say, else its latest value; of one that was stopped, its best."""
+    if request.status is RunStatus.stopped and objective.metric in run.summary:
+        summary = run.summary[objective.metric]
         best = summary.max if objective.direction is Direction.maximize else summary.min
         if best is not None:
             return best
-    value = request.final_metrics.get(metric, run.metrics.get(metric))
-    if value is None and request.status is RunStatus.finished:
-        raise MissingObjective(metric)
-    return None if value is None else from_json_number(value)
+    return request.final_metrics.get(objective.metric, run.metrics.get(objective.metric))

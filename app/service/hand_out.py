@@ -1,4 +1,4 @@
-"""Trials go to workers: what a worker holds already, then what is queued, then what was thought of."""
+"""Trials go to workers: what a worker holds already, then what waits for one, then what was thought of."""
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,8 @@ from app.store.trials import Trial
 from app.store.tuners import Tuner
 from app.tuning.strategy import Proposal
 
-_RETRY_AFTER_S = 1.0
+_RETRY_AFTER_S = {TunerState.active: 1.0, TunerState.paused: 5.0}
+"""Where a trial may come free, or the tuner be resumed; one that has ended hands out nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class _Counter:
 
     def __init__(self, tuner: OpenTuner, ready: list[Trial], thoughts: Thoughts) -> None:
         self.tuner = tuner
-        self._queue = deque(trial for trial in ready if trial.state is TrialState.queued)
+        stale = [trial for trial in ready if trial.state is TrialState.stale]
+        self._waiting = deque([*stale, *(trial for trial in ready if trial.state is TrialState.queued)])
         self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
         for trial in ready:
             if trial.state is TrialState.running:
@@ -68,11 +70,13 @@ class _Counter:
         """The trials for one ask; None, with nothing done, where more proposals are needed first."""
         held = self._held[worker][:count] if worker is not None else []
         n_missing = min(count - len(held), self.tuner.n_free)
-        n_queued = min(n_missing, len(self._queue))
-        n_new = min(n_missing - n_queued, self.tuner.n_left)
+        n_waiting = min(n_missing, len(self._waiting))
+        n_new = min(n_missing - n_waiting, self.tuner.n_left)
         if n_new > len(self._proposals) and not self._are_the_last:
             return None
-        given = [self._queue.popleft() for _ in range(n_queued)]
+        for trial in held:
+            self.tuner.renew_late(trial)
+        given = [self._waiting.popleft() for _ in range(n_waiting)]
         for _ in range(min(n_new, len(self._proposals))):
             proposal = self._proposals.popleft()
             given.append(self.tuner.propose(proposal.params, proposal.why))
@@ -111,11 +115,11 @@ def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> li
 def _read_ready(
     connection: Connection, opened: Mapping[UUID, OpenTuner], workers: Collection[str]
 ) -> defaultdict[UUID, list[Trial]]:
-    """What need not be proposed anew: the queued trials of these tuners, and what these workers hold of them."""
-    queued = trials.list_queued(connection, [i for i, one in opened.items() if one.tuner.counts[TrialState.queued]])
+    """What need not be proposed anew: the trials of these tuners that wait, and what these workers hold of them."""
+    waiting = trials.list_waiting(connection, [i for i, one in opened.items() if one.n_waiting])
     held = trials.list_held(connection, [i for i, one in opened.items() if one.n_running], workers)
     ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
-    for trial in [*held, *queued]:
+    for trial in [*held, *waiting]:
         ready[trial.tuner_id].append(trial)
     return ready
 
@@ -126,5 +130,5 @@ def _answer(request: HandOut, tuner: OpenTuner | None, given: list[Trial] | None
     if given is None:
         return None
     state = tuner.tuner.state
-    is_short = len(given) < request.count and state is TunerState.active
-    return Suggestion(given, state, _RETRY_AFTER_S if is_short else None, tuner.tuner)
+    retry_after_s = _RETRY_AFTER_S.get(state) if len(given) < request.count else None
+    return Suggestion(given, state, retry_after_s, tuner.tuner)

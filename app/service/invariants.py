@@ -11,9 +11,9 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from app.domain.events import EpochEnd, RunStart, TrainingEnd, TrialEnd, TrialStart
+from app.domain.events import EpochEnd, RunCrash, RunResume, RunStart, TrainingEnd, TrialEnd, TrialStart
 from app.domain.goal import Objective
-from app.domain.states import SCORED, RunStatus, TrialState
+from app.domain.states import RUN_ENDS, SCORED, RunStatus, TrialState
 from app.domain.summary import MetricSummary, fold
 from app.service.lifecycle import has_ended
 from app.store import events, runs, trials, tuners
@@ -53,10 +53,20 @@ def _of_run(connection: Connection, run: Run) -> Iterator[str]:
     if last_epoch != run.last_epoch:
         yield f"its last epoch is {last_epoch} and not {run.last_epoch}"
     yield from _of_start_and_end(run, _all(connection, EventFilter(run_ids=frozenset({run.run_id}))))
-    if run.trial_id is not None and run.status in (RunStatus.finished, RunStatus.stopped):
+    if run.trial_id is not None:
         trial = trials.find_many(connection, [run.trial_id]).get(run.trial_id)
-        if trial is not None and not has_ended(trial):
-            yield f"it has ended as {run.status}, and its trial is {trial.state}"
+        if trial is not None:
+            yield from _of_run_and_trial(run, trial)
+
+
+def _of_run_and_trial(run: Run, trial: Trial) -> Iterator[str]:
+    if run.status in (RunStatus.finished, RunStatus.stopped) and not has_ended(trial):
+        yield f"it has ended as {run.status}, and its trial is {trial.state}"
+    holds = trial.run_id == run.run_id and trial.state is TrialState.running
+    if (run.lease_s is not None) != (holds and run.status is RunStatus.running):
+        yield f"it is {run.status} with a lease of {run.lease_s} s, and its trial is {trial.state}, run {trial.run_id}"
+    if run.status is RunStatus.running and trial.run_id != run.run_id:
+        yield f"it is running, and its trial belongs to run {trial.run_id}"
 
 
 def _keys_at(summary: dict[str, MetricSummary], epoch: int) -> set[str]:
@@ -68,8 +78,12 @@ def _of_start_and_end(run: Run, found: Sequence[StoredEvent]) -> Iterator[str]:
     told = Counter(event.type for event in found)
     if told[RunStart.type] != 1:
         yield f"{told[RunStart.type]} events tell of its start"
-    if told[TrainingEnd.type] != (run.status is not RunStatus.running):
+    if told[TrainingEnd.type] != (run.status in RUN_ENDS):
         yield f"it is {run.status}, and {told[TrainingEnd.type]} events tell of its end"
+    is_given_up = run.status is RunStatus.crashed
+    if run.status not in RUN_ENDS and told[RunCrash.type] - told[RunResume.type] != is_given_up:
+        times = f"{told[RunCrash.type]} times, and came back {told[RunResume.type]} times"
+        yield f"it is {run.status}, was given up {times}"
     for event in found:
         if event.type == TrainingEnd.type:
             said = orjson.loads(event.data)
@@ -104,13 +118,15 @@ def _of_trial(tuner: Tuner, trial: Trial, starts: Counter[str], ends: dict[str, 
     trial_id = str(trial.trial_id)
     if starts[trial_id] != trial.attempt:
         yield f"was handed out {trial.attempt} times, and {starts[trial_id]} events tell of it"
+    if (trial.lease_expires_at is not None) != (trial.state is TrialState.running):
+        yield f"is {trial.state}, and its lease ends at {trial.lease_expires_at}"
     told = ends.get(trial_id)
     if told != (trial.state if has_ended(trial) else None):
         yield f"is {trial.state}, and the event of its end says {told}"
 
 
 def _best(tuner: Tuner, of_tuner: Sequence[Trial]) -> UUID | None:
-    objective = Objective.from_json(tuner.objective)
+    objective = Objective.from_json(tuner.objectives[0])
     scored = [(objective.loss(t.score), t) for t in of_tuner if t.state in SCORED and t.score is not None]
     best = min((loss for loss, _ in scored), default=None)
     winners = {trial.trial_id for loss, trial in scored if loss == best}

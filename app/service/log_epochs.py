@@ -11,6 +11,7 @@ from app.domain.events import EpochEnd
 from app.domain.states import RunStatus
 from app.domain.summary import fold
 from app.domain.values import Number
+from app.service.keep_alive import Alive, GivenUp, keep_alive
 from app.store import events, runs
 from app.store.events import StoredEpoch
 from app.store.locks import Rows, locking
@@ -37,11 +38,16 @@ class LogEpochs:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """How many metric values were new and how many known; `last` tells of the last epoch of the request."""
+    """How many metric values were new and how many known; `last` tells of the last epoch of the request.
+
+    Args:
+        alive: what the run is told; None where it has ended, and this was a repeat.
+    """
 
     accepted: int
     duplicates: int
     last: StoredEpoch | Record
+    alive: Alive | None
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[
     """Store what is new of these epochs. Records `epoch_end` for each epoch that brings something new."""
     locked = runs.lock_progress(transaction.connection, {request.run_id for request in requests})
     history = _read_history(transaction, requests, locked)
+    told = keep_alive(transaction, [run for run in locked.values() if run.status is RunStatus.running])
     answers: list[Logged | DomainError] = []
     changed: dict[UUID, Progress] = {}
     for request in requests:
@@ -67,10 +74,12 @@ def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[
         try:
             if run is None:
                 raise UnknownRun(request.run_id)
+            if run.status is RunStatus.crashed:
+                raise GivenUp()
             news = _news(run, request, history[run.run_id])
             if news:
                 changed[run.run_id] = run
-            answers.append(_store(transaction, run, request, news, history[run.run_id]))
+            answers.append(_store(transaction, run, request, news, history[run.run_id], told.get(run.run_id)))
         except DomainError as error:
             answers.append(error)
     runs.save_progress(transaction.connection, changed.values())
@@ -127,6 +136,7 @@ def _store(
     request: LogEpochs,
     news: Mapping[int, dict[str, Number]],
     known: dict[int, _Known],
+    alive: Alive | None,
 ) -> Logged:
     times = {epoch.number: epoch.timestamp for epoch in request.epochs}
     for number, metrics in news.items():
@@ -137,4 +147,4 @@ def _store(
         run.last_epoch = number if run.last_epoch is None else max(run.last_epoch, number)
     n_sent = sum(len(epoch.metrics) for epoch in request.epochs)
     accepted = sum(len(metrics) for metrics in news.values())
-    return Logged(accepted, n_sent - accepted, known[request.epochs[-1].number].event)
+    return Logged(accepted, n_sent - accepted, known[request.epochs[-1].number].event, alive)

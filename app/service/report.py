@@ -1,17 +1,18 @@
 """A trial's result, told by its worker or by somebody outside."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.domain.errors import DomainError, TrialEnded, UnknownTrial, UnknownTuner
+from app.domain.errors import DomainError, InvalidRequest, TrialEnded, UnknownTrial, UnknownTuner
+from app.domain.goal import Outcome
 from app.domain.space import Space
 from app.domain.states import TrialState, TunerState
 from app.domain.values import Scalar, to_json_number
-from app.service.lifecycle import OpenTuner, has_ended, open_tuners, params_digest, save_tuners
+from app.service.lifecycle import OpenTuner, has_ended, open_tuners, params_digest, require_holder, save_tuners
 from app.store import trials
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
@@ -20,18 +21,14 @@ from app.store.trials import Trial
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a trial, named by `trial_id` or else by `params`.
-
-    Args:
-        state: completed with a score; failed or infeasible without.
-    """
+    """What came of a trial, named by `trial_id` or else by `params`; `worker` and `attempt` tell who speaks."""
 
     tuner_id: UUID
     trial_id: UUID | None
     params: dict[str, Scalar] | None
-    state: TrialState
-    score: float | None
-    reason: str | None
+    outcome: Outcome
+    worker: str | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +44,15 @@ class Reported:
 def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reported | DomainError]:
     """End the trials that these results are about. Records `trial_end`, and `tuner_end` where it was the last."""
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
-    checked = [_checked(request, opened.get(request.tuner_id)) for request in requests]
-    known = _Known(transaction.connection, (result for result in checked if isinstance(result, Result)))
+    spaces = Spaces(opened)
+    described = [(r.tuner_id, spaces.coerced(r.tuner_id, r.params)) for r in requests]
+    known = Known(transaction.connection, {r.trial_id for r in requests if r.trial_id is not None}, described)
     outcomes: list[Trial | DomainError] = []
-    for result in checked:
+    for request, (_, params) in zip(requests, described, strict=True):
         try:
-            outcomes.append(
-                result if isinstance(result, DomainError) else _take(result, opened[result.tuner_id], known)
-            )
+            if isinstance(params, DomainError):
+                raise params
+            outcomes.append(_take(request, params, opened[request.tuner_id], known))
         except DomainError as error:
             outcomes.append(error)
     save_tuners(transaction, opened.values())
@@ -66,32 +64,41 @@ def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reporte
     ]
 
 
-def _checked(result: Result, tuner: OpenTuner | None) -> Result | DomainError:
-    """The result with its parameters as the space has them."""
-    if tuner is None:
-        return UnknownTuner(result.tuner_id)
-    if result.params is None:
-        return result
-    try:
-        return replace(result, params=Space.from_json(tuner.tuner.space).coerce(result.params))
-    except DomainError as error:
-        return error
+class Spaces:
+    """The spaces of some tuners, each read once."""
+
+    def __init__(self, opened: Mapping[UUID, OpenTuner]) -> None:
+        self._opened = opened
+        self._spaces: dict[UUID, Space] = {}
+
+    def coerced(self, tuner_id: UUID, params: dict[str, Scalar] | None) -> dict[str, Scalar] | DomainError | None:
+        """The parameters as the tuner's space has them, or what is wrong."""
+        tuner = self._opened.get(tuner_id)
+        if tuner is None:
+            return UnknownTuner(tuner_id)
+        if params is None:
+            return None
+        if tuner_id not in self._spaces:
+            self._spaces[tuner_id] = Space.from_json(tuner.tuner.space)
+        try:
+            return self._spaces[tuner_id].coerce(params)
+        except DomainError as error:
+            return error
 
 
-class _Known:
-    """The trials that the results name, as this transaction leaves them."""
+class Known:
+    """The trials that requests are about, as this transaction leaves them."""
 
-    def __init__(self, connection: Connection, results: Iterable[Result]) -> None:
-        named: set[UUID] = set()
-        described: set[tuple[UUID, bytes]] = set()
-        for result in results:
-            if result.trial_id is not None:
-                named.add(result.trial_id)
-            elif result.params is not None:
-                described.add((result.tuner_id, params_digest(result.params)))
+    def __init__(
+        self,
+        connection: Connection,
+        named: set[UUID],
+        described: Iterable[tuple[UUID, dict[str, Scalar] | DomainError | None]],
+    ) -> None:
+        digests = {(tuner_id, params_digest(params)) for tuner_id, params in described if isinstance(params, dict)}
         self._by_id = trials.find_many(connection, named)
         self._by_params: defaultdict[tuple[UUID, bytes], list[Trial]] = defaultdict(list)
-        for trial in trials.find_equal(connection, described):
+        for trial in trials.find_equal(connection, digests):
             self._by_params[trial.tuner_id, trial.params_digest].append(self._by_id.setdefault(trial.trial_id, trial))
 
     def get(self, tuner_id: UUID, trial_id: UUID) -> Trial:
@@ -100,49 +107,78 @@ class _Known:
             raise UnknownTrial(trial_id)
         return trial
 
-    def equal(self, tuner_id: UUID, digest: bytes) -> list[Trial]:
-        return self._by_params[tuner_id, digest]
+    def equal(self, tuner: OpenTuner, params: dict[str, Scalar]) -> list[Trial]:
+        return self._by_params[tuner.tuner.tuner_id, params_digest(params)]
 
+    def ended_equally(self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome) -> Trial | None:
+        equal = self.equal(tuner, params)
+        return next((trial for trial in equal if has_ended(trial) and _says_the_same(trial, outcome)), None)
 
-def _take(result: Result, tuner: OpenTuner, known: _Known) -> Trial:
-    """The trial that the result is about, ended by it unless it had ended so already."""
-    if result.trial_id is not None:
-        trial = known.get(result.tuner_id, result.trial_id)
-        end_once(tuner, trial, result.state, result.score, result.reason)
+    def observe(self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome) -> Trial:
+        trial = tuner.observe(params, outcome)
+        self.equal(tuner, params).append(trial)
         return trial
-    params = result.params or {}
-    equal = known.equal(result.tuner_id, params_digest(params))
-    for trial in equal:
-        if trial.state is TrialState.running:
-            tuner.conclude(trial, result.state, result.score, result.reason)
-            return trial
-    for trial in equal:
-        if has_ended(trial) and _says_the_same(trial, result.state, result.score):
-            return trial
-    trial = tuner.observe(params, result.state, result.score, result.reason)
-    equal.append(trial)
-    return trial
 
 
-def end_once(tuner: OpenTuner, trial: Trial, state: TrialState, score: float | None, reason: str | None) -> None:
+_OUT = (TrialState.running, TrialState.stale)
+
+
+def _take(request: Result, params: dict[str, Scalar] | None, tuner: OpenTuner, known: Known) -> Trial:
+    """The trial that the result is about, ended by it unless it had ended so already."""
+    check_outcome(tuner, request.outcome)
+    if request.trial_id is not None:
+        trial = known.get(request.tuner_id, request.trial_id)
+        end_once(tuner, trial, request.outcome, request.worker, request.attempt)
+        return trial
+    params = params or {}
+    out = [trial for trial in known.equal(tuner, params) if trial.state in _OUT]
+    if out:
+        # The oldest, but rather one that whoever speaks holds.
+        trial = next((one for one in out if request.worker is not None and one.worker == request.worker), out[0])
+        end_once(tuner, trial, request.outcome, request.worker, request.attempt)
+        return trial
+    return known.ended_equally(tuner, params, request.outcome) or known.observe(tuner, params, request.outcome)
+
+
+def check_outcome(tuner: OpenTuner, outcome: Outcome) -> None:
+    """Nothing, where the outcome tells of this tuner's objectives.
+
+    Raises:
+        InvalidRequest: it has a score where the tuner wants scores, or the other way round, or scores of others.
+    """
+    if outcome.score is None and outcome.scores is None:
+        return
+    metrics = sorted(objective.metric for objective in tuner.objectives)
+    if len(metrics) == 1 and outcome.score is None:
+        raise InvalidRequest("this tuner has one objective: send its value as score", "body", "scores")
+    if len(metrics) > 1 and (outcome.scores is None or sorted(outcome.scores) != metrics):
+        raise InvalidRequest(
+            f"this tuner has several objectives: send scores of {', '.join(metrics)}", "body", "scores"
+        )
+
+
+def end_once(
+    tuner: OpenTuner, trial: Trial, outcome: Outcome, worker: str | None = None, attempt: int | None = None
+) -> None:
     """End the trial, or nothing where this very result ended it, or queued it again, already.
 
     Raises:
         TrialEnded: it has ended otherwise.
+        LeaseLost: another one than who speaks holds it.
     """
     if has_ended(trial):
-        if not _says_the_same(trial, state, score):
+        if not _says_the_same(trial, outcome):
             raise _ended_otherwise(trial)
-    elif not (trial.state is TrialState.queued and state is TrialState.failed):
-        tuner.conclude(trial, state, score, reason)
+        return
+    require_holder(trial, worker, attempt)
+    if not (trial.state is TrialState.queued and outcome.state is TrialState.failed):
+        tuner.conclude(trial, outcome)
 
 
-def _says_the_same(trial: Trial, state: TrialState, score: float | None) -> bool:
-    if score is None or trial.score is None:
-        return trial.state is state and trial.score is score
-    # A score that is not finite has made "failed" of what was told as "completed": there the score alone counts.
-    was_non_finite = isinstance(to_json_number(trial.score), str)
-    return to_json_number(trial.score) == to_json_number(score) and (trial.state is state or was_non_finite)
+def _says_the_same(trial: Trial, outcome: Outcome) -> bool:
+    outcome = outcome.settled
+    stored = None if trial.score is None else to_json_number(trial.score)
+    return (trial.state, stored, trial.scores) == (outcome.state, outcome.shown_score, outcome.shown_scores)
 
 
 def _ended_otherwise(trial: Trial) -> TrialEnded:

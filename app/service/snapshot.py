@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app.domain.errors import DomainError, InvalidRequest
 from app.domain.goal import Objective
 from app.domain.states import SCORED, TRIAL_ENDS, TrialState, TunerState, TunerStopReason
-from app.domain.values import Scalar
+from app.domain.values import Number, Scalar
 from app.service.create import Created, Definition, Present, new_tuner
 from app.service.lifecycle import describe, params_digest
 from app.store import trials, tuners
@@ -44,10 +44,12 @@ _KEPT_OF_TUNER = (
     "name",
     "strategy",
     "space",
-    "objective",
+    "objectives",
     "seed",
     "options",
     "budget",
+    "stopper",
+    "lease_s",
     "tags",
     "state",
     "stop_reason",
@@ -57,7 +59,11 @@ _KEPT_OF_TUNER = (
 
 
 def _trial_to_json(trial: Trial) -> dict[str, Any]:
-    return {name: value for name, value in describe(trial).items() if name not in ("trial_id", "tuner_id")}
+    return {name: value for name, value in describe(trial).items() if name not in _LEFT_OUT}
+
+
+_LEFT_OUT = ("trial_id", "tuner_id", "lease_expires_at")
+"""What a trial has only where it is: elsewhere it gets another id, and nobody holds it."""
 
 
 def checksum(content: dict[str, Any]) -> str:
@@ -73,6 +79,7 @@ class RestoredTrial:
     params: dict[str, Scalar]
     state: TrialState
     score: float | None
+    scores: dict[str, Number] | None
     reason: str | None
     worker: str | None
     attempt: int
@@ -114,7 +121,7 @@ def restore_tuners(transaction: Transaction, requests: Sequence[RestoreTuner]) -
         if answer is None:
             tuner = new_tuner(transaction, request.tuner_id, request.definition, request.body_digest)
             rebuilt = [_rebuilt(tuner, number, trial) for number, trial in enumerate(request.trials)]
-            best = _best(rebuilt, request.definition.objective)
+            best = _best(rebuilt, request.definition.objectives)
             _fill(tuner, request, rebuilt, best)
             tuners.add(transaction.connection, [tuner])
             trials.add(transaction.connection, rebuilt)
@@ -141,15 +148,19 @@ def _rebuilt(tuner: Tuner, number: int, trial: RestoredTrial) -> Trial:
         params_digest=params_digest(trial.params),
         state=trial.state if trial.state in TRIAL_ENDS else TrialState.queued,
         score=trial.score,
+        scores=trial.scores,
         reason=trial.reason,
-        worker=trial.worker,
+        worker=trial.worker if trial.state in TRIAL_ENDS else None,
         attempt=trial.attempt,
+        lease_expires_at=None,
+        run_id=None,
         why=trial.why,
         create_time=trial.create_time,
         end_time=trial.end_time,
     )
 
 
-def _best(rebuilt: Sequence[Trial], objective: Objective) -> Trial | None:
+def _best(rebuilt: Sequence[Trial], objectives: Sequence[Objective]) -> Trial | None:
+    objective = objectives[0]
     scored = [(objective.loss(t.score), t.number, t) for t in rebuilt if t.state in SCORED and t.score is not None]
     return min(scored)[2] if scored else None

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from app.domain.errors import DomainError, IdConflict, TrialEnded, UnknownTrial
+from app.domain.errors import DomainError, IdConflict, TrialEnded, TunerStopped, UnknownTrial
 from app.domain.events import RunStart
-from app.domain.states import RunStatus
+from app.domain.states import RunStatus, TrialState, TunerState
 from app.domain.values import Scalar
-from app.service.lifecycle import has_ended
+from app.service.lifecycle import OpenTuner, has_ended, open_tuners, require_holder, save_tuners
+from app.service.stop import STOPPED_TUNER
 from app.store import runs, trials
+from app.store.locks import Rows, locking
 from app.store.runs import Run
 from app.store.transaction import Transaction
 from app.store.trials import Trial
@@ -24,6 +28,8 @@ class StartRun:
     Args:
         run_id: chosen by the client, or None.
         params: None takes those of the trial.
+        worker, attempt: who speaks for the trial.
+        stale_after_s: for how long the run may be silent before it is given up; None is for ever.
         body_digest: of what the client sent: the same again is a repeat, anything else a conflict.
     """
 
@@ -33,6 +39,9 @@ class StartRun:
     tags: list[str]
     note: str
     trial_id: UUID | None
+    worker: str | None
+    attempt: int | None
+    stale_after_s: float | None
     body_digest: bytes
 
 
@@ -44,49 +53,94 @@ class Started:
     is_new: bool
 
 
+def _rows(connection: Connection, requests: Sequence[StartRun]) -> Rows:
+    of_trials = trials.find_many(connection, {request.trial_id for request in requests if request.trial_id is not None})
+    run_ids = {trial.run_id for trial in of_trials.values() if trial.run_id is not None}
+    return Rows({trial.tuner_id for trial in of_trials.values()}, run_ids)
+
+
+@locking(_rows)
 def start_runs(transaction: Transaction, requests: Sequence[StartRun]) -> list[Started | DomainError]:
-    """Start runs. Records `run_start`."""
+    """Start runs. One that speaks for a trial takes the place of an earlier run of it.
+
+    Records `run_start`; `run_crash` for a run that is replaced, and `trial_start` where the trial waited for a worker.
+    """
     connection = transaction.connection
     there = runs.find_many(connection, {request.run_id for request in requests if request.run_id is not None})
-    of_trials = trials.find_many(connection, {request.trial_id for request in requests if request.trial_id is not None})
+    trial_ids = {request.trial_id for request in requests if request.trial_id is not None}
+    opened = open_tuners(transaction, {trial.tuner_id for trial in trials.find_many(connection, trial_ids).values()})
+    of_trials = trials.find_many(connection, trial_ids)  # as they are now that nobody else can change them
     answers: list[Started | DomainError] = []
     added: list[Run] = []
     for request in requests:
         same = None if request.run_id is None else there.get(request.run_id)
-        trial = None if request.trial_id is None else of_trials.get(request.trial_id)
-        if same is not None:
-            is_repeat = same.body_digest == request.body_digest
-            answers.append(Started(same, is_new=False) if is_repeat else IdConflict())
-        elif request.trial_id is not None and trial is None:
-            answers.append(UnknownTrial(request.trial_id))
-        elif trial is not None and has_ended(trial):
-            answers.append(TrialEnded(f"Trial {trial.trial_id} has ended as {trial.state}: ask for another one."))
-        else:
-            run = _new(transaction, request, trial)
+        try:
+            if same is not None:
+                answers.append(_repeat(same, request))
+                continue
+            trial = None if request.trial_id is None else of_trials.get(request.trial_id)
+            if request.trial_id is not None and trial is None:
+                raise UnknownTrial(request.trial_id)
+            run = _new(transaction, request, trial, None if trial is None else opened.get(trial.tuner_id))
             there[run.run_id] = run
             added.append(run)
             answers.append(Started(run, is_new=True))
+        except DomainError as error:
+            answers.append(error)
     runs.add(connection, added)
+    save_tuners(transaction, opened.values())
     return answers
 
 
-def _new(transaction: Transaction, request: StartRun, trial: Trial | None) -> Run:
-    params = request.params if request.params is not None else {} if trial is None else trial.params
+def _repeat(same: Run, request: StartRun) -> Started:
+    if same.body_digest != request.body_digest:
+        raise IdConflict()
+    return Started(same, is_new=False)
+
+
+def _new(transaction: Transaction, request: StartRun, trial: Trial | None, tuner: OpenTuner | None) -> Run:
+    now, silence_s = transaction.now, request.stale_after_s
     run = Run(
         run_id=request.run_id or uuid7(),
         tuner_id=None if trial is None else trial.tuner_id,
         trial_id=request.trial_id,
         name=request.name,
-        params=params,
+        params=request.params if request.params is not None else {} if trial is None else trial.params,
         tags=request.tags,
         note=request.note,
         status=RunStatus.running,
-        start_time=transaction.now,
+        start_time=now,
         end_time=None,
         last_epoch=None,
         summary={},
         final_metrics=None,
+        stop=None,
+        lease_s=None,
+        stale_after_s=silence_s,
+        stale_at=None if silence_s is None else now + timedelta(seconds=silence_s),
         body_digest=request.body_digest,
     )
+    if trial is not None and tuner is not None:
+        _speak_for(run, trial, tuner, request)
     transaction.record(RunStart(run.run_id, run.params, run.tags, run.tuner_id, run.trial_id))
     return run
+
+
+def _speak_for(run: Run, trial: Trial, tuner: OpenTuner, request: StartRun) -> None:
+    """The run holds the trial from now on.
+
+    Raises:
+        TrialEnded, LeaseLost: it is not to be had.
+        TunerStopped: it waits for a worker, but the tuner hands nothing out any more.
+    """
+    if has_ended(trial):
+        raise TrialEnded(f"Trial {trial.trial_id} has ended as {trial.state}: ask for another one.")
+    require_holder(trial, request.worker, request.attempt)
+    is_stopped = tuner.tuner.state is TunerState.stopped
+    if trial.state is TrialState.queued:
+        if is_stopped:
+            raise TunerStopped()
+        tuner.hand_out(trial, request.worker)
+    tuner.take_over(trial, run.run_id)
+    run.lease_s = tuner.tuner.lease_s
+    run.stop = STOPPED_TUNER if is_stopped else None

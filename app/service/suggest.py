@@ -1,15 +1,14 @@
 """What to try next.
 
-    asks for one tuner ─┐
-    (while a step is    ├─> look (read) ─> think (worker thread) ─> hand out (write, compare-and-set) ─> answers
-    under way) ─────────┘                                                │ another replica was first: once more
+    asks for one tuner, gathered ─> look (read) ─> think (worker thread) ─> hand out (write, compare-and-set) ─> answers
+                                                                               │ another replica was first: once more
 
-Asks that arrive while a step is under way are answered together by the next one: one model fit for all of them.
+One model fit answers all the asks of a step (see `gather`).
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +16,8 @@ from sqlalchemy import Connection
 from app.domain.goal import Budget, Objective
 from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
+from app.domain.values import Params, from_json_number
+from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
 from app.service.lifecycle import has_ended, n_left
 from app.store import trials, tuners
@@ -25,10 +26,10 @@ from app.store.idempotency import Once
 from app.store.trials import Trial
 from app.store.tuners import Tuner
 from app.tuning.registry import find
-from app.tuning.strategy import Observation, generator
+from app.tuning.strategy import Observation, Strategy, generator
 
 _MOST_AHEAD = 64
-_MOST_SEEN = 1000
+_MOST_MINDS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,79 +39,56 @@ class Ask:
     worker: str | None
     count: int
     once: Once | None
-    answer: "asyncio.Future[Suggestion]"
+
+
+@dataclass(slots=True, eq=False)
+class _Mind:
+    """What this process remembers of a tuner between its steps: a cache, which compare-and-set keeps from doing harm.
+
+    Attributes:
+        tuner: as the last step left it; None where that is not known.
+        observations: the ended trials, by number: those never change.
+    """
+
+    strategy: Strategy
+    objectives: Sequence[Objective]
+    tuner: Tuner | None = None
+    observations: dict[int, Observation] = field(default_factory=dict)
 
 
 class Suggester:
-    """Gathers the asks of this process, tuner by tuner."""
+    """Thinks for the tuners of this process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[UUID, list[Ask]] = {}
-        # As the last step left them; a cache, which compare-and-set keeps from doing harm.
-        self._seen: dict[UUID, Tuner] = {}
-        self._steps: set[asyncio.Task[None]] = set()
+        self._gatherer = Gatherer[UUID, Ask, Suggestion](self._step)
+        self._minds: dict[UUID, _Mind] = {}
 
     async def suggest(self, tuner_id: UUID, worker: str | None, count: int, once: Once | None = None) -> Suggestion:
-        """Up to `count` trials: those that this worker holds, then queued ones, then new ones.
+        """Up to `count` trials: those that this worker holds, then those that wait for a worker, then new ones.
 
         Raises:
             UnknownTuner: there is no such tuner.
             Replay: the same was asked before, under the same Idempotency-Key.
         """
-        ask = Ask(worker, count, once, asyncio.get_running_loop().create_future())
-        is_under_way = tuner_id in self._waiting
-        self._waiting.setdefault(tuner_id, []).append(ask)
-        if not is_under_way:
-            steps = asyncio.create_task(self._answer_all(tuner_id))
-            self._steps.add(steps)
-            steps.add_done_callback(self._steps.discard)
-        return await ask.answer
+        return await self._gatherer.ask(tuner_id, Ask(worker, count, once))
 
-    async def _answer_all(self, tuner_id: UUID) -> None:
-        """Step by step, until nobody waits for this tuner."""
-        while asks := self._waiting[tuner_id]:
-            self._waiting[tuner_id] = []
-            answers: Sequence[Suggestion | BaseException | None]
-            try:
-                answers = await self._step(tuner_id, asks)
-            except Exception as error:
-                answers = [error] * len(asks)
-            for ask, answer in zip(asks, answers, strict=True):
-                if answer is None:
-                    self._waiting[tuner_id].append(ask)
-                elif ask.answer.cancelled():
-                    continue  # nobody waits any more; a worker that comes back gets the same trials
-                elif isinstance(answer, BaseException):
-                    ask.answer.set_exception(answer)
-                else:
-                    ask.answer.set_result(answer)
-        del self._waiting[tuner_id]
-
-    async def _step(self, tuner_id: UUID, asks: list[Ask]) -> list[Suggestion | BaseException | None]:
-        thoughts = self._think_ahead(tuner_id, asks)
-        if thoughts is None:
-            view = await self._database.read(_look, tuner_id, asks)
-            thoughts = await asyncio.to_thread(_think, view)
+    async def _step(self, tuner_id: UUID, asks: Sequence[Ask]) -> Sequence[Suggestion | BaseException | None]:
+        known = self._minds.pop(tuner_id, None)
+        ahead = None if known is None else _think_ahead(known, asks)
+        if known is not None and ahead is not None:
+            mind, thoughts = known, ahead
+        else:
+            mind, view = await self._database.read(_look, tuner_id, known, asks)
+            thoughts = await asyncio.to_thread(_think, mind, view)
         wanted = [(HandOut(tuner_id, ask.worker, ask.count, thoughts), ask.once) for ask in asks]
         answers = await self._database.write_together(hand_out_trials, wanted)
-        self._remember(tuner_id, answers)
-        return answers
-
-    def _think_ahead(self, tuner_id: UUID, asks: list[Ask]) -> Thoughts | None:
-        """Proposals that need no look at the store, as long as nobody else has added trials since the last step."""
-        tuner = self._seen.pop(tuner_id, None)
-        n_asked = sum(ask.count for ask in asks)
-        if tuner is None or n_asked > _MOST_AHEAD or find(tuner.strategy).needs_history:
-            return None
-        return _think(_View(tuner, min(n_asked, n_left(tuner, Budget.from_json(tuner.budget))), [], []))
-
-    def _remember(self, tuner_id: UUID, answers: Sequence[Suggestion | BaseException | None]) -> None:
         done = [answer for answer in answers if isinstance(answer, Suggestion)]
-        if len(done) == len(answers):
-            self._seen[tuner_id] = done[-1].tuner
-            if len(self._seen) > _MOST_SEEN:
-                self._seen.pop(next(iter(self._seen)))
+        mind.tuner = done[-1].tuner if len(done) == len(answers) else None
+        self._minds[tuner_id] = mind
+        if len(self._minds) > _MOST_MINDS:
+            self._minds.pop(next(iter(self._minds)))
+        return answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,39 +97,53 @@ class _View:
 
     tuner: Tuner
     n_new: int
-    history: list[Trial]
-    open_trials: list[Trial]
+    history: Sequence[Observation] = ()
+    pending: Sequence[Params] = ()
 
 
-def _look(connection: Connection, tuner_id: UUID, asks: Sequence[Ask]) -> _View:
+def _think_ahead(mind: _Mind, asks: Sequence[Ask]) -> Thoughts | None:
+    """Proposals that need no look at the store, as long as nobody else has added trials since the last step."""
+    n_asked = sum(ask.count for ask in asks)
+    if mind.tuner is None or n_asked > _MOST_AHEAD or mind.strategy.needs_history:
+        return None
+    return _think(mind, _View(mind.tuner, min(n_asked, n_left(mind.tuner, Budget.from_json(mind.tuner.budget)))))
+
+
+def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequence[Ask]) -> tuple[_Mind, _View]:
     tuner = tuners.get(connection, tuner_id)
+    if mind is None:
+        strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
+        mind = _Mind(strategy, [Objective.from_json(objective) for objective in tuner.objectives])
     workers = {ask.worker for ask in asks if ask.worker is not None}
-    n_ready = tuner.counts[TrialState.queued] + len(trials.list_held(connection, [tuner_id], workers))
+    n_waiting = tuner.counts[TrialState.queued] + tuner.counts[TrialState.stale]
+    n_ready = n_waiting + len(trials.list_held(connection, [tuner_id], workers))
     n_asked = sum(ask.count for ask in asks)
     n_new = min(max(0, n_asked - n_ready), n_left(tuner, Budget.from_json(tuner.budget)))
-    if n_new == 0 or not find(tuner.strategy).needs_history:
-        return _View(tuner, n_new, [], [])
-    every = trials.list_all(connection, tuner_id)
-    return _View(tuner, n_new, [t for t in every if has_ended(t)], [t for t in every if not has_ended(t)])
+    if n_new == 0 or not mind.strategy.needs_history:
+        return mind, _View(tuner, n_new)
+    unknown = trials.list_others(connection, tuner_id, mind.observations)
+    for trial in unknown:
+        if has_ended(trial):
+            mind.observations[trial.number] = _observation(trial, mind.objectives)
+    history = [mind.observations[number] for number in sorted(mind.observations)]
+    return mind, _View(tuner, n_new, history, [trial.params for trial in unknown if not has_ended(trial)])
 
 
-def _think(view: _View) -> Thoughts:
+def _think(mind: _Mind, view: _View) -> Thoughts:
     tuner = view.tuner
     if view.n_new == 0:
         return Thoughts(tuner.n_trials, [], are_the_last=False)
-    objective = Objective.from_json(tuner.objective)
-    strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
     # A strategy that comes to an end is asked for one more, to see whether there is one.
-    n_asked = view.n_new + (1 if strategy.is_finite else 0)
-    proposals = strategy.propose(
-        [_observation(trial, objective) for trial in view.history],
-        [trial.params for trial in view.open_trials],
-        [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)],
-    )
+    n_asked = view.n_new + (1 if mind.strategy.is_finite else 0)
+    rngs = [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)]
+    proposals = mind.strategy.propose(view.history, view.pending, rngs)
     return Thoughts(tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
 
 
-def _observation(trial: Trial, objective: Objective) -> Observation:
-    has_score = trial.state in SCORED and trial.score is not None
-    values = (objective.loss(trial.score),) if has_score and trial.score is not None else None
+def _observation(trial: Trial, objectives: Sequence[Objective]) -> Observation:
+    values: tuple[float, ...] | None = None
+    if trial.state in SCORED and trial.scores is not None:
+        values = tuple(one.loss(from_json_number(trial.scores[one.metric])) for one in objectives)
+    elif trial.state in SCORED and trial.score is not None:
+        values = (objectives[0].loss(trial.score),)
     return Observation(trial.number, trial.params, trial.state, values)

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text
 
+from app.domain.events import RunDelete
 from app.domain.values import Number, to_rfc3339
 from app.store.log import COLUMNS_SHOWN
 from app.store.tables import events, runs, tags
@@ -133,9 +134,10 @@ def _read_epoch(row: Row[Any]) -> StoredEpoch:
 
 
 def list_orphans(connection: Connection) -> list[int]:
-    """The numbers of events of runs that do not exist."""
+    """The numbers of events of runs that do not exist; but for those that tell of their deletion."""
     has_run = exists().where(runs.c.run_id == events.c.run_id)
-    query = select(events.c.event_id).where(events.c.run_id.is_not(None), ~has_run).order_by(events.c.event_id)
+    is_left = and_(events.c.run_id.is_not(None), events.c.type != RunDelete.type)
+    query = select(events.c.event_id).where(is_left, ~has_run).order_by(events.c.event_id)
     return list(connection.execute(query).scalars())
 
 

@@ -6,20 +6,29 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection, Row, literal, select, tuple_
+from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownRun
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, tags
-from app.store.tables import runs
+from app.store.tables import events, runs
 from app.store.types import Id, Instant, read_summary
+
+Stop = dict[str, Any]
+"""Why a run should stop: `rule`, `reason`, and the `epoch` that was judged."""
 
 
 @dataclass(slots=True)
 class Run:
-    """A row of `runs`."""
+    """A row of `runs`.
+
+    Attributes:
+        lease_s: not None exactly while the run is running and holds its trial, which is running too.
+    """
 
     run_id: UUID
     tuner_id: UUID | None
@@ -34,6 +43,10 @@ class Run:
     last_epoch: int | None
     summary: dict[str, MetricSummary]
     final_metrics: dict[str, Number] | None
+    stop: Stop | None
+    lease_s: float | None
+    stale_after_s: float | None
+    stale_at: datetime | None
     body_digest: bytes
 
     @property
@@ -104,12 +117,41 @@ def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool)
     return {row.run_id: _read(row) for row in connection.execute(query)}
 
 
-_CHANGING = ("run_id", "status", "end_time", "last_epoch", "summary", "final_metrics")
+_CHANGING = ("run_id", "status", "end_time", "final_metrics", "stop", "lease_s", "stale_at")
 
 
 def save(connection: Connection, changed: Collection[Run]) -> None:
-    """Write what changes in the life of a run. The rows must be locked."""
+    """Write what changes in the life of a run, but for its epochs. The rows must be locked."""
     bulk.update(connection, runs, _CHANGING, list(changed))
+
+
+_EDITABLE = ("run_id", "name", "params", "tags", "note")
+
+
+def edit(connection: Connection, edited: Collection[Run]) -> None:
+    """Write what people may change of a run. The rows must be locked."""
+    bulk.update(connection, runs, _EDITABLE, list(edited))
+    tags.replace(connection, [(run.run_id, run.tags) for run in edited])
+
+
+def delete(connection: Connection, run_ids: Collection[UUID]) -> None:
+    """Delete runs with all that the log says of them. The rows must be locked."""
+    connection.execute(sql_delete(events).where(events.c.run_id.in_(run_ids)))
+    connection.execute(sql_delete(runs).where(runs.c.run_id.in_(run_ids)))
+    tags.replace(connection, [(run_id, []) for run_id in run_ids])
+
+
+def list_silent(connection: Connection, now: datetime) -> list[UUID]:
+    """The runs that should have said something by now, in order."""
+    query = select(runs.c.run_id).where(runs.c.stale_at <= now).order_by(runs.c.run_id)
+    return list(connection.execute(query).scalars())
+
+
+def list_open(connection: Connection, tuner_id: UUID) -> list[UUID]:
+    """The runs of a tuner that have not ended, in order."""
+    is_open = runs.c.status.in_((RunStatus.running, RunStatus.crashed))
+    query = select(runs.c.run_id).where(runs.c.tuner_id == tuner_id, is_open).order_by(runs.c.run_id)
+    return list(connection.execute(query).scalars())
 
 
 @dataclass(slots=True)
@@ -118,12 +160,17 @@ class Progress:
 
     run_id: UUID
     tuner_id: UUID | None
+    trial_id: UUID | None
     status: RunStatus
     last_epoch: int | None
     summary: dict[str, MetricSummary]
+    stop: Stop | None
+    lease_s: float | None
+    stale_after_s: float | None
+    stale_at: datetime | None = None
 
 
-_PROGRESS = "run_id, tuner_id, status, last_epoch, summary"
+_PROGRESS = "run_id, tuner_id, trial_id, status, last_epoch, summary, stop, lease_s, stale_after_s"
 _LOCK_PROGRESS = f"SELECT {_PROGRESS} FROM runs WHERE run_id = ANY(%s) ORDER BY run_id FOR NO KEY UPDATE"
 
 
@@ -136,16 +183,34 @@ def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUI
         marks = ",".join("?" * len(run_ids))
         query = f"SELECT {_PROGRESS} FROM runs WHERE run_id IN ({marks})"
         found = connection.exec_driver_sql(query, tuple(run_id.bytes for run_id in run_ids))
-        rows = [(UUID(bytes=row[0]), row[1] and UUID(bytes=row[1]), *row[2:]) for row in found]
-    return {
-        run_id: Progress(run_id, tuner_id, RunStatus(status), last_epoch, read_summary(summary))
-        for run_id, tuner_id, status, last_epoch, summary in rows
-    }
+        rows = [(*(value and UUID(bytes=value) for value in row[:3]), *row[3:]) for row in found]
+    return {row[0]: _read_progress(*row) for row in rows}
+
+
+def _read_progress(
+    run_id: UUID,
+    tuner_id: UUID | None,
+    trial_id: UUID | None,
+    status: str,
+    last_epoch: int | None,
+    summary: str,
+    stop: str | None,
+    lease_s: float | None,
+    stale_after_s: float | None,
+) -> Progress:
+    why = None if stop is None else orjson.loads(stop)
+    state, folded = RunStatus(status), read_summary(summary)
+    return Progress(run_id, tuner_id, trial_id, state, last_epoch, folded, why, lease_s, stale_after_s)
 
 
 def save_progress(connection: Connection, changed: Collection[Progress]) -> None:
     """Write the last epochs and summaries. The rows must be locked."""
     bulk.update(connection, runs, ("run_id", "last_epoch", "summary"), list(changed))
+
+
+def put_off(connection: Connection, spoke: Collection[Progress]) -> None:
+    """Write until when these runs, which have just said something, may be silent. The rows must be locked."""
+    bulk.update(connection, runs, ("run_id", "stale_at"), list(spoke))
 
 
 Key = tuple[datetime, UUID]

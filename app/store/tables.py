@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -40,10 +41,14 @@ tuners = Table(
     Column("name", Text, nullable=False),
     Column("strategy", Text, nullable=False),
     Column("space", Json, nullable=False),
-    Column("objective", Json, nullable=False),
+    Column("objectives", Json, nullable=False),
     Column("seed", BigInteger, nullable=False),
     Column("options", Json, nullable=False),
     Column("budget", Json, nullable=False),
+    # When the budget's wall clock has run out.
+    Column("deadline", Instant),
+    Column("stopper", Json, nullable=False),
+    Column("lease_s", Double, nullable=False),
     Column("tags", Json, nullable=False),
     Column("state", Text, nullable=False),
     Column("stop_reason", Text),
@@ -59,6 +64,8 @@ tuners = Table(
     Column("update_time", Instant, nullable=False),
     Index(None, "create_time", "tuner_id"),
 )
+_has_a_deadline = tuners.c.deadline.is_not(None)
+Index(None, tuners.c.deadline, sqlite_where=_has_a_deadline, postgresql_where=_has_a_deadline)
 
 trials = Table(
     "trials",
@@ -70,9 +77,13 @@ trials = Table(
     Column("params_digest", LargeBinary(16), nullable=False),
     Column("state", Text, nullable=False),
     Column("score", Score),
+    Column("scores", Json),
     Column("reason", Text),
     Column("worker", Text),
     Column("attempt", Integer, nullable=False),
+    # While it is running, until when its worker holds it; and the run that speaks for it.
+    Column("lease_expires_at", Instant),
+    Column("run_id", Id),
     Column("why", Json, nullable=False),
     Column("create_time", Instant, nullable=False),
     Column("end_time", Instant),
@@ -80,6 +91,8 @@ trials = Table(
     Index(None, "tuner_id", "state", "number"),
     Index(None, "tuner_id", "params_digest"),
 )
+_of_a_lease = trials.c.lease_expires_at.is_not(None)
+Index(None, trials.c.lease_expires_at, sqlite_where=_of_a_lease, postgresql_where=_of_a_lease)
 
 runs = Table(
     "runs",
@@ -97,11 +110,20 @@ runs = Table(
     Column("last_epoch", BigInteger),
     Column("summary", Summary, nullable=False),
     Column("final_metrics", Json),
+    # Why it should stop, once somebody or a stopper has said so.
+    Column("stop", Json),
+    # While it speaks for a trial, for how long each of its words holds that.
+    Column("lease_s", Double),
+    # For how long it may be silent; and while it is running, until when.
+    Column("stale_after_s", Double),
+    Column("stale_at", Instant),
     Column("body_digest", LargeBinary(16), nullable=False),
     Index(None, "start_time", "run_id"),
     Index(None, "tuner_id"),
     Index(None, "trial_id"),
 )
+_may_fall_silent = runs.c.stale_at.is_not(None)
+Index(None, runs.c.stale_at, sqlite_where=_may_fall_silent, postgresql_where=_may_fall_silent)
 
 events = Table(
     "events",

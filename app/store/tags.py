@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from app.store import bulk
 from app.store.tables import tags
@@ -19,3 +19,9 @@ def put(connection: Connection, owners: Iterable[tuple[UUID, Sequence[str]]]) ->
     """Tag new runs or tuners."""
     rows = [_Tagged(owner_id, tag) for owner_id, its_tags in owners for tag in dict.fromkeys(its_tags)]
     bulk.insert(connection, tags, ("owner_id", "tag"), rows)
+
+
+def replace(connection: Connection, owners: Sequence[tuple[UUID, Sequence[str]]]) -> None:
+    """Give these owners these tags, and no others."""
+    connection.execute(delete(tags).where(tags.c.owner_id.in_([owner_id for owner_id, _ in owners])))
+    put(connection, owners)

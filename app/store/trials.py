@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, Select, bindparam, select, tuple_
 
 from app.domain.errors import UnknownTrial
 from app.domain.states import TrialState
-from app.domain.values import Scalar
+from app.domain.values import Number, Scalar
 from app.store import bulk
 from app.store.tables import trials
 
@@ -26,15 +26,19 @@ class Trial:
     params_digest: bytes
     state: TrialState
     score: float | None
+    scores: dict[str, Number] | None
     reason: str | None
     worker: str | None
     attempt: int
+    lease_expires_at: datetime | None
+    run_id: UUID | None
     why: dict[str, Any]
     create_time: datetime
     end_time: datetime | None
 
 
 _COLUMNS = tuple(column.name for column in trials.columns)
+_AT_ONCE = 1000
 
 
 def _read(row: Row[Any]) -> Trial:
@@ -54,12 +58,16 @@ def _any_of(name: str) -> BindParameter[Any]:
 # Built once: to build a query costs more than to run it.
 _BY_ID = _where(trials.c.trial_id.in_(_any_of("trial_ids")))
 _EQUAL = _where(tuple_(trials.c.tuner_id, trials.c.params_digest).in_(_any_of("wanted")))
-_QUEUED = _where(trials.c.tuner_id.in_(_any_of("tuner_ids")), trials.c.state == TrialState.queued)
+_WAITING = _where(
+    trials.c.tuner_id.in_(_any_of("tuner_ids")), trials.c.state.in_((TrialState.stale, TrialState.queued))
+)
 _HELD = _where(
     trials.c.tuner_id.in_(_any_of("tuner_ids")),
     trials.c.state == TrialState.running,
     trials.c.worker.in_(_any_of("workers")),
 )
+_BY_NUMBER = _where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.number.in_(_any_of("numbers")))
+_EXPIRED = _where(trials.c.lease_expires_at <= bindparam("now"))
 
 
 def _list(connection: Connection, query: Select[Any], **values: Any) -> list[Trial]:
@@ -97,9 +105,9 @@ def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -
     return _list(connection, _EQUAL, wanted=list(wanted))
 
 
-def list_queued(connection: Connection, tuner_ids: Collection[UUID]) -> list[Trial]:
+def list_waiting(connection: Connection, tuner_ids: Collection[UUID]) -> list[Trial]:
     """The trials of these tuners that wait for a worker, by tuner and number."""
-    return _list(connection, _QUEUED, tuner_ids=list(tuner_ids)) if tuner_ids else []
+    return _list(connection, _WAITING, tuner_ids=list(tuner_ids)) if tuner_ids else []
 
 
 def list_held(connection: Connection, tuner_ids: Collection[UUID], workers: Collection[str]) -> list[Trial]:
@@ -109,9 +117,27 @@ def list_held(connection: Connection, tuner_ids: Collection[UUID], workers: Coll
     return _list(connection, _HELD, tuner_ids=list(tuner_ids), workers=list(workers))
 
 
+def list_others(connection: Connection, tuner_id: UUID, known: Collection[int]) -> list[Trial]:
+    """The trials of a tuner whose numbers are not among the known ones, by number."""
+    if not known:
+        return list_all(connection, tuner_id)
+    numbers = connection.execute(select(trials.c.number).where(trials.c.tuner_id == tuner_id)).scalars()
+    unknown = sorted(number for number in numbers if number not in known)
+    return [
+        trial
+        for start in range(0, len(unknown), _AT_ONCE)
+        for trial in _list(connection, _BY_NUMBER, tuner_id=tuner_id, numbers=unknown[start : start + _AT_ONCE])
+    ]
+
+
 def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:
     """All the trials of a tuner, by number."""
     return _list(connection, _where(trials.c.tuner_id == tuner_id))
+
+
+def list_in(connection: Connection, tuner_id: UUID, states: Collection[TrialState]) -> list[Trial]:
+    """The trials of a tuner in one of these states, by number."""
+    return _list(connection, _where(trials.c.tuner_id == tuner_id, trials.c.state.in_(states)))
 
 
 def list_page(
@@ -126,9 +152,37 @@ def list_page(
     return [_read(row) for row in connection.execute(query)]
 
 
-_CHANGING = ("trial_id", "state", "score", "reason", "worker", "attempt", "end_time")
+_CHANGING = (
+    "trial_id",
+    "state",
+    "score",
+    "scores",
+    "reason",
+    "worker",
+    "attempt",
+    "lease_expires_at",
+    "run_id",
+    "end_time",
+)
 
 
 def save(connection: Connection, changed: Sequence[Trial]) -> None:
     """Write what changes in the life of a trial. Their tuners' rows must be locked."""
     bulk.update(connection, trials, _CHANGING, changed)
+
+
+class Renewal(NamedTuple):
+    """Until when a trial is held from now on."""
+
+    trial_id: UUID
+    lease_expires_at: datetime
+
+
+def renew(connection: Connection, renewals: Sequence[Renewal]) -> None:
+    """Write these leases. The trials must be running; the rows of the runs that hold them must be locked."""
+    bulk.update(connection, trials, ("trial_id", "lease_expires_at"), renewals)
+
+
+def list_expired(connection: Connection, now: datetime) -> list[Trial]:
+    """The running trials whose lease is over, by tuner and number."""
+    return _list(connection, _EXPIRED, now=now)

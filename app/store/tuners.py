@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, literal, select, tuple_
+from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownTuner
 from app.domain.states import TunerState, TunerStopReason
@@ -17,16 +18,19 @@ from app.store.types import Id, Instant
 
 @dataclass(slots=True)
 class Tuner:
-    """A row of `tuners`; space, objective and budget in their JSON form."""
+    """A row of `tuners`; space, objectives, budget and stopper in their JSON form."""
 
     tuner_id: UUID
     name: str
     strategy: str
     space: dict[str, Any]
-    objective: dict[str, Any]
+    objectives: list[dict[str, Any]]
     seed: int
     options: dict[str, Any]
     budget: dict[str, Any]
+    deadline: datetime | None
+    stopper: dict[str, Any] | list[dict[str, Any]]
+    lease_s: float
     tags: list[str]
     state: TunerState
     stop_reason: TunerStopReason | None
@@ -109,6 +113,28 @@ _CHANGING = (
 def save(connection: Connection, changed: Sequence[Tuner]) -> None:
     """Write what changes in the life of a tuner. The rows must be locked."""
     bulk.update(connection, tuners, _CHANGING, changed)
+
+
+_EDITABLE = ("tuner_id", "name", "budget", "deadline", "tags")
+
+
+def edit(connection: Connection, edited: Sequence[Tuner]) -> None:
+    """Write what people may change of a tuner. The rows must be locked."""
+    bulk.update(connection, tuners, _EDITABLE, edited)
+    tags.replace(connection, [(tuner.tuner_id, tuner.tags) for tuner in edited])
+
+
+def delete(connection: Connection, tuner_ids: Collection[UUID]) -> None:
+    """Delete tuners with their trials; their runs stay, without a tuner. The rows must be locked."""
+    connection.execute(sql_delete(tuners).where(tuners.c.tuner_id.in_(tuner_ids)))
+    tags.replace(connection, [(tuner_id, []) for tuner_id in tuner_ids])
+
+
+def list_overdue(connection: Connection, now: datetime) -> list[UUID]:
+    """The tuners that may hand out trials although their time is over, in order."""
+    is_open = tuners.c.state.in_((TunerState.active, TunerState.paused))
+    query = select(tuners.c.tuner_id).where(tuners.c.deadline <= now, is_open).order_by(tuners.c.tuner_id)
+    return list(connection.execute(query).scalars())
 
 
 Key = tuple[datetime, UUID]

@@ -82,6 +82,10 @@ EVENT_CODES = {
     "trial_start": 4,
     "trial_end": 5,
     "tuner_end": 6,
+    "run_crash": 7,
+    "run_resume": 8,
+    "run_delete": 9,
+    "trial_stale": 10,
 }
 _EVENT_NAMES = {code: name for name, code in EVENT_CODES.items()}
 

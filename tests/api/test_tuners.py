@@ -53,8 +53,9 @@ def test_a_space_is_all_that_a_tuner_needs(client: httpx.Client) -> None:
 
 def test_a_tuner_answers_with_all_that_was_sent(client: httpx.Client) -> None:
     tuner = create_tuner(client, **EVERYTHING)
-    for name in EVERYTHING.keys() - {"space"}:
+    for name in EVERYTHING.keys() - {"space", "budget"}:
         assert tuner[name] == EVERYTHING[name], name
+    assert EVERYTHING["budget"].items() <= tuner["budget"].items()
     assert list(tuner["space"]) == list(EVERYTHING["space"])
     for name, spec in EVERYTHING["space"].items():
         assert spec.items() <= tuner["space"][name].items()

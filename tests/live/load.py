@@ -300,7 +300,7 @@ def _check_run(store: Store, run: JSON) -> None:
             at = min((epoch for epoch, value in finite.items() if value == extreme), default=None)
             assert summary[f"epoch_of_{name}"] == at
     ends = events.get("training_end", [])
-    assert len(ends) == (run["status"] != "running")
+    assert len(ends) == (run["status"] not in ("running", "crashed"))
     latest = {key: summary["last"] for key, summary in run["summary"].items()}
     assert run["metrics"] == latest | (run["final_metrics"] or {})
     for end in ends:

@@ -52,23 +52,34 @@ class CompositeStopper:
         return next((decision for stopper in self._stoppers if (decision := stopper.decide(run)) is not None), None)
 
 
-def build(specs: Sequence[Mapping[str, Any]], direction: Direction) -> CompositeStopper:
+Specs = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""A tuner's `stopper` as it is sent, stored and shown: one spec, or a list of them."""
+
+
+def build(specs: Specs, direction: Direction) -> CompositeStopper:
     """The stopper that a tuner's specs describe; none at all never stops.
 
     Raises:
         InvalidRequest: an unknown type, options that its rule does not have, or values that make no sense.
     """
-    if len(specs) > MAX_STOPPERS:
-        raise InvalidRequest(f"A tuner may have at most {MAX_STOPPERS} stoppers; these are {len(specs)}.", "stopper")
-    return CompositeStopper([_stopper(spec, direction) for spec in specs])
+    listed = [specs] if isinstance(specs, Mapping) else specs
+    if len(listed) > MAX_STOPPERS:
+        raise InvalidRequest(f"A tuner may have at most {MAX_STOPPERS} stoppers; these are {len(listed)}.", "stopper")
+    return CompositeStopper([_stopper(spec, direction) for spec in listed])
 
 
-def defaults_filled(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec as a tuner shows it: its type, then all options.
+def defaults_filled(specs: Specs) -> dict[str, Any] | list[dict[str, Any]]:
+    """The specs as a tuner shows them: of each its type, then all options.
 
     Raises:
         InvalidRequest: as `build`.
     """
+    if not isinstance(specs, Mapping):
+        return [_filled(spec) for spec in specs]
+    return _filled(specs)
+
+
+def _filled(spec: Mapping[str, Any]) -> dict[str, Any]:
     stopper = _stopper(spec, Direction.maximize)
     return {"type": stopper.key, **stopper.options}
 

@@ -1,0 +1,90 @@
+"""Trials that no strategy proposed: enqueued to be handed out next, or imported with their outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domain.errors import DomainError, TunerStopped
+from app.domain.goal import Outcome
+from app.domain.states import TunerState
+from app.domain.values import Scalar
+from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
+from app.service.report import Known, Spaces, check_outcome
+from app.store.locks import Rows, locking
+from app.store.transaction import Transaction
+from app.store.trials import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class NewTrial:
+    """Parameters to hand out next, or with an outcome an observation from outside."""
+
+    params: dict[str, Scalar]
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddTrials:
+    """Trials for one tuner: all of them, or none."""
+
+    tuner_id: UUID
+    trials: Sequence[NewTrial]
+
+
+@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
+def add_trials(transaction: Transaction, requests: Sequence[AddTrials]) -> list[list[Trial] | DomainError]:
+    """Enqueue trials, and import observations; one that is known already is not imported twice.
+
+    Records `trial_end` for each observation.
+    """
+    opened = open_tuners(transaction, {request.tuner_id for request in requests})
+    spaces = Spaces(opened)
+    coerced = [[spaces.coerced(r.tuner_id, new.params) for new in r.trials] for r in requests]
+    described = [(r.tuner_id, params) for r, of_request in zip(requests, coerced, strict=True) for params in of_request]
+    known = Known(transaction.connection, set(), described)
+    answers: list[list[Trial] | DomainError] = []
+    for request, of_request in zip(requests, coerced, strict=True):
+        try:
+            answers.append(_add(request, _all_good(of_request), opened[request.tuner_id], known))
+        except DomainError as error:
+            answers.append(error)
+    save_tuners(transaction, opened.values())
+    return answers
+
+
+def _all_good(coerced: Sequence[dict[str, Scalar] | DomainError | None]) -> list[dict[str, Scalar]]:
+    bad = next((params for params in coerced if isinstance(params, DomainError)), None)
+    if bad is not None:
+        raise bad
+    return [params for params in coerced if isinstance(params, dict)]
+
+
+def _add(request: AddTrials, coerced: Sequence[dict[str, Scalar]], tuner: OpenTuner, known: Known) -> list[Trial]:
+    n_queued = sum(new.outcome is None for new in request.trials)
+    for new in request.trials:
+        if new.outcome is not None:
+            check_outcome(tuner, new.outcome)
+    if n_queued:
+        _check_room(tuner, n_queued)
+    return [
+        _enqueue(tuner, params)
+        if new.outcome is None
+        else known.ended_equally(tuner, params, new.outcome) or known.observe(tuner, params, new.outcome)
+        for new, params in zip(request.trials, coerced, strict=True)
+    ]
+
+
+def _check_room(tuner: OpenTuner, n_queued: int) -> None:
+    if tuner.tuner.state is TunerState.stopped:
+        raise TunerStopped()
+    limit = tuner.budget.max_trials
+    if limit is not None and tuner.tuner.n_proposed + n_queued > limit:
+        n_free = max(0, limit - tuner.tuner.n_proposed)
+        raise TunerStopped(
+            f"The budget of {limit} trials has room for {n_free} more; these are {n_queued}. "
+            "Raise max_trials by PATCH, or enqueue fewer."
+        )
+
+
+def _enqueue(tuner: OpenTuner, params: dict[str, Scalar]) -> Trial:
+    return tuner.propose(params, {"phase": "enqueued"})

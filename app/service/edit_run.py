@@ -1,0 +1,93 @@
+"""Runs are named, tagged, annotated, and deleted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from uuid import UUID
+
+import orjson
+
+from app.domain.errors import DomainError, ParamExists, PreconditionFailed, RunEnded, UnknownRun
+from app.domain.events import RunDelete
+from app.domain.states import RUN_ENDS
+from app.domain.values import Scalar, same_scalar
+from app.service.holding import open_holdings, rows_of_runs, save_holdings
+from app.store import runs
+from app.store.locks import Rows, locking
+from app.store.runs import Run
+from app.store.transaction import Transaction
+
+
+def edition(run: Run) -> str:
+    """What changes exactly when somebody edits the run: not with its epochs."""
+    kept = [run.name, run.tags, run.note, run.params]
+    return blake2b(orjson.dumps(kept), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class EditRun:
+    """What to change of a run; None leaves it as it is.
+
+    Args:
+        params: to add to those that it has.
+        editions: those that the change was made from; empty is any.
+    """
+
+    run_id: UUID
+    name: str | None
+    tags: list[str] | None
+    note: str | None
+    params: Mapping[str, Scalar]
+    editions: frozenset[str]
+
+
+@locking(lambda _, requests: Rows(run_ids={request.run_id for request in requests}))
+def edit_runs(transaction: Transaction, requests: Sequence[EditRun]) -> list[Run | DomainError]:
+    """Edit runs. Params may be added while a run goes on, and never changed."""
+    locked = runs.lock(transaction.connection, {request.run_id for request in requests})
+    answers: list[Run | DomainError] = []
+    for request in requests:
+        run = locked.get(request.run_id)
+        try:
+            if run is None:
+                raise UnknownRun(request.run_id)
+            _edit(run, request)
+            answers.append(run)
+        except DomainError as error:
+            answers.append(error)
+    runs.edit(transaction.connection, locked.values())
+    return answers
+
+
+def _edit(run: Run, request: EditRun) -> None:
+    if request.editions and edition(run) not in request.editions:
+        raise PreconditionFailed()
+    added = {name: value for name, value in request.params.items() if name not in run.params}
+    for name, value in request.params.items():
+        if name not in added and not same_scalar(run.params[name], value):
+            raise ParamExists(f"Param {name!r} is {run.params[name]!r} already; params are never changed.", name=name)
+    if added and run.status in RUN_ENDS:
+        raise RunEnded(f"Run {run.run_id} has ended as {run.status}: it takes no more params.")
+    run.params = {**run.params, **added}
+    run.name = run.name if request.name is None else request.name
+    run.tags = run.tags if request.tags is None else request.tags
+    run.note = run.note if request.note is None else request.note
+
+
+@locking(lambda connection, requests: rows_of_runs(connection, set(requests)))
+def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[DomainError | None]:
+    """Delete runs with their history. A trial that one of them spoke for is held until its lease is over.
+
+    Records `run_delete`.
+    """
+    holdings = open_holdings(transaction, set(requests))
+    gone = {run_id: holdings.runs[run_id] for run_id in dict.fromkeys(requests) if run_id in holdings.runs}
+    for run in gone.values():
+        tuner, trial = holdings.of(run)
+        if tuner is not None and trial is not None and trial.run_id == run.run_id:
+            trial.run_id = None
+            tuner.change(trial)
+        transaction.record(RunDelete(run.run_id, run.last_epoch), tuner_id=run.tuner_id)
+    save_holdings(transaction, holdings)
+    runs.delete(transaction.connection, gone.keys())
+    return [None if run_id in gone else UnknownRun(run_id) for run_id in requests]

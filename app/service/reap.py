@@ -1,0 +1,157 @@
+"""What has fallen silent is given up: trials whose lease ran out, runs that said nothing for too long.
+
+Each replica looks once a second, and gives up what the others have not: the rows are locked, and looked at again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.domain.errors import DomainError, Unavailable
+from app.domain.states import TrialState
+from app.service.lifecycle import OpenTuner, crash, open_tuners, save_tuners
+from app.store import clock, runs, trials, tuners
+from app.store.database import Database
+from app.store.locks import Rows, locking
+from app.store.runs import Run
+from app.store.transaction import Transaction
+from app.store.trials import Trial
+
+log = logging.getLogger(__name__)
+
+_EVERY_S = 1.0
+_LEAST_LEAP = timedelta(seconds=5)
+_LEAPS_KEPT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Leap:
+    """The clock was set forward, or the machine slept: what was promised until then lasts as much longer.
+
+    Args:
+        before: the last time seen before it.
+    """
+
+    before: datetime
+    size: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What seems to be over at a time."""
+
+    now: datetime
+    trials: list[Trial]
+    run_ids: list[UUID]
+    tuner_ids: list[UUID]
+
+    def __bool__(self) -> bool:
+        return bool(self.trials or self.run_ids or self.tuner_ids)
+
+
+def _look(connection: Connection) -> _Due:
+    now = clock.now(connection)
+    return _Due(
+        now,
+        trials.list_expired(connection, now),
+        runs.list_silent(connection, now),
+        tuners.list_overdue(connection, now),
+    )
+
+
+class Reaper:
+    """Looks for what is over, as long as the service runs, and minds leaps of the clock."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._leaps: list[Leap] = []
+        self._last: tuple[datetime, float] | None = None
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            try:
+                await self.look()
+            except Unavailable as error:
+                log.warning("leases wait for the store: %s", error)
+            except Exception:
+                # Whatever it was, the service goes on, and the next look may pass.
+                log.exception("what has fallen silent could not be given up")
+            await asyncio.sleep(_EVERY_S)
+
+    async def look(self) -> None:
+        """Give up what is over now."""
+        due = await self._database.read(_look)
+        self._mind(due.now, time.monotonic())
+        if due:
+            await self._database.write(reap, tuple(self._leaps))
+
+    def _mind(self, now: datetime, steady_s: float) -> None:
+        """Compare the clock with one that never leaps."""
+        if self._last is not None:
+            before, steady_before_s = self._last
+            leap = now - before - timedelta(seconds=steady_s - steady_before_s)
+            if leap > _LEAST_LEAP:
+                log.warning("the clock leapt forward by %s: leases last as much longer", leap)
+                self._leaps = [*self._leaps[1 - _LEAPS_KEPT :], Leap(before, leap)]
+        self._last = now, steady_s
+
+
+def _rows(connection: Connection, _requests: Sequence[object]) -> Rows:
+    due = _look(connection)
+    run_ids = {trial.run_id for trial in due.trials if trial.run_id is not None}
+    return Rows({trial.tuner_id for trial in due.trials} | {*due.tuner_ids}, run_ids | {*due.run_ids})
+
+
+@locking(_rows)
+def reap(transaction: Transaction, requests: Sequence[tuple[Leap, ...]]) -> list[int | DomainError]:
+    """Give up trials and runs that have fallen silent, and complete tuners whose time is over; how many there were.
+
+    Records `trial_stale`, `trial_end`, `run_crash` and `tuner_end`.
+    """
+    connection, leaps = transaction.connection, requests[-1]
+    seen = _look(connection)
+    opened = open_tuners(transaction, {trial.tuner_id for trial in seen.trials} | {*seen.tuner_ids})
+    held_by = {trial.run_id for trial in seen.trials if trial.run_id is not None}
+    locked = runs.lock(connection, held_by | {*seen.run_ids})
+    # As they are now that nobody else can change them: some may have spoken, or another replica was here first.
+    again = trials.find_many(connection, [trial.trial_id for trial in seen.trials])
+    expired = [trial for trial in again.values() if _has_expired(trial, opened[trial.tuner_id], seen.now, leaps)]
+    for trial in expired:
+        opened[trial.tuner_id].expire(trial)
+    still_there = [locked[run_id] for run_id in seen.run_ids if run_id in locked]
+    silent = [run for run in still_there if _is_silent(run, seen.now, leaps)]
+    for run in silent:
+        crash(transaction, run)
+    save_tuners(transaction, opened.values(), locked)
+    runs.save(connection, locked.values())
+    return [len(expired) + len(silent)] * len(requests)
+
+
+def _has_expired(trial: Trial, tuner: OpenTuner, now: datetime, leaps: Sequence[Leap]) -> bool:
+    if trial.state is not TrialState.running or trial.lease_expires_at is None:
+        return False
+    return _is_over(trial.lease_expires_at, tuner.tuner.lease_s, now, leaps)
+
+
+def _is_silent(run: Run, now: datetime, leaps: Sequence[Leap]) -> bool:
+    return (
+        run.stale_at is not None
+        and run.stale_after_s is not None
+        and _is_over(run.stale_at, run.stale_after_s, now, leaps)
+    )
+
+
+def _is_over(end: datetime, length_s: float, now: datetime, leaps: Sequence[Leap]) -> bool:
+    """Whether a time that began `length_s` before its end is over, not counting leaps of the clock within it."""
+    began = end - timedelta(seconds=length_s)
+    for leap in leaps:
+        if began <= leap.before:
+            end += leap.size
+    return end <= now

@@ -1,0 +1,45 @@
+"""Runs are told to stop: by somebody, by a stopper, or because their tuner was stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domain.errors import DomainError, RunEnded, UnknownRun
+from app.domain.states import RUN_ENDS
+from app.store import runs
+from app.store.locks import Rows, locking
+from app.store.runs import Run, Stop
+from app.store.transaction import Transaction
+
+STOPPED_TUNER: Stop = {"rule": "tuner", "reason": "the tuner was stopped", "epoch": None}
+REQUESTED = "requested"
+
+
+@dataclass(frozen=True, slots=True)
+class TellToStop:
+    """Why a run is to stop; `epoch` is the one that was judged, None its last one."""
+
+    run_id: UUID
+    rule: str
+    reason: str
+    epoch: int | None = None
+
+
+@locking(lambda _, requests: Rows(run_ids={request.run_id for request in requests}))
+def tell_to_stop(transaction: Transaction, requests: Sequence[TellToStop]) -> list[Run | DomainError]:
+    """Tell runs to stop: their next epoch or heartbeat is answered so. Who said it first is who is named."""
+    locked = runs.lock(transaction.connection, {request.run_id for request in requests})
+    answers: list[Run | DomainError] = []
+    for request in requests:
+        run = locked.get(request.run_id)
+        if run is None:
+            answers.append(UnknownRun(request.run_id))
+        elif run.status in RUN_ENDS:
+            answers.append(RunEnded(f"Run {run.run_id} has ended as {run.status} already."))
+        else:
+            if run.stop is None:
+                epoch = run.last_epoch if request.epoch is None else request.epoch
+                run.stop = {"rule": request.rule, "reason": request.reason, "epoch": epoch}
+            answers.append(run)
+    runs.save(transaction.connection, locked.values())
+    return answers

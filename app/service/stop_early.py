@@ -1,0 +1,141 @@
+"""Hopeless runs are told to stop, while they train.
+
+    an epoch is committed ─> catch up with the tuner's log ─> the stopper decides ─> the verdict is stored ─> answer
+
+A decision uses only what is committed, and all that is: the curves of a tuner's runs are kept in memory, and before a
+decision what has come since is read from the log, whichever replica wrote it. Any process can rebuild them from there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection
+
+from app.domain.errors import NotFound, RunEnded
+from app.domain.events import EpochEnd, RunDelete, RunStart, TrainingEnd, TrialStart
+from app.domain.goal import Objective
+from app.domain.states import RunStatus
+from app.domain.values import from_json_number
+from app.service.gather import Gatherer
+from app.service.keep_alive import Alive
+from app.service.stop import TellToStop, tell_to_stop
+from app.store import events, tuners
+from app.store.database import Database
+from app.store.events import EventFilter
+from app.store.runs import Stop
+from app.tuning.stopping.registry import CompositeStopper, build
+from app.tuning.stopping.stopper import Decision
+from app.tuning.stopping.stopper import Run as Curve
+
+_PAGE = 1000
+_MOST_WATCHED = 1000
+_TELLING = frozenset(event.type for event in (TrialStart, RunStart, EpochEnd, TrainingEnd, RunDelete))
+
+
+@dataclass(slots=True, eq=False)
+class _Watched:
+    """The curves of one tuner's runs, up to an event. One step at a time changes it.
+
+    Attributes:
+        numbers: of the trials; curves: by run.
+    """
+
+    stopper: CompositeStopper
+    metric: str
+    position: int = 0
+    numbers: dict[UUID, int] = field(default_factory=dict)
+    curves: dict[UUID, Curve] = field(default_factory=dict)
+
+
+class EarlyStopping:
+    """Decides for the runs that log to this process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._gatherer = Gatherer[UUID, UUID, "_Verdict"](self._step)
+        self._watched: dict[UUID, _Watched | None] = {}
+
+    async def judge(self, alive: Alive) -> Stop | None:
+        """Why a run that has just said something should stop; None: it may go on."""
+        if alive.stop is not None or alive.tuner_id is None:
+            return alive.stop
+        if alive.tuner_id in self._watched and self._watched[alive.tuner_id] is None:
+            return None  # its tuner has no stopper
+        decision = (await self._gatherer.ask(alive.tuner_id, alive.run_id)).decision
+        if decision is None:
+            return None
+        verdict = TellToStop(alive.run_id, decision.rule, decision.reason, decision.epoch)
+        try:
+            return (await self._database.write(tell_to_stop, verdict)).stop
+        except (RunEnded, NotFound):
+            return None  # it has ended meanwhile: there is nothing to stop
+
+    async def _step(self, tuner_id: UUID, run_ids: Sequence[UUID]) -> Sequence["_Verdict"]:
+        # Taken out while it is worked on: what fails half-way is built anew from the log.
+        watched = self._watched.pop(tuner_id, None)
+        watched, verdicts = await self._database.read(_judge, tuner_id, watched, run_ids)
+        self._watched[tuner_id] = watched
+        if len(self._watched) > _MOST_WATCHED:
+            self._watched.pop(next(iter(self._watched)))
+        return verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the stopper says; no decision lets the run go on."""
+
+    decision: Decision | None
+
+
+def _judge(
+    connection: Connection, tuner_id: UUID, watched: _Watched | None, run_ids: Sequence[UUID]
+) -> tuple[_Watched | None, list[_Verdict]]:
+    if watched is None:
+        watched = _watch(connection, tuner_id)
+    if watched is None:
+        return None, [_Verdict(None)] * len(run_ids)
+    _catch_up(connection, tuner_id, watched)
+    curves = [watched.curves.get(run_id) for run_id in run_ids]
+    return watched, [_Verdict(None if curve is None else watched.stopper.decide(curve)) for curve in curves]
+
+
+def _watch(connection: Connection, tuner_id: UUID) -> _Watched | None:
+    """The tuner's stopper, knowing nothing yet; None where it has none."""
+    tuner = tuners.find_many(connection, [tuner_id]).get(tuner_id)
+    if tuner is None or len(tuner.objectives) > 1:
+        return None
+    objective = Objective.from_json(tuner.objectives[0])
+    stopper = build(tuner.stopper, objective.direction)
+    return None if stopper.is_idle else _Watched(stopper, objective.metric)
+
+
+def _catch_up(connection: Connection, tuner_id: UUID, watched: _Watched) -> None:
+    wanted = EventFilter(types=_TELLING, tuner_ids=frozenset({tuner_id}))
+    is_behind = True
+    while is_behind:
+        found, position = events.list_after(connection, watched.position, wanted, _PAGE)
+        for event in found:
+            _hear(watched, orjson.loads(event.data))
+        watched.position = position
+        is_behind = len(found) == _PAGE
+
+
+def _hear(watched: _Watched, event: dict[str, Any]) -> None:
+    kind = event["type"]
+    if kind == TrialStart.type:
+        watched.numbers[UUID(event["trial_id"])] = event["number"]
+        return
+    run_id = UUID(event["run_id"])
+    if kind == RunStart.type and event["trial_id"] is not None:
+        watched.curves[run_id] = Curve(run_id, watched.numbers[UUID(event["trial_id"])])
+    elif kind == RunDelete.type:
+        watched.stopper.remove(run_id)
+        watched.curves.pop(run_id, None)
+    elif kind == EpochEnd.type and watched.metric in event["metrics"] and run_id in watched.curves:
+        value = from_json_number(event["metrics"][watched.metric])
+        watched.stopper.add(watched.curves[run_id], event["epoch"], value)
+    elif kind == TrainingEnd.type and event["status"] in (RunStatus.finished, RunStatus.stopped):
+        watched.stopper.end(run_id)
