@@ -115,7 +115,7 @@ class Run(Answer):
             tuner_id=row.tuner_id,
             trial_id=row.trial_id,
             stop_requested=row.stop is not None,
-            stop=row.stop,
+            stop=None if row.stop is None else Stop.model_construct(**row.stop),
         )
 
 
