@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -16,9 +17,13 @@ import typer
 import uvicorn
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
+from typer.models import OptionInfo
 
-from app.main import Application
+from app.api.gate import Rules
+from app.cli_keys import keys_cli, writing
+from app.main import Application, Settings
 from app.service.invariants import find_violations
+from app.store import clock, keys
 from app.store.backup import NotACopy, back_up
 from app.store.engines import BadDatabaseUrl, open_readers, parse
 from app.store.exclusive import Exclusive, InUse
@@ -33,13 +38,12 @@ cli = typer.Typer(
 
 
 _DEFAULT = "sqlite:///tunetrack.db"
-_Database = Annotated[
-    str,
-    typer.Option(
-        envvar="TUNETRACK_DATABASE",
-        help="Where the data lies: sqlite:///path/to/file.db or postgresql://user@host/name.",
-    ),
-]
+_REQUESTS_PER_S = 500.0
+_DATABASE_OPTION: OptionInfo = typer.Option(
+    envvar="TUNETRACK_DATABASE",
+    help="Where the data lies: sqlite:///path/to/file.db or postgresql://user@host/name.",
+)
+_Database = Annotated[str, _DATABASE_OPTION]
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -66,14 +70,43 @@ def serve(
         int, typer.Option(envvar="TUNETRACK_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
     ] = 8000,
     database: _Database = _DEFAULT,
+    allowed_hosts: Annotated[
+        str,
+        typer.Option(
+            envvar="TUNETRACK_ALLOWED_HOSTS",
+            help="Names that the service goes by, with commas between: tune.example.com,*.example.org. Addresses and "
+            "localhost need not be named.",
+        ),
+    ] = "",
+    cors_origins: Annotated[
+        str,
+        typer.Option(
+            envvar="TUNETRACK_CORS_ORIGINS",
+            help="Sites whose pages may use the service: https://board.example.com. None by default.",
+        ),
+    ] = "",
+    rate_limit: Annotated[
+        float | None,
+        typer.Option(
+            envvar="TUNETRACK_RATE_LIMIT",
+            min=0,
+            help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
+        ),
+    ] = None,
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""
     url = _parse(database)
+    is_loopback = host == "localhost" or _is_loopback(host)
+    most = rate_limit if rate_limit is not None else 0.0 if is_loopback else _REQUESTS_PER_S
+    rules = Rules(_split(allowed_hosts), _split(cors_origins), most)
     with _holding(url):
         _migrate(url)
+        if not is_loopback:
+            _require_a_key(url, host)
         listener = _listen(host, port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        server = _Server(Application(url), f"tunetrack is listening on {address}, data in {_shown(url)}")
+        application = Application(url, Settings(needs_key=not is_loopback, rules=rules))
+        server = _Server(application, f"tunetrack is listening on {address}, data in {_shown(url)}")
         _settle()
         server.run(sockets=[listener])
         if not server.started:
@@ -112,6 +145,40 @@ def check(database: _Database = _DEFAULT) -> None:
     if found:
         _fail(f"{len(found)} things are not as they must be in {_shown(url)}", status=1)
     typer.echo(f"all is well in {_shown(url)}")
+
+
+def _split(listed: str) -> list[str]:
+    return [one.strip() for one in listed.split(",") if one.strip()]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_a_key(url: URL, host: str) -> None:
+    """Whoever can be reached by others does not start before there is a key."""
+    with writing(url) as connection:
+        if not keys.is_any_good(connection, clock.now(connection)):
+            _fail(
+                f"others can reach {host}, and there is no key yet. Make one with: "
+                f"tunetrack keys create --name me --scope admin --database {_shown(url)}"
+            )
+
+
+def _open(database: str) -> URL:
+    """The database that a command works on, at the schema of this release."""
+    url = _parse(database)
+    try:
+        _migrate(url)
+    except OSError as error:
+        _fail_to_open(url, error)
+    return url
+
+
+cli.add_typer(keys_cli(_DATABASE_OPTION, _DEFAULT, _open))
 
 
 def _settle() -> None:

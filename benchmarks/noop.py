@@ -4,13 +4,20 @@
 """
 
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import cast
 
 import uvicorn
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
-from app.api.application import build
+from app.api.application import State, build
+from app.api.gate import Rules
 from app.api.run_models import EpochAnswer, EpochRequest
+from app.api.state import Services
 from app.api.strict import StrictRoute
+from app.domain.access import OPEN, Grant
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
@@ -23,6 +30,18 @@ async def log_nothing(run_id: str, body: EpochRequest) -> EpochAnswer:
     )
 
 
+class _OpenToAll:
+    """Lets everybody in, as the service does that has no keys."""
+
+    async def admit(self, _key: str | None) -> Grant:
+        return OPEN
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[State]:
+    yield State(services=cast(Services, SimpleNamespace(key_ring=_OpenToAll())))
+
+
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -32,7 +51,7 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve on a free port: an application with the service's settings, a server with its options, this one route."""
-    app = build(None, "0")
+    app = build(_lifespan, "0", Rules())
     app.router.routes.clear()
     app.include_router(router)
     config = uvicorn.Config(

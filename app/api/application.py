@@ -10,12 +10,15 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
-from app.api import events, operations, problems, runs, trials, tuners
+from app.api import events, operations, problems, runs, session, trials, tuners
 from app.api.event_models import Event
 from app.api.examples import EXAMPLES
+from app.api.gate import Gate, Rules
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
+from app.api.strict import StrictRoute
 from app.api.tuner_models import STOPPER_SCHEMAS
 from app.domain.errors import DomainError
 
@@ -33,11 +36,11 @@ _DESCRIPTION = """Hyperparameter tuning and experiment tracking as one small ser
 Ask a tuner what to try next, track the training run, log each epoch, end the run: its result is the trial's.
 Every write is safe to repeat. Every error is a problem document (RFC 9457) with a `code`.
 """
-_NOUNS = (runs, trials, tuners, events, operations)
+_NOUNS = (runs, trials, tuners, events, session, operations)
 
 
-def build(lifespan: Lifespan | None, version: str) -> FastAPI:
-    """The application; the lifespan brings the services to life."""
+def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
+    """The application behind its gate; the lifespan brings the services to life."""
     app = FastAPI(
         title="tunetrack",
         version=version,
@@ -58,6 +61,15 @@ def build(lifespan: Lifespan | None, version: str) -> FastAPI:
     for noun in _NOUNS:
         # Flat, and the hot ones first: each nested router is matched twice, for every request.
         app.router.routes.extend(noun.router.routes)
+    app.add_middleware(Gate, rules=rules)
+    if rules.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(rules.origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After"],
+        )
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way that the framework documents
     return app
 
@@ -95,6 +107,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
             "oneOf": [{"$ref": reference} for reference in references.values()],
             "discriminator": {"propertyName": "type", "mapping": by_type},
         }
+        document["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "A key of `tunetrack keys create`."}
+        }
+        for route in app.routes:
+            if isinstance(route, StrictRoute) and route.needed_scope is not None:
+                for method in route.methods or ():
+                    operation = document["paths"][route.path][method.lower()]
+                    operation["security"] = [{"key": [route.needed_scope]}]
         for name, example in EXAMPLES.items():
             schemas[name]["examples"] = [example]
         document["components"]["schemas"] = dict(sorted(schemas.items()))

@@ -180,6 +180,8 @@ EXAMPLES: dict[str, Any] = {
     "RunSeries": {"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}},
     "EventPage": {"items": [_EPOCH_END], "last_event_id": 17},
     "Event": _EPOCH_END,
+    "SignInRequest": {"key": "tunetrack_0000000000000000000000000000000000000000000AbC12d"},
+    "Session": {"name": "ci", "scope": "train"},
     "Health": {"status": "ok"},
     "Problem": {
         "type": "/problems/unknown-run",

@@ -7,13 +7,14 @@ from pathlib import Path
 import orjson
 
 from app.api.application import build
+from app.api.gate import Rules
 
 PATH = Path(__file__).parent.parent.parent / "openapi" / "openapi.json"
 
 
 def render() -> bytes:
     """The document as it is committed."""
-    document = build(None, version("tunetrack")).openapi()
+    document = build(None, version("tunetrack"), Rules()).openapi()
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

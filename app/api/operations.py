@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from app.api.fields import Answer
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import new_router
+from app.api.strict import needs, new_router
 from app.domain.errors import InvalidRequest, StoreBusy
 from app.store import migrate
 
@@ -22,12 +22,14 @@ class Health(Answer):
 
 
 @router.get("/healthz", responses=declared(InvalidRequest))
+@needs(None)
 async def get_health() -> Health:
     """Alive."""
     return Health()
 
 
 @router.get("/readyz", responses=declared(InvalidRequest))
+@needs(None)
 async def get_readiness(request: Request) -> Health:
     """The store is reachable, and its schema is the one that this release needs."""
     await services(request).database.read(_require_head)

@@ -44,6 +44,14 @@ class TooLarge(errors.Invalid):
     """The request is larger than the service takes."""
 
 
+class HostNotAllowed(errors.Refused):
+    """The service does not go by this name: use its address, or name it in TUNETRACK_ALLOWED_HOSTS."""
+
+
+class OriginNotAllowed(errors.Refused):
+    """A page of another site may not do this; name its origin in TUNETRACK_CORS_ORIGINS if it should."""
+
+
 class Internal(DomainError):
     """The service failed; the request id finds it in the log."""
 
@@ -54,6 +62,9 @@ _STATUS: dict[type[DomainError], int] = {
     MethodNotAllowed: 405,
     TooLarge: 413,
     errors.StorageFull: 507,
+    errors.Unauthorized: 401,
+    errors.RateLimited: 429,
+    errors.Refused: 403,
     errors.NotFound: 404,
     errors.Invalid: 422,
     errors.PreconditionFailed: 412,
@@ -95,6 +106,16 @@ class Problem(BaseModel):
     )
 
 
+_ANYWHERE = (
+    errors.Unauthorized,
+    errors.Forbidden,
+    HostNotAllowed,
+    OriginNotAllowed,
+    errors.RateLimited,
+    errors.StoreBusy,
+    Internal,
+)
+
 BODY_ERRORS = (MalformedJson, UnsupportedMediaType, TooLarge)
 """What any body may be answered."""
 
@@ -113,7 +134,7 @@ def code_of(error: type[DomainError]) -> str:
 def declared(*declared_errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that answers these errors (and the ones that any route may)."""
     by_status: dict[int, list[str]] = {}
-    for error in (*declared_errors, errors.StoreBusy, Internal):
+    for error in (*declared_errors, *_ANYWHERE):
         by_status.setdefault(status_of(error), []).append(code_of(error))
     return {
         status: {
@@ -142,6 +163,10 @@ def respond(request: Request, error: DomainError, headers: Mapping[str, str] | N
     sent = {"X-Request-ID": request_id, **(headers or {})}
     if isinstance(error, errors.Unavailable):
         sent["Retry-After"] = _RETRY_AFTER_S
+    if isinstance(error, errors.RateLimited):
+        sent["Retry-After"] = str(error.facts["retry_after_s"])
+    if isinstance(error, errors.Unauthorized):
+        sent["WWW-Authenticate"] = "Bearer"
     if status >= 500:
         log.warning("%s %s answered %d %s, request %s", request.method, request.url.path, status, code, request_id)
     return Response(orjson.dumps(body), status, sent, MEDIA_TYPE)

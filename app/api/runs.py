@@ -23,7 +23,8 @@ from app.api.run_models import (
     StopRequest,
 )
 from app.api.state import services
-from app.api.strict import body_limit, new_router
+from app.api.strict import body_limit, needs, new_router
+from app.domain.access import Scope
 from app.domain.errors import (
     DuplicateMetricKey,
     IdConflict,
@@ -78,6 +79,7 @@ _IF_MATCH: dict[str, Any] = {
     responses=declared_once(UnknownTrial, IdConflict, TrialEnded, TunerStopped, LeaseLost)
     | {200: {"model": Run, "description": "It was started before, by the same body."}},
 )
+@needs(Scope.train)
 async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Response:
     """Start a run. With a trial it speaks for that; the same again under a chosen id is harmless."""
     wanted = StartRun(
@@ -109,12 +111,14 @@ _LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded, LeaseLost)
 
 
 @router.post("/runs/{run_id}/epochs", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
+@needs(Scope.train)
 async def log_epoch(request: Request, run_id: str, body: EpochRequest) -> Response:
     """Log one epoch. Values that are stored already are harmless; another value for one of them is refused."""
     return await _log(request, run_id, [Epoch(body.epoch, body.metrics)])
 
 
 @router.post("/runs/{run_id}/epochs/batch", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
+@needs(Scope.train)
 @body_limit(4 * 2**20)
 async def log_epoch_batch(request: Request, run_id: str, body: EpochBatchRequest) -> Response:
     """Log several epochs, all or nothing."""
@@ -146,6 +150,7 @@ def _told(alive: Alive | None) -> dict[str, Any]:
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownRun, RunEnded, LeaseLost),
 )
+@needs(Scope.train)
 async def keep_run_alive(request: Request, run_id: str) -> Response:
     """Say that the training goes on, without an epoch; the answer says whether it should."""
     run = parse_id(run_id, UnknownRun)
@@ -159,6 +164,7 @@ async def keep_run_alive(request: Request, run_id: str) -> Response:
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownRun, RunEnded),
 )
+@needs(Scope.train)
 async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON) -> Response:
     """Ask a run to stop: its next epoch or heartbeat is answered so."""
     wanted = TellToStop(parse_id(run_id, UnknownRun), REQUESTED, body.reason)
@@ -172,6 +178,7 @@ async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownRun, MissingObjective, RunEnded, LeaseLost),
 )
+@needs(Scope.train)
 async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Response:
     """End a run; where it belongs to a trial, this is the trial's result. The same again is harmless."""
     wanted = EndRun(parse_id(run_id, UnknownRun), RunStatus(body.status), body.final_metrics)
@@ -189,6 +196,7 @@ def _show_run(run: RunRow) -> Response:
     openapi_extra=_IF_MATCH,
     responses=declared(*BODY_ERRORS, UnknownRun, InvalidRequest, ParamExists, RunEnded, PreconditionFailed),
 )
+@needs(Scope.train)
 async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -> Response:
     """Name, tag or annotate a run, or add params while it goes on."""
     sent = request.headers.get("if-match", "*")
@@ -198,6 +206,7 @@ async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -
 
 
 @router.delete("/runs/{run_id}", status_code=204, responses=declared(UnknownRun, InvalidRequest))
+@needs(Scope.tune)
 async def delete_run(request: Request, run_id: str) -> None:
     """Delete a run with its history."""
     await services(request).database.write(delete_runs, parse_id(run_id, UnknownRun))

@@ -6,6 +6,7 @@ from typing import cast
 from fastapi import Request
 
 from app.service.feed import Feed
+from app.service.keys import KeyRing
 from app.service.suggest import Suggester
 from app.service.track import Tracker
 from app.store.database import Database
@@ -19,6 +20,7 @@ class Services:
     suggester: Suggester
     tracker: Tracker
     feed: Feed
+    key_ring: KeyRing
     keys_under_way: set[str] = field(default_factory=set)
 
 

@@ -1,15 +1,19 @@
 """What every request must be like before it is looked at: exact JSON, no stray query parameters, plain text."""
 
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Any, TypeVar
 
 import orjson
 import pydantic_core
 from fastapi import Request, Response
 from fastapi.routing import APIRoute, APIRouter
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from app.api.problems import MalformedJson, TooLarge, UnsupportedMediaType
-from app.domain.errors import InvalidRequest
+from app.domain.access import Grant, Scope
+from app.domain.errors import Forbidden, InvalidRequest, Unauthorized
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -29,6 +33,23 @@ def body_limit(size_bytes: int) -> Callable[[_Endpoint], _Endpoint]:
     return mark
 
 
+_NEEDS = "needed_scope"
+
+
+def needs(scope: Scope | None) -> Callable[[_Endpoint], _Endpoint]:
+    """Marks what a key must be good for to use an endpoint; without it, reading needs `read`, all else `admin`.
+
+    Args:
+        scope: None is nothing: only for what the gate lets through without a key.
+    """
+
+    def mark(endpoint: _Endpoint) -> _Endpoint:
+        setattr(endpoint, _NEEDS, scope)
+        return endpoint
+
+    return mark
+
+
 class _ReadRequest(Request):
     """A request whose JSON was read already, by `read_json`."""
 
@@ -40,6 +61,23 @@ class _ReadRequest(Request):
 
 class StrictRoute(APIRoute):
     """A route that refuses unknown query parameters, bodies that are no JSON, and JSON that is not exact."""
+
+    @cached_property
+    def needed_scope(self) -> Scope | None:
+        """What a key must be good for to use this route."""
+        is_reading = self.methods is not None and self.methods <= {"GET", "HEAD"}
+        needed: Scope | None = getattr(self.endpoint, _NEEDS, Scope.read if is_reading else Scope.admin)
+        return needed
+
+    async def handle(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        needed = self.needed_scope
+        if needed is not None:
+            grant: Grant | None = scope["state"].get("grant")
+            if grant is None:
+                raise Unauthorized()
+            if not grant.scope.allows(needed):
+                raise Forbidden(needs=needed, has=grant.scope)
+        await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> _Handler:
         handle = super().get_route_handler()

@@ -11,7 +11,7 @@ from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import NUMBER, PageSize, PageToken, read_token, split
 from app.api.problems import declared
 from app.api.state import services
-from app.api.strict import body_limit, new_router
+from app.api.strict import body_limit, needs, new_router
 from app.api.trial_models import (
     AddedTrials,
     HolderRequest,
@@ -25,6 +25,7 @@ from app.api.trial_models import (
     TrialPage,
     TrialRequest,
 )
+from app.domain.access import Scope
 from app.domain.errors import (
     InvalidRequest,
     LeaseLost,
@@ -56,6 +57,7 @@ _NOBODY = HolderRequest()
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownTuner),
 )
+@needs(Scope.train)
 async def suggest(request: Request, tuner_id: str, body: SuggestRequest = _NOTHING_SAID) -> Response:
     """What to try next: this worker's running trials first, then queued ones, then new ones."""
     tuner = parse_id(tuner_id, UnknownTuner)
@@ -81,6 +83,7 @@ def _show_suggestion(suggested: Suggested) -> Response:
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownTuner, UnknownTrial, ParamsOutOfSpace, TrialEnded, LeaseLost),
 )
+@needs(Scope.train)
 async def report_result(request: Request, tuner_id: str, body: ResultRequest) -> Response:
     """What came of a trial; parameters that no trial has are an outside observation. The same again is harmless."""
     result = Result(
@@ -112,6 +115,7 @@ def _show_reported(reported: Reported) -> Response:
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownTuner, ParamsOutOfSpace, TunerStopped),
 )
+@needs(Scope.tune)
 @body_limit(4 * 2**20)
 async def add_trial(request: Request, tuner_id: str, body: OneOrMoreTrials) -> Response:
     """Enqueue parameters to hand out next, or import observations; an observation that is known already is answered."""
@@ -175,12 +179,14 @@ _HEARD = declared_once(UnknownTrial, TrialEnded, LeaseLost)
 
 
 @router.post("/trials/{trial_id}/heartbeat", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
+@needs(Scope.train)
 async def renew_lease(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
     """Hold a trial for longer, without a run that says so with its epochs."""
     return await _hear(request, trial_id, body, is_goodbye=False)
 
 
 @router.post("/trials/{trial_id}/release", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
+@needs(Scope.train)
 async def release_trial(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
     """Hand a trial back, for another worker to have; its run is given up."""
     return await _hear(request, trial_id, body, is_goodbye=True)

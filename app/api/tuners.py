@@ -11,7 +11,7 @@ from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
-from app.api.strict import body_limit, new_router
+from app.api.strict import body_limit, needs, new_router
 from app.api.tuner_models import (
     Objective,
     Snapshot,
@@ -24,6 +24,7 @@ from app.api.tuner_models import (
     TunerPatch,
     TunerRequest,
 )
+from app.domain.access import Scope
 from app.domain.errors import (
     IdConflict,
     InvalidRequest,
@@ -56,6 +57,7 @@ _NOTHING_SAID = TunerPatch()
     responses=declared_once(InvalidSpace, ParamsOutOfSpace, UnknownStrategy, IdConflict)
     | {200: {"model": Tuner, "description": "It was created before, by the same body."}},
 )
+@needs(Scope.tune)
 @body_limit(64 * 2**20)
 async def create_tuner(request: Request, body: TunerRequest) -> Response:
     """Create a tuner from a space, or rebuild one from a snapshot. The same again under a chosen id is harmless."""
@@ -162,6 +164,7 @@ def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, Tr
 @router.patch(
     "/tuners/{tuner_id}", response_model=Tuner, responses=declared(*BODY_ERRORS, UnknownTuner, InvalidRequest)
 )
+@needs(Scope.tune)
 async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHING_SAID) -> Response:
     """Name or tag a tuner, or change fields of its budget: one that was completed goes on where that is raised."""
     budget = {} if body.budget is None else body.budget.model_dump(exclude_unset=True)
@@ -170,6 +173,7 @@ async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHIN
 
 
 @router.delete("/tuners/{tuner_id}", status_code=204, responses=declared(UnknownTuner, InvalidRequest))
+@needs(Scope.tune)
 async def delete_tuner(request: Request, tuner_id: str) -> None:
     """Delete a tuner with its trials; its runs stay, without a tuner."""
     await services(request).database.write(delete_tuners, parse_id(tuner_id, UnknownTuner))
@@ -179,12 +183,14 @@ _STEERED = declared_once(UnknownTuner, TunerStopped)
 
 
 @router.post("/tuners/{tuner_id}/pause", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
+@needs(Scope.tune)
 async def pause_tuner(request: Request, tuner_id: str) -> Response:
     """Hand out no more trials until it is resumed; those that are out go on."""
     return await _steer(request, tuner_id, Turn.pause)
 
 
 @router.post("/tuners/{tuner_id}/resume", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
+@needs(Scope.tune)
 async def resume_tuner(request: Request, tuner_id: str) -> Response:
     """Hand out trials again."""
     return await _steer(request, tuner_id, Turn.resume)
@@ -193,6 +199,7 @@ async def resume_tuner(request: Request, tuner_id: str) -> Response:
 @router.post(
     "/tuners/{tuner_id}/stop", response_model=Tuner, openapi_extra=PARAMETER, responses=declared_once(UnknownTuner)
 )
+@needs(Scope.tune)
 async def stop_tuner(request: Request, tuner_id: str) -> Response:
     """Stop for good: running trials may still end, and their runs are told to stop."""
     return await _steer(request, tuner_id, Turn.stop)

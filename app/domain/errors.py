@@ -6,6 +6,7 @@
     │                  IdempotencyKeyReused
     ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded, TunerStopped, LeaseLost, ParamExists,
     │                  PreconditionFailed, IdempotencyInProgress
+    ├── Refused        Unauthorized, Forbidden, RateLimited
     ├── Unavailable    StoreBusy, StorageFull
     └── CorruptState
 
@@ -153,6 +154,28 @@ class PreconditionFailed(Conflict):
 
 class IdempotencyInProgress(Conflict):
     """The first request with this Idempotency-Key is still under way; ask again after a moment."""
+
+
+class Refused(DomainError):
+    """Whoever asks may not do this, or not now."""
+
+
+class Unauthorized(Refused):
+    """A key is needed: send it as Authorization: Bearer tunetrack_…; `tunetrack keys create` makes one."""
+
+
+class Forbidden(Refused):
+    """This key is not good for that; `needs` is the scope that would be."""
+
+    def __init__(self, needs: str, has: str) -> None:
+        super().__init__(f"This needs a key of scope {needs}; yours is of scope {has}.", needs=needs)
+
+
+class RateLimited(Refused):
+    """Too many requests; wait, and send fewer."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too many requests: wait {retry_after_s} s, and send fewer.", retry_after_s=retry_after_s)
 
 
 class Unavailable(DomainError):

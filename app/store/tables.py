@@ -3,6 +3,7 @@
 tuners ─< trials          a tuner's row is locked for every change of its trials: it carries their counts
    └────< runs >─ trial   a run may belong to a trial
 events                    the log: append-only, numbered in commit order; a run's history is its epoch_end events
+keys                      who may do what
 idempotency               the first answers to requests with an Idempotency-Key, for a day
 tags                      the tags of runs and tuners, one a row, for filters
 """
@@ -153,6 +154,21 @@ tags = Table(
     Column("tag", Text, primary_key=True),
     Index(None, "tag"),
     sqlite_with_rowid=False,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    # The start of the key, for people to tell it from others; of the rest only the SHA-256 is kept.
+    Column("hint", Text, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("create_time", Instant, nullable=False),
+    Column("expire_time", Instant),
+    Column("revoke_time", Instant),
+    UniqueConstraint("digest"),
 )
 
 idempotency = Table(

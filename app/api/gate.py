@@ -1,0 +1,166 @@
+"""The one gate that every request comes through, whatever it is for: closed unless somebody may pass.
+
+    Host ─> Origin ─> key ─> rate ─> route (its scope: `strict.StrictRoute`)
+    answers leave with headers that keep browsers from doing what nobody asked for
+
+Pure ASGI, and few steps: it stands before each epoch that is logged.
+"""
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
+from app.domain.access import Grant
+from app.domain.errors import DomainError, RateLimited
+
+COOKIE = "tunetrack_key"
+
+_OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
+_OPEN_BELOW = ("/dashboard/",)
+"""What shows nothing of anybody's: the shell of the dashboard, which asks for a key, and where it takes that."""
+
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+]
+_UNLESS_SAID = [
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+]
+_MOST_BUCKETS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an operator may choose of the gate.
+
+    Args:
+        hosts: names that the service goes by, besides addresses and localhost; `*` is any, `*.x` all below x.
+        origins: pages of other hosts that may change something.
+        requests_per_s: of each key, or each address where there is none; 0 is without limit.
+    """
+
+    hosts: Collection[str] = ()
+    origins: Collection[str] = ()
+    requests_per_s: float = 0.0
+
+
+class Gate:
+    """The gate, as ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self._app = app
+        self._hosts = {host.lower() for host in rules.hosts}
+        self._origins = {origin.lower().rstrip("/") for origin in rules.origins}
+        self._rate = _Rate(rules.requests_per_s) if rules.requests_per_s > 0 else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        leaving = _with_headers(send)
+        try:
+            headers = dict(scope["headers"])
+            host = headers.get(b"host", b"").decode("latin-1").lower()
+            self._check_host(host)
+            if scope["method"] not in _HARMLESS:
+                self._check_origin(headers, host)
+            key = scope["state"]["key"] = _key(headers)
+            if not _is_open(scope["path"]):
+                grant: Grant = await scope["state"]["services"].key_ring.admit(key)
+                scope["state"]["grant"] = grant
+                if self._rate is not None:
+                    self._rate.take(str(grant.key_id or (scope["client"] or ("nobody",))[0]))
+        except DomainError as error:
+            await respond(Request(scope), error)(scope, receive, leaving)
+            return
+        await self._app(scope, receive, leaving)
+
+    def _check_host(self, host: str) -> None:
+        """A name that somebody else made to point here would let a page of theirs in (DNS rebinding)."""
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        if name != "localhost" and not _is_address(name) and not self._is_known(name):
+            raise HostNotAllowed()
+
+    def _is_known(self, name: str) -> bool:
+        if name in self._hosts or "*" in self._hosts:
+            return True
+        return any(known.startswith("*.") and name.endswith(known[1:]) for known in self._hosts)
+
+    def _check_origin(self, headers: dict[bytes, bytes], host: str) -> None:
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        if origin in self._origins:
+            return
+        is_foreign = bool(origin) and urlsplit(origin).netloc != host
+        if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
+            raise OriginNotAllowed()
+
+
+class _Rate:
+    """A bucket of tokens for each who asks: as many as come in two seconds, and one a request."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._most = max(1.0, 2 * per_s)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, who: str) -> None:
+        """One token.
+
+        Raises:
+            RateLimited: there is none.
+        """
+        now = time.monotonic()
+        left, since = self._buckets.pop(who, (self._most, now))
+        left = min(self._most, left + (now - since) * self._per_s)
+        self._buckets[who] = (max(0.0, left - 1), now)
+        if len(self._buckets) > _MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        if left < 1:
+            raise RateLimited(retry_after_s=max(1, round((1 - left) / self._per_s)))
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _key(headers: dict[bytes, bytes]) -> str | None:
+    """The key that somebody comes with: a program in a header, a browser in its cookie."""
+    kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if kind.lower() == "bearer":
+        return key.strip()
+    if b"cookie" in headers:
+        cookie = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(COOKIE)
+        return None if cookie is None else cookie.value
+    return None
+
+
+def _with_headers(send: Send) -> Send:
+    async def leave(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            said = {name for name, _ in message["headers"]}
+            unless_said = [header for header in _UNLESS_SAID if header[0] not in said]
+            message = {**message, "headers": [*message["headers"], *_HEADERS, *unless_said]}
+        await send(message)
+
+    return leave

@@ -1,0 +1,252 @@
+"""The gate: where there are keys nobody gets in without one, or does more than it says; and no page of others does."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.domain.access import Scope, is_well_formed, new_key
+from tests.calls import JSON, SPACE, answer, create_tuner, problem, start_run
+from tests.conftest import NewDatabase
+from tests.documented import document
+from tests.server import COMMAND, Server
+
+MakeKey = Callable[..., str]
+
+OPEN = {("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/session"), ("delete", "/v1/session")}
+"""What anybody may ask."""
+
+READS = {"get", "head"}
+
+
+def keys(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
+    """`tunetrack keys` on the server's database."""
+    command = [str(COMMAND), "keys", *words, "--database", server.database]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def make_key(server: Server, scope: str, *more: str) -> str:
+    """A new key."""
+    made = keys(server, "create", "--name", f"{scope} key", "--scope", scope, *more)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, dict[str, str]]]:
+    """A service with a key of each scope."""
+    database = f"sqlite:///{tmp_path_factory.mktemp('locked') / 'tunetrack.db'}"
+    with Server(database) as server:
+        found = {scope.value: make_key(server, scope.value) for scope in Scope}
+        yield server, found
+
+
+def client_of(server: Server, key: str | None = None) -> httpx.Client:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=30)
+
+
+def everything() -> list[tuple[str, str]]:
+    """Each operation of the document, and what else the service answers."""
+    operations = [
+        (method, path.replace("{", "").replace("}", ""))
+        for path, item in document()["paths"].items()
+        for method in item
+        if method in ("get", "post", "patch", "delete", "put")
+    ]
+    return [*operations, ("get", "/openapi.json"), ("get", "/metrics"), ("get", "/docs"), ("get", "/no/such/path")]
+
+
+def test_without_a_key_nothing_is_readable_or_changeable(locked: tuple[Server, dict[str, str]]) -> None:
+    server, _ = locked
+    with client_of(server) as client:
+        for method, path in everything():
+            response = client.request(method, path)
+            if (method, path) in OPEN:
+                assert response.status_code < 500
+                assert response.json().get("code") != "unauthorized" if response.content else True
+            else:
+                problem(response, 401, "unauthorized")
+                assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("make", ["{}", "", "x", "tunetrack_", "{}é", "{}x", "{} {}"])
+def test_a_key_that_nobody_made_is_none(locked: tuple[Server, dict[str, str]], make: str) -> None:
+    server, _ = locked
+    key = make.replace("{}", new_key())
+    response = httpx.get(f"{server.url}/v1/runs", headers=[(b"Authorization", f"Bearer {key}".strip().encode())])
+    problem(response, 401, "unauthorized")
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_key_is_good_for_what_the_document_says(locked: tuple[Server, dict[str, str]], scope: Scope) -> None:
+    server, found = locked
+    with client_of(server, found[scope]) as client:
+        for path, item in document()["paths"].items():
+            for method, operation in item.items():
+                needed = operation.get("security", [{"key": [Scope.read]}])[0]["key"][0]
+                response = (
+                    client.request(method, path.replace("{", "").replace("}", ""), timeout=5)
+                    if path != ("/v1/events/stream")
+                    else client.request(method, f"{path}?after=x")
+                )
+                is_refused = response.status_code == 403
+                assert is_refused is not scope.allows(Scope(needed)), f"{scope} {method} {path}: {response.text}"
+                if is_refused:
+                    problem(response, 403, "forbidden", needs=needed)
+
+
+def test_a_train_key_trains_and_makes_no_tuner(locked: tuple[Server, dict[str, str]]) -> None:
+    server, found = locked
+    with client_of(server, found["tune"]) as tuning, client_of(server, found["train"]) as training:
+        problem(training.post("/v1/tuners", json={"space": SPACE}), 403, "forbidden", needs="tune")
+        tuner = create_tuner(tuning)
+        trial = answer(training.post(f"/v1/tuners/{tuner['tuner_id']}/suggest"))["trials"][0]
+        run = start_run(training, trial_id=trial["trial_id"])
+        problem(training.delete(f"/v1/runs/{run['run_id']}"), 403, "forbidden", needs="tune")
+
+
+def test_a_revoked_key_is_good_for_nothing_within_seconds(locked: tuple[Server, dict[str, str]]) -> None:
+    server, _ = locked
+    key = make_key(server, "read")
+    with client_of(server, key) as client:
+        answer(client.get("/v1/runs"))
+        key_id = next(line.split()[0] for line in keys(server, "list").stdout.splitlines()[::-1])
+        assert keys(server, "revoke", key_id).returncode == 0
+        deadline = 200
+        while client.get("/v1/runs").status_code == 200:
+            deadline -= 1
+            assert deadline, "it is still good"
+            client.get("/healthz")
+        problem(client.get("/v1/runs"), 401, "unauthorized")
+    assert keys(server, "revoke", key_id).returncode == 2
+
+
+def test_keys_are_listed_without_the_keys(locked: tuple[Server, dict[str, str]]) -> None:
+    server, found = locked
+    listed = keys(server, "list").stdout
+    for scope, key in found.items():
+        assert key not in listed
+        assert f"{scope} key" in listed
+
+
+def test_a_key_has_a_checksum_that_tells_a_mistyped_one() -> None:
+    key = new_key()
+    assert is_well_formed(key)
+    swapped = key[:20] + ("a" if key[20] != "a" else "b") + key[21:]
+    assert not is_well_formed(swapped)
+
+
+def test_the_database_holds_no_key(locked: tuple[Server, dict[str, str]]) -> None:
+    server, found = locked
+    path = server.database.removeprefix("sqlite:///")
+    stored = b"".join(Path(f"{path}{end}").read_bytes() for end in ("", "-wal"))
+    for key in found.values():
+        assert key.encode() not in stored
+        assert key[14:30].encode() not in stored
+
+
+@pytest.mark.parametrize("length", ["0d", "-1d", "9", "x", "1y"])
+def test_a_length_that_makes_no_sense_is_refused(locked: tuple[Server, dict[str, str]], length: str) -> None:
+    server, _ = locked
+    made = keys(server, "create", "--name", "x", "--scope", "read", "--expires", length)
+    assert (made.returncode, made.stdout) == (2, "")
+
+
+def test_a_service_that_others_can_reach_does_not_start_without_a_key(new_database: NewDatabase) -> None:
+    command = [str(COMMAND), "serve", "--host", "0.0.0.0", "--port", "0", "--database", new_database()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tunetrack keys create" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------- signing in
+
+
+def test_a_browser_signs_in_with_a_key_and_out_again(locked: tuple[Server, dict[str, str]]) -> None:
+    server, found = locked
+    with client_of(server) as browser:
+        problem(browser.post("/v1/session", json={"key": new_key()}), 401, "unauthorized")
+        signed_in = browser.post("/v1/session", json={"key": found["read"]})
+        assert answer(signed_in) == {"name": "read key", "scope": "read"}
+        cookie = signed_in.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        answer(browser.get("/v1/runs"))
+        assert answer(browser.get("/v1/session"))["scope"] == "read"
+        problem(browser.post("/v1/runs"), 403, "forbidden")
+        assert browser.delete("/v1/session").status_code == 204
+        problem(browser.get("/v1/runs"), 401, "unauthorized")
+
+
+# ------------------------------------------------------------------------------------------------ hostile pages
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example", "", "127.0.0.1.nip.io"])
+def test_a_foreign_host_is_refused_everywhere(client: httpx.Client, host: str) -> None:
+    for path in ("/healthz", "/v1/runs", "/no/such/path"):
+        problem(client.get(path, headers={"Host": host}), 403, "host-not-allowed")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "[::1]:8000", "[::1]", "192.168.1.7:80"])
+def test_an_address_and_localhost_are_no_foreign_hosts(client: httpx.Client, host: str) -> None:
+    answer(client.get("/healthz", headers={"Host": host}))
+
+
+FOREIGN: list[JSON] = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_page_of_another_site_changes_nothing(client: httpx.Client, headers: JSON) -> None:
+    problem(client.post("/v1/runs", headers=headers), 403, "origin-not-allowed")
+    run = start_run(client)
+    problem(client.delete(f"/v1/runs/{run['run_id']}", headers=headers), 403, "origin-not-allowed")
+    answer(client.get(f"/v1/runs/{run['run_id']}", headers=headers))
+
+
+def test_a_page_of_our_own_changes_what_it_likes(client: httpx.Client) -> None:
+    own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    answer(client.post("/v1/runs", headers=own), 201)
+
+
+def test_no_other_site_may_read_unless_the_operator_says_so(new_database: NewDatabase) -> None:
+    asked = {"Origin": "https://board.example", "Access-Control-Request-Method": "POST"}
+    env = {"TUNETRACK_CORS_ORIGINS": "https://board.example", "TUNETRACK_ALLOWED_HOSTS": "tune.example,*.example.org"}
+    with Server(new_database(), env=env) as server, client_of(server) as client:
+        allowed = client.options("/v1/runs", headers=asked)
+        assert allowed.headers["access-control-allow-origin"] == "https://board.example"
+        answer(client.post("/v1/runs", headers={"Origin": "https://board.example"}), 201)
+        refused = client.options("/v1/runs", headers={**asked, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in refused.headers
+        for host, is_known in (("tune.example", True), ("a.example.org:1", True), ("example.org", False)):
+            assert (client.get("/healthz", headers={"Host": host}).status_code == 200) is is_known
+
+
+def test_every_answer_tells_browsers_to_do_nothing_else_with_it(client: httpx.Client) -> None:
+    for path in ("/healthz", "/v1/runs", "/no/such/path", "/openapi.json"):
+        headers = client.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "access-control-allow-origin" not in headers
+
+
+# -------------------------------------------------------------------------------------------------- too much
+
+
+def test_who_asks_too_often_is_told_to_wait(new_database: NewDatabase) -> None:
+    with Server(new_database(), env={"TUNETRACK_RATE_LIMIT": "1"}) as server, client_of(server) as client:
+        answers = [client.get("/v1/runs") for _ in range(10)]
+        refused = [response for response in answers if response.status_code != 200]
+        assert 6 <= len(refused) <= 8
+        for response in refused:
+            problem(response, 429, "rate-limited")
+            assert int(response.headers["retry-after"]) >= 1
+        answer(client.get("/healthz"))  # whoever watches over the service is never sent away
