@@ -21,6 +21,7 @@ from typer.models import OptionInfo
 
 from app.api.gate import Rules
 from app.cli_keys import keys_cli, writing
+from app.logs import Format, Level, configure
 from app.main import Application, Settings
 from app.service.invariants import find_violations
 from app.store import clock, keys
@@ -85,6 +86,12 @@ def serve(
             help="Sites whose pages may use the service: https://board.example.com. None by default.",
         ),
     ] = "",
+    log_level: Annotated[
+        Level, typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="What is logged; info has each request.")
+    ] = Level.warning,
+    log_format: Annotated[
+        Format, typer.Option(envvar="TUNETRACK_LOG_FORMAT", help="Lines for people, or JSON for machines.")
+    ] = Format.console,
     rate_limit: Annotated[
         float | None,
         typer.Option(
@@ -95,6 +102,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""
+    configure(log_level, log_format)
     url = _parse(database)
     is_loopback = host == "localhost" or _is_loopback(host)
     most = rate_limit if rate_limit is not None else 0.0 if is_loopback else _REQUESTS_PER_S
@@ -197,7 +205,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application.asgi,
-                log_level="warning",
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

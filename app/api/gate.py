@@ -7,6 +7,7 @@ Pure ASGI, and few steps: it stands before each epoch that is logged.
 """
 
 import ipaddress
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Collection
@@ -16,10 +17,13 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
 
 from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
 from app.domain.errors import DomainError, RateLimited
+
+log = logging.getLogger(__name__)
 
 COOKIE = "tunetrack_key"
 
@@ -70,7 +74,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        leaving = _with_headers(send)
+        visit = _Visit(scope, send)
+        leaving = visit.leave
         try:
             headers = dict(scope["headers"])
             host = headers.get(b"host", b"").decode("latin-1").lower()
@@ -85,8 +90,10 @@ class Gate:
                     self._rate.take(str(grant.key_id or (scope["client"] or ("nobody",))[0]))
         except DomainError as error:
             await respond(Request(scope), error)(scope, receive, leaving)
-            return
-        await self._app(scope, receive, leaving)
+        else:
+            await self._app(scope, receive, leaving)
+        finally:
+            visit.log()
 
     def _check_host(self, host: str) -> None:
         """A name that somebody else made to point here would let a page of theirs in (DNS rebinding)."""
@@ -155,12 +162,37 @@ def _key(headers: dict[bytes, bytes]) -> str | None:
     return None
 
 
-def _with_headers(send: Send) -> Send:
-    async def leave(message: Message) -> None:
+class _Visit:
+    """One request, from its coming to its leaving."""
+
+    __slots__ = ("_came", "_request_id", "_scope", "_send", "_status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
+        self._status = 0
+        self._came = time.perf_counter()
+        self._request_id = scope["state"]["request_id"] = str(uuid7())
+
+    async def leave(self, message: Message) -> None:
+        """Send a part of the answer; the first has the headers."""
         if message["type"] == "http.response.start":
+            self._status = message["status"]
             said = {name for name, _ in message["headers"]}
             unless_said = [header for header in _UNLESS_SAID if header[0] not in said]
-            message = {**message, "headers": [*message["headers"], *_HEADERS, *unless_said]}
-        await send(message)
+            own = (b"x-request-id", self._request_id.encode())
+            message = {**message, "headers": [*message["headers"], own, *_HEADERS, *unless_said]}
+        await self._send(message)
 
-    return leave
+    def log(self) -> None:
+        """One line: no body, no query, no key."""
+        level = logging.WARNING if self._status >= 500 else logging.INFO
+        if log.isEnabledFor(level):
+            route = getattr(self._scope.get("route"), "path", None)
+            facts = {
+                "request_id": self._request_id,
+                "method": self._scope["method"],
+                "route": route or "none",
+                "status": self._status,
+                "duration_ms": round(1000 * (time.perf_counter() - self._came), 3),
+            }
+            log.log(level, "request", extra=facts)

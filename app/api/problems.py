@@ -3,7 +3,6 @@
 The `code` of an error is its class's name in kebab case; `type` is `/problems/<code>`.
 """
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +12,9 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from uuid_utils.compat import uuid7
 
 from app.domain import errors
 from app.domain.errors import DomainError
-
-log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = "1"
@@ -149,7 +145,7 @@ def respond(request: Request, error: DomainError, headers: Mapping[str, str] | N
     """The problem document for an error."""
     kind = type(error)
     code, status = code_of(kind), status_of(kind)
-    request_id = str(uuid7())
+    request_id: str = request.state.request_id
     body = {
         "type": f"/problems/{code}",
         "title": code.replace("-", " ").capitalize(),
@@ -160,15 +156,13 @@ def respond(request: Request, error: DomainError, headers: Mapping[str, str] | N
         "request_id": request_id,
         **error.facts,
     }
-    sent = {"X-Request-ID": request_id, **(headers or {})}
+    sent = dict(headers or {})
     if isinstance(error, errors.Unavailable):
         sent["Retry-After"] = _RETRY_AFTER_S
     if isinstance(error, errors.RateLimited):
         sent["Retry-After"] = str(error.facts["retry_after_s"])
     if isinstance(error, errors.Unauthorized):
         sent["WWW-Authenticate"] = "Bearer"
-    if status >= 500:
-        log.warning("%s %s answered %d %s, request %s", request.method, request.url.path, status, code, request_id)
     return Response(orjson.dumps(body), status, sent, MEDIA_TYPE)
 
 

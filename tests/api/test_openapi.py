@@ -54,6 +54,7 @@ OPERATIONS: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/events"): {"200", "422"},
     ("get", "/v1/events/stream"): {"200", "422"},
     ("get", "/healthz"): {"200"},
+    ("get", "/docs"): {"200"},
     ("get", "/readyz"): {"200", "503"},
 }
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
