@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import socket
 import sqlite3
 import sys
@@ -86,6 +87,22 @@ def serve(
             help="Sites whose pages may use the service: https://board.example.com. None by default.",
         ),
     ] = "",
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            envvar="TUNETRACK_TRUSTED_PROXIES",
+            help="Addresses of proxies that tell whom they ask for (X-Forwarded-For): 10.0.0.7,10.1.0.0/16; * is any.",
+        ),
+    ] = "",
+    drain_s: Annotated[
+        float,
+        typer.Option(
+            envvar="TUNETRACK_DRAIN_S",
+            min=0,
+            max=60,
+            help="How long to go on serving after SIGTERM, while /readyz says no: for balancers that look there.",
+        ),
+    ] = 0.0,
     log_level: Annotated[
         Level, typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="What is logged; info has each request.")
     ] = Level.warning,
@@ -114,7 +131,8 @@ def serve(
         listener = _listen(host, port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         application = Application(url, Settings(needs_key=not is_loopback, rules=rules))
-        server = _Server(application, f"tunetrack is listening on {address}, data in {_shown(url)}")
+        greeting = f"tunetrack is listening on {address}, data in {_shown(url)}"
+        server = _Server(application, greeting, trusted_proxies, drain_s)
         _settle()
         server.run(sockets=[listener])
         if not server.started:
@@ -199,16 +217,20 @@ def _settle() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it listens, and ends the streams as soon as it is asked to go."""
+    """Uvicorn that says when it listens. Asked to go, it is first no longer ready, then ends the streams, then goes.
 
-    def __init__(self, application: Application, greeting: str) -> None:
+    Who asks twice does not want to wait.
+    """
+
+    def __init__(self, application: Application, greeting: str, trusted_proxies: str, drain_s: float) -> None:
         super().__init__(
             uvicorn.Config(
                 application.asgi,
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=trusted_proxies,
                 timeout_graceful_shutdown=10,
                 loop="uvloop",
                 http="httptools",
@@ -216,6 +238,8 @@ class _Server(uvicorn.Server):
         )
         self._application = application
         self._greeting = greeting
+        self._drain_s = drain_s
+        self._is_leaving = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -224,8 +248,14 @@ class _Server(uvicorn.Server):
             typer.echo(self._greeting)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        is_first, self._is_leaving = not self._is_leaving, True
+        self._application.leave()
+        drain_s = self._drain_s if is_first else 0.0
+        self._loop.call_soon_threadsafe(self._loop.call_later, drain_s, self._go, sig, frame)
+
+    def _go(self, sig: int, frame: FrameType | None) -> None:
         # Open streams would keep the server waiting for them.
-        self._loop.call_soon_threadsafe(self._application.end_streams)
+        self._application.end_streams()
         super().handle_exit(sig, frame)
 
 
@@ -282,6 +312,20 @@ def _fail(message: str, status: int = 2) -> NoReturn:
     raise typer.Exit(status)
 
 
+_FILE = "_FILE"
+
+
+def _read_settings_from_files() -> None:
+    """TUNETRACK_X_FILE names a file that holds TUNETRACK_X: how secrets come into containers."""
+    for name, path in list(os.environ.items()):
+        if name.startswith("TUNETRACK_") and name.endswith(_FILE) and name.removesuffix(_FILE) not in os.environ:
+            try:
+                os.environ[name.removesuffix(_FILE)] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                sys.exit(f"tunetrack: {name}: {path} cannot be read: {error.strerror}")
+
+
 def main() -> None:
     """Entry point of the command."""
+    _read_settings_from_files()
     sys.exit(cli())

@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from app.api.application import State, build
 from app.api.gate import Rules
-from app.api.state import Services
+from app.api.state import Readiness, Services
 from app.service.feed import Feed
 from app.service.keys import KeyRing
 from app.service.reap import Reaper
@@ -45,7 +45,12 @@ class Application:
         self._url = url
         self._needs_key = settings.needs_key
         self._feed: Feed | None = None
+        self._readiness = Readiness()
         self.asgi = build(self._lifespan, version("tunetrack"), settings.rules)
+
+    def leave(self) -> None:
+        """Be no longer ready: the process is about to end."""
+        self._readiness.is_leaving = True
 
     def end_streams(self) -> None:
         """End the open streams, so that the server can finish. To be called on the event loop."""
@@ -66,7 +71,7 @@ class Application:
                 ]
                 tracker = Tracker(database, EarlyStopping(database))
                 key_ring = KeyRing(database, is_required=self._needs_key)
-                yield State(services=Services(database, Suggester(database), tracker, feed, key_ring))
+                yield State(services=Services(database, Suggester(database), tracker, feed, key_ring, self._readiness))
                 feed.close()
                 for task in keeping:
                     task.cancel()

@@ -31,7 +31,9 @@ async def get_health() -> Health:
 @router.get("/readyz", responses=declared(InvalidRequest))
 @needs(None)
 async def get_readiness(request: Request) -> Health:
-    """The store is reachable, and its schema is the one that this release needs."""
+    """The store is reachable, its schema is the one that this release needs, and the service is not about to end."""
+    if services(request).readiness.is_leaving:
+        raise StoreBusy("The service is going down; ask another replica.")
     await services(request).database.read(_require_head)
     return Health()
 

@@ -12,6 +12,13 @@ from app.service.track import Tracker
 from app.store.database import Database
 
 
+@dataclass(slots=True)
+class Readiness:
+    """Whether the process is about to end; balancers should send nothing more."""
+
+    is_leaving: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts that live as long as the application does."""
@@ -21,6 +28,7 @@ class Services:
     tracker: Tracker
     feed: Feed
     key_ring: KeyRing
+    readiness: Readiness
     keys_under_way: set[str] = field(default_factory=set)
 
 

@@ -27,7 +27,7 @@ class Stubborn:
     first request with the same Idempotency-Key is still under way. Anything else fails the test.
 
     Args:
-        also: other statuses that say "not now".
+        also: other statuses that say "not now"; a proxy's, too, which are no problem documents.
     """
 
     def __init__(self, urls: Sequence[str], seed: int | str, *, also: Sequence[int] = ()) -> None:
@@ -79,6 +79,9 @@ class Stubborn:
         if response.status_code in (200, 201):
             answer: JSON = response.json()
             return answer
+        if response.status_code in self._also and not response.headers["content-type"].endswith("json"):
+            self.refusals[f"{response.status_code} of a proxy"] += 1
+            return None
         code = response.json()["code"]
         is_soon = response.status_code in (503, *self._also) and "Retry-After" in response.headers
         assert is_soon or code == "idempotency-in-progress", f"{path} {body} -> {response.status_code} {response.text}"

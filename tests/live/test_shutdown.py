@@ -1,10 +1,15 @@
 """SIGTERM: streams get a last comment, what is under way is finished, and the process goes."""
 
+import os
+import signal
+import socket
 import time
 from contextlib import ExitStack
 
-from tests.calls import create_tuner, list_events, log_epoch, start_run
-from tests.conftest import open_client
+import httpx
+
+from tests.calls import answer, create_tuner, list_events, log_epoch, problem, start_run
+from tests.conftest import NewDatabase, open_client
 from tests.live.load import Load, Store, check_acknowledged, check_invariants
 from tests.server import CLEAN_EXITS, Server
 from tests.subscriber import Subscriber
@@ -48,3 +53,26 @@ def test_a_stop_in_mid_load_loses_no_acknowledged_write(fresh_server: Server) ->
         with Subscriber(fresh_server.url, last_event_id=watcher.last_id) as watcher:
             seen += [event.data for event in watcher.wait_for_id(last)]
         assert seen == list_events(client)
+
+
+def test_a_service_that_is_about_to_go_is_not_ready_but_serves(new_database: NewDatabase) -> None:
+    with Server(new_database(), env={"TUNETRACK_DRAIN_S": "60"}) as server, open_client(server) as client:
+        answer(client.get("/readyz"))
+        os.kill(server.pid, signal.SIGTERM)
+        while (readiness := httpx.get(f"{server.url}/readyz", trust_env=False)).status_code == 200:
+            pass
+        problem(readiness, 503, "store-busy")
+        start_run(client)
+        assert server.terminate() in CLEAN_EXITS  # who asks twice does not want to wait
+
+
+def test_two_hundred_streams_do_not_keep_the_service(fresh_server: Server) -> None:
+    with ExitStack() as exits:
+        for _ in range(200):
+            stream = socket.create_connection(("127.0.0.1", fresh_server.port))
+            exits.callback(stream.close)
+            stream.sendall(b"GET /v1/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert stream.recv(4096).startswith(b"HTTP/1.1 200")
+        start = time.monotonic()
+        assert fresh_server.terminate() in CLEAN_EXITS
+        assert time.monotonic() - start < DRAIN_S
