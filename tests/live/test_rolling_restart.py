@@ -24,9 +24,7 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CONFIGURATION = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
 N_CLIENTS = 8
 
-pytestmark = pytest.mark.skipif(
-    NGINX is None, reason="NO NGINX HERE: install nginx-light"
-)
+pytestmark = pytest.mark.skipif(NGINX is None, reason="NO NGINX HERE: install nginx-light")
 
 
 def _free_port() -> int:
