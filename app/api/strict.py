@@ -119,7 +119,8 @@ class StrictRoute(APIRoute):
         takes_request = self.dependant.request_param_name
         (body_param,) = self.dependant.body_params
         is_required = body_param.field_info.is_required()
-        validate = TypeAdapter(body_param.field_info.annotation).validate_python
+        model: Any = body_param.field_info.annotation
+        validate = TypeAdapter[Any](model).validate_python
         most = getattr(endpoint, _LIMIT, _BODY_BYTES)
 
         async def answer(scope: ASGIScope, receive: Receive, send: Send) -> None:

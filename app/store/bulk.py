@@ -1,76 +1,158 @@
 """Many rows at once, past SQLAlchemy's compiler, which would cost more than the database does.
 
-On PostgreSQL one statement with an array for each column, in one round trip; on SQLite the driver's `executemany`.
+On PostgreSQL a statement takes an array for each column; on SQLite, rows of values, in blocks of few sizes so that few
+statements are ever prepared. Never one row after the other: the driver hands the interpreter to other threads with
+each, and waits to get it back.
 """
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
 
-_Values = Sequence[Any]
+from app.store import driver
+
 _Process = Callable[[Any], Any] | None
+_Row = tuple[Any, ...]
+
+_MOST_IN_A_BLOCK = 256
+# What PostgreSQL calls a double; SQLAlchemy asks, for columns of numbers, and doubles are all that there are.
+_FLOAT8 = 701
+
+
+def select(
+    connection: Connection,
+    table: Table,
+    names: tuple[str, ...],
+    key: str,
+    values: Collection[Any],
+    *,
+    is_locked: bool = False,
+) -> list[_Row]:
+    """These columns of the rows whose key is one of the values, by key; if wanted, locked until the commit."""
+    if not values:
+        return []
+    dialect = connection.dialect
+    (process,) = _bind_processes(table, (key,), dialect)
+    wanted = list(values) if process is None else list(map(process, values))
+    if dialect.name == "postgresql":
+        rows = driver.fetch(connection, _select_postgresql(table, names, key, dialect, is_locked), (wanted,))
+    else:
+        n_marks = 1 << (len(wanted) - 1).bit_length()
+        padding = [wanted[-1]] * (n_marks - len(wanted))
+        rows = driver.fetch(connection, _select_sqlite(table, names, key, n_marks), [*wanted, *padding])
+    processes = _result_processes(table, names, dialect)
+    columns = [
+        column if process is None else list(map(process, column))
+        for column, process in zip(zip(*rows, strict=True), processes, strict=False)
+    ]
+    return list(zip(*columns, strict=True))
 
 
 def insert(connection: Connection, table: Table, names: tuple[str, ...], things: Sequence[object]) -> None:
     """Insert a row for each thing, its columns being the attributes of these names."""
-    _run(connection, _insert_statement, table, names, things)
+    if not things:
+        return
+    columns = _columns(table, names, connection.dialect, things)
+    if connection.dialect.name == "postgresql":
+        driver.send(connection, _insert_postgresql(table, names, connection.dialect), columns)
+    else:
+        insert_rows(connection, table.name, names, list(zip(*columns, strict=True)))
+
+
+def insert_rows(connection: Connection, table: str, names: tuple[str, ...], rows: Sequence[_Row]) -> None:
+    """On SQLite: insert rows of values as they are stored."""
+    for block in _blocks(rows):
+        driver.send(connection, _insert_sqlite(table, names, len(block)), [value for row in block for value in row])
 
 
 def update(connection: Connection, table: Table, names: tuple[str, ...], things: Sequence[object]) -> None:
     """Write these attributes of each thing into its row; the first name is that of the key."""
-    _run(connection, _update_statement, table, names, things)
-
-
-def _run(
-    connection: Connection,
-    statement: Callable[[Table, tuple[str, ...], Dialect], str],
-    table: Table,
-    names: tuple[str, ...],
-    things: Sequence[object],
-) -> None:
     if not things:
         return
-    dialect = connection.dialect
-    sql = statement(table, names, dialect)
-    processes = _processes(table, names, dialect)
-    get = attrgetter(*names)
-    columns = [
-        values if process is None else [process(value) for value in values]
-        for values, process in zip(zip(*map(get, things), strict=True), processes, strict=True)
-    ]
-    if dialect.name == "postgresql":
-        connection.exec_driver_sql(sql, tuple(list(values) for values in columns))
+    columns = _columns(table, names, connection.dialect, things)
+    if connection.dialect.name == "postgresql":
+        driver.send(connection, _update_postgresql(table, names, connection.dialect), columns)
     else:
-        if statement is _update_statement:
-            columns = [*columns[1:], columns[0]]  # the key comes last there
-        connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
+        for block in _blocks(list(zip(*columns, strict=True))):
+            driver.send(connection, _update_sqlite(table, names, len(block)), [value for row in block for value in row])
 
 
-@lru_cache
-def _processes(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[_Process]:
+def _columns(table: Table, names: tuple[str, ...], dialect: Dialect, things: Sequence[object]) -> list[list[Any]]:
+    processes = _bind_processes(table, names, dialect)
+    values = zip(*map(attrgetter(*names), things), strict=True)
+    return [
+        list(column) if process is None else list(map(process, column))
+        for column, process in zip(values, processes, strict=True)
+    ]
+
+
+def _blocks(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    """The rows in blocks whose sizes are powers of two, the largest first."""
+    begin = 0
+    while begin < len(rows):
+        size = min(_MOST_IN_A_BLOCK, 1 << (len(rows) - begin).bit_length() - 1)
+        yield rows[begin : begin + size]
+        begin += size
+
+
+@cache
+def _bind_processes(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[_Process]:
     return [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
 
 
-def _arrays(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    return ", ".join(f"%b::{table.c[name].type.compile(dialect)}[]" for name in names)
+@cache
+def _result_processes(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[_Process]:
+    return [table.c[name].type.dialect_impl(dialect).result_processor(dialect, _FLOAT8) for name in names]
 
 
-@lru_cache
-def _insert_statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    columns = ", ".join(names)
-    if dialect.name == "postgresql":
-        return f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({_arrays(table, names, dialect)})"
-    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(names))})"
+def _array(table: Table, name: str, dialect: Dialect) -> str:
+    return f"%b::{table.c[name].type.compile(dialect)}[]"
 
 
-@lru_cache
-def _update_statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+def _marks(n_columns: int, n_rows: int) -> str:
+    row = f"({', '.join('?' * n_columns)})"
+    return ", ".join([row] * n_rows)
+
+
+@cache
+def _select_postgresql(table: Table, names: tuple[str, ...], key: str, dialect: Dialect, is_locked: bool) -> str:
+    which = f"{key} = ANY({_array(table, key, dialect)}) ORDER BY {key}"
+    lock = " FOR NO KEY UPDATE" if is_locked else ""
+    return f"SELECT {', '.join(names)} FROM {table.name} WHERE {which}{lock}"
+
+
+@cache
+def _select_sqlite(table: Table, names: tuple[str, ...], key: str, n_values: int) -> str:
+    # There is one writer, and it holds the lock of the whole database already.
+    return f"SELECT {', '.join(names)} FROM {table.name} WHERE {key} IN {_marks(n_values, 1)} ORDER BY {key}"
+
+
+@cache
+def _insert_postgresql(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    arrays = ", ".join(_array(table, name, dialect) for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})"
+
+
+@cache
+def _insert_sqlite(table: str, names: tuple[str, ...], n_rows: int) -> str:
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {_marks(len(names), n_rows)}"
+
+
+@cache
+def _update_postgresql(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
     key, *changing = names
-    if dialect.name == "postgresql":
-        settings = ", ".join(f"{name} = new.{name}" for name in changing)
-        new = f"unnest({_arrays(table, names, dialect)}) AS new ({', '.join(names)})"
-        return f"UPDATE {table.name} SET {settings} FROM {new} WHERE {table.name}.{key} = new.{key}"
-    return f"UPDATE {table.name} SET {', '.join(f'{name} = ?' for name in changing)} WHERE {key} = ?"
+    settings = ", ".join(f"{name} = new.{name}" for name in changing)
+    arrays = ", ".join(_array(table, name, dialect) for name in names)
+    new = f"unnest({arrays}) AS new ({', '.join(names)})"
+    return f"UPDATE {table.name} SET {settings} FROM {new} WHERE {table.name}.{key} = new.{key}"
+
+
+@cache
+def _update_sqlite(table: Table, names: tuple[str, ...], n_rows: int) -> str:
+    key, *changing = names
+    settings = ", ".join(f"{name} = new.column{number}" for number, name in enumerate(changing, 2))
+    new = f"(VALUES {_marks(len(names), n_rows)}) AS new"
+    return f"UPDATE {table.name} SET {settings} FROM {new} WHERE {table.name}.{key} = new.column1"

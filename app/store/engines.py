@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.store import driver
+
 _SQLITE_SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
 
@@ -36,6 +38,8 @@ def open_writer(url: URL) -> Engine:
     engine = _open(url, pool_size=1)
     if url.get_backend_name() == "sqlite":
         _begin_with(engine, "BEGIN IMMEDIATE")
+    else:
+        driver.use_pipelines(engine)
     return engine
 
 
@@ -86,4 +90,4 @@ def _read_only(connection: sqlite3.Connection, _record: Any) -> None:
 def _begin_with(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql(statement)
+        driver.send(connection, statement)

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Connection
 
 from app.domain.events import EVENT_TYPES, EpochEnd, Event
+from app.store import bulk, driver
 from app.store.types import EVENT_CODES, to_microseconds
 
 CHANNEL = "tunetrack_events"
@@ -59,9 +60,13 @@ def _run_id(event: Event) -> UUID | None:
     return run_id
 
 
+_STORED = ("event_id", "type", "timestamp", "run_id", "tuner_id", "epoch", "body")
+
+
 def _append_sqlite(connection: Connection, recorded: Sequence[Recorded]) -> list[int]:
     # There is one writer, and it holds the lock already: the next numbers are ours.
-    last: int = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'events'").scalar() or 0
+    found = driver.fetch(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+    last: int = found[0][0] if found else 0
     now = to_microseconds(datetime.now(UTC))
     rows = []
     for number, (event, time, tuner_id) in enumerate(recorded, last + 1):
@@ -77,10 +82,7 @@ def _append_sqlite(connection: Connection, recorded: Sequence[Recorded]) -> list
                 _body(event),
             )
         )
-    connection.exec_driver_sql(
-        "INSERT INTO events (event_id, type, timestamp, run_id, tuner_id, epoch, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+    bulk.insert_rows(connection, "events", _STORED, rows)
     return list(range(last + 1, last + 1 + len(rows)))
 
 
@@ -111,4 +113,4 @@ def _append_postgresql(connection: Connection, recorded: Sequence[Recorded]) -> 
         [_epoch(event) for event, _, _ in recorded],
         [_body(event) for event, _, _ in recorded],
     )
-    return [row[0] for row in connection.exec_driver_sql(_APPEND, columns)]
+    return [row[0] for row in driver.fetch(connection, _APPEND, columns)]

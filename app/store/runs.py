@@ -1,12 +1,11 @@
 """Runs: one training execution each, with a summary of what it logged. Its history is in the log."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Connection, Row, literal, select, tuple_
 from sqlalchemy import delete as sql_delete
 
@@ -16,7 +15,7 @@ from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, tags
 from app.store.tables import events, runs
-from app.store.types import Id, Instant, read_summary
+from app.store.types import Id, Instant
 
 Stop = dict[str, Any]
 """Why a run should stop: `rule`, `reason`, and the `epoch` that was judged."""
@@ -98,6 +97,9 @@ def require(connection: Connection, run_id: UUID) -> None:
         raise UnknownRun(run_id)
 
 
+_FIELDS = tuple(field.name for field in fields(Run))
+
+
 def find_many(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
     """Those of these runs that exist, as they are now and not locked."""
     return _find(connection, run_ids, is_locked=False)
@@ -109,12 +111,10 @@ def lock(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
 
 
 def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool) -> dict[UUID, Run]:
-    if not run_ids:
-        return {}
-    query = select(runs).where(runs.c.run_id.in_(run_ids)).order_by(runs.c.run_id)
-    if is_locked:
-        query = query.with_for_update(key_share=True)
-    return {row.run_id: _read(row) for row in connection.execute(query)}
+    found = [Run(*row) for row in bulk.select(connection, runs, _FIELDS, "run_id", run_ids, is_locked=is_locked)]
+    for run in found:
+        run.status = RunStatus(run.status)
+    return {run.run_id: run for run in found}
 
 
 _CHANGING = ("run_id", "status", "end_time", "final_metrics", "stop", "lease_s", "stale_at")
@@ -170,37 +170,16 @@ class Progress:
     stale_at: datetime | None = None
 
 
-_PROGRESS = "run_id, tuner_id, trial_id, status, last_epoch, summary, stop, lease_s, stale_after_s"
-_LOCK_PROGRESS = f"SELECT {_PROGRESS} FROM runs WHERE run_id = ANY(%s) ORDER BY run_id FOR NO KEY UPDATE"
+# When a run is late is only written here.
+_PROGRESS = tuple(field.name for field in fields(Progress) if field.name != "stale_at")
 
 
 def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Progress]:
     """Those of these runs that exist, locked until the commit, always in the same order."""
-    if connection.dialect.name == "postgresql":
-        found = connection.exec_driver_sql(_LOCK_PROGRESS, (list(run_ids),))
-        rows = [tuple(row) for row in found]
-    else:
-        marks = ",".join("?" * len(run_ids))
-        query = f"SELECT {_PROGRESS} FROM runs WHERE run_id IN ({marks})"
-        found = connection.exec_driver_sql(query, tuple(run_id.bytes for run_id in run_ids))
-        rows = [(*(value and UUID(bytes=value) for value in row[:3]), *row[3:]) for row in found]
-    return {row[0]: _read_progress(*row) for row in rows}
-
-
-def _read_progress(
-    run_id: UUID,
-    tuner_id: UUID | None,
-    trial_id: UUID | None,
-    status: str,
-    last_epoch: int | None,
-    summary: str,
-    stop: str | None,
-    lease_s: float | None,
-    stale_after_s: float | None,
-) -> Progress:
-    why = None if stop is None else orjson.loads(stop)
-    state, folded = RunStatus(status), read_summary(summary)
-    return Progress(run_id, tuner_id, trial_id, state, last_epoch, folded, why, lease_s, stale_after_s)
+    found = [Progress(*row) for row in bulk.select(connection, runs, _PROGRESS, "run_id", run_ids, is_locked=True)]
+    for run in found:
+        run.status = RunStatus(run.status)
+    return {run.run_id: run for run in found}
 
 
 def save_progress(connection: Connection, changed: Collection[Progress]) -> None:

@@ -1,7 +1,7 @@
 """Trials: a tuner's proposals and observations, numbered in the order in which they were made."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -38,6 +38,7 @@ class Trial:
 
 
 _COLUMNS = tuple(column.name for column in trials.columns)
+_FIELDS = tuple(field.name for field in fields(Trial))
 _AT_ONCE = 1000
 
 
@@ -56,7 +57,6 @@ def _any_of(name: str) -> BindParameter[Any]:
 
 
 # Built once: to build a query costs more than to run it.
-_BY_ID = _where(trials.c.trial_id.in_(_any_of("trial_ids")))
 _EQUAL = _where(tuple_(trials.c.tuner_id, trials.c.params_digest).in_(_any_of("wanted")))
 _WAITING = _where(
     trials.c.tuner_id.in_(_any_of("tuner_ids")), trials.c.state.in_((TrialState.stale, TrialState.queued))
@@ -93,9 +93,10 @@ def get(connection: Connection, trial_id: UUID) -> Trial:
 
 def find_many(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, Trial]:
     """Those of these trials that exist."""
-    if not trial_ids:
-        return {}
-    return {trial.trial_id: trial for trial in _list(connection, _BY_ID, trial_ids=list(trial_ids))}
+    found = [Trial(*row) for row in bulk.select(connection, trials, _FIELDS, "trial_id", trial_ids)]
+    for trial in found:
+        trial.state = TrialState(trial.state)
+    return {trial.trial_id: trial for trial in found}
 
 
 def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -> list[Trial]:

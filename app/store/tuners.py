@@ -1,12 +1,12 @@
 """Tuners: the row that is locked for every change of its trials, and what is asked about them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, literal, select, tuple_
+from sqlalchemy import Connection, Row, literal, select, tuple_
 from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownTuner
@@ -48,7 +48,10 @@ _COLUMNS = tuple(column.name for column in tuners.columns)
 
 
 def _read(row: Row[Any]) -> Tuner:
-    tuner = Tuner(**row._mapping)
+    return _with_states(Tuner(**row._mapping))
+
+
+def _with_states(tuner: Tuner) -> Tuner:
     tuner.state = TunerState(tuner.state)
     tuner.stop_reason = None if tuner.stop_reason is None else TunerStopReason(tuner.stop_reason)
     return tuner
@@ -80,21 +83,13 @@ def find_many(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID,
     return {row.tuner_id: _read(row) for row in connection.execute(query)}
 
 
-# Built once: to build a query costs more than to run it.
-_LOCK = (
-    select(tuners)
-    .where(tuners.c.tuner_id.in_(bindparam("tuner_ids", expanding=True)))
-    .order_by(tuners.c.tuner_id)
-    .with_for_update(key_share=True)
-)
+_FIELDS = tuple(field.name for field in fields(Tuner))
 
 
 def lock(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
     """Those of these tuners that exist, locked until the commit, always in the same order."""
-    if not tuner_ids:
-        return {}
-    found = connection.execute(_LOCK, {"tuner_ids": list(tuner_ids)})
-    return {row.tuner_id: _read(row) for row in found}
+    found = bulk.select(connection, tuners, _FIELDS, "tuner_id", tuner_ids, is_locked=True)
+    return {tuner.tuner_id: tuner for tuner in (_with_states(Tuner(*row)) for row in found)}
 
 
 _CHANGING = (

@@ -15,12 +15,13 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unavailable
 from app.store import idempotency
@@ -50,14 +51,6 @@ class _Waiting:
     once: Once | None
 
 
-class _Undecided(Exception):
-    """The commit itself failed: it may have been done or not, so it must not be repeated."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
 class Writer:
     """The one thread of this process that writes.
 
@@ -68,6 +61,7 @@ class Writer:
     def __init__(self, engine: Engine, on_events: Callable[[], None]) -> None:
         self._engine = engine
         self._on_events = on_events
+        self._connection: Connection | None = None
         self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
@@ -93,6 +87,8 @@ class Writer:
             if batch:
                 answers, has_events = self._write(batch)
                 self._loop.call_soon_threadsafe(self._answer, batch, answers, has_events)
+        if self._connection is not None:
+            self._connection.close()
 
     def _take(self) -> tuple[list[_Waiting], bool]:
         batch: list[_Waiting] = []
@@ -126,10 +122,6 @@ class Writer:
         for attempt in range(_RETRIES):
             try:
                 return self._commit(batch)
-            except _Undecided as undecided:
-                if is_connection_lost(undecided.error):
-                    raise StoreBusy(_MAY_BE_DONE) from undecided
-                raise undecided.error from undecided
             except Exception as error:
                 # A connection that died unnoticed is replaced; if the next one dies too, the database is away.
                 may_pass = is_lost_race(error) or (is_connection_lost(error) and attempt == 0)
@@ -140,7 +132,7 @@ class Writer:
 
     def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
         answers: list[Any] = [None] * len(batch)
-        with self._engine.connect() as connection, connection.begin() as committing:
+        with self._connected() as connection, connection.begin() as committing:
             transaction = Transaction(connection)
             known = idempotency.recall(connection, [waiting.once for waiting in batch if waiting.once is not None])
             positions: dict[Operation[Any, Any], list[int]] = {}
@@ -162,8 +154,21 @@ class Writer:
             try:
                 committing.commit()
             except Exception as error:
-                raise _Undecided(error) from error
+                if is_connection_lost(error):
+                    raise StoreBusy(_MAY_BE_DONE) from error
+                raise
         return answers, has_events
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """The connection: one for all transactions, as long as none fails."""
+        connection, self._connection = self._connection or self._engine.connect(), None
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
 
     def _answer(self, batch: list[_Waiting], answers: list[Any], has_events: bool) -> None:
         for waiting, answer in zip(batch, answers, strict=True):
