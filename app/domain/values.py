@@ -49,4 +49,4 @@ def to_rfc3339(time: datetime) -> str:
     """
     if time.tzinfo is None:
         raise ValueError(f"a time needs a time zone: {time!r}")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -76,13 +76,16 @@ class Database:
             Unavailable: the store is away, busy or full; nothing is done.
             Replay: the request was done before, under the same Idempotency-Key.
         """
-        return await self._writer.submit(operation, [(request, once)])[0]
+        (answer,) = await self._writer.submit(operation, [(request, once)])
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     async def write_together(
         self, operation: Operation[R, A], requests: Sequence[tuple[R, Once | None]]
     ) -> list[A | BaseException]:
         """What the operation answers to each of these requests, seen at once; errors are those of `write`."""
-        return await asyncio.gather(*self._writer.submit(operation, requests), return_exceptions=True)
+        return await self._writer.submit(operation, requests)
 
     async def close(self) -> None:
         """Write what waits, and let go of all connections."""

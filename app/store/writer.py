@@ -47,8 +47,15 @@ _MAY_BE_DONE = (
 class _Waiting:
     operation: Operation[Any, Any]
     request: Any
-    answer: "asyncio.Future[Any]"
     once: Once | None
+
+
+@dataclass(slots=True, eq=False)
+class _Together:
+    """Requests that came together, and are answered so."""
+
+    requests: list[_Waiting]
+    answers: "asyncio.Future[list[Any]]"
 
 
 class Writer:
@@ -62,18 +69,21 @@ class Writer:
         self._engine = engine
         self._on_events = on_events
         self._connection: Connection | None = None
-        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Together | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
         self._thread.start()
 
     def submit(
         self, operation: Operation[R, A], requests: Sequence[tuple[R, Once | None]]
-    ) -> "list[asyncio.Future[A]]":
-        """The answers of requests that go together, once they are committed; or errors, with nothing of them done."""
-        together = [_Waiting(operation, request, self._loop.create_future(), once) for request, once in requests]
-        self._queue.put(together)
-        return [waiting.answer for waiting in together]
+    ) -> "asyncio.Future[list[A | BaseException]]":
+        """The answers to requests that go together, in their order, once they are committed.
+
+        An error in place of an answer says that nothing of that request is done.
+        """
+        answers: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._queue.put(_Together([_Waiting(operation, request, once) for request, once in requests], answers))
+        return answers
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -83,25 +93,28 @@ class Writer:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            batch, is_open = self._take()
-            if batch:
-                answers, has_events = self._write(batch)
-                self._loop.call_soon_threadsafe(self._answer, batch, answers, has_events)
+            taken, is_open = self._take()
+            if taken:
+                answers, has_events = self._write([waiting for together in taken for waiting in together.requests])
+                self._loop.call_soon_threadsafe(self._answer, taken, answers, has_events)
         if self._connection is not None:
             self._connection.close()
 
-    def _take(self) -> tuple[list[_Waiting], bool]:
-        batch: list[_Waiting] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            batch += waiting
-            if len(batch) >= _ENOUGH_FOR_A_BATCH:
-                return batch, True
+    def _take(self) -> tuple[list[_Together], bool]:
+        """All that waits, up to a limit; and whether more may come."""
+        taken: list[_Together] = []
+        n_requests = 0
+        together = self._queue.get()
+        while together is not None:
+            taken.append(together)
+            n_requests += len(together.requests)
+            if n_requests >= _ENOUGH_FOR_A_BATCH:
+                return taken, True
             try:
-                waiting = self._queue.get_nowait()
+                together = self._queue.get_nowait()
             except Empty:
-                return batch, True
-        return batch, False
+                return taken, True
+        return taken, False
 
     def _write(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
         """The answers to a batch, in its order, and whether events were recorded. Never raises."""
@@ -170,14 +183,14 @@ class Writer:
             raise
         self._connection = connection
 
-    def _answer(self, batch: list[_Waiting], answers: list[Any], has_events: bool) -> None:
-        for waiting, answer in zip(batch, answers, strict=True):
-            if waiting.answer.cancelled():
-                continue  # the client went away; what it asked for is done all the same
-            if isinstance(answer, Exception):
-                waiting.answer.set_exception(answer)
-            else:
-                waiting.answer.set_result(answer)
+    def _answer(self, taken: list[_Together], answers: list[Any], has_events: bool) -> None:
+        begin = 0
+        for together in taken:
+            end = begin + len(together.requests)
+            # Where the client went away, what it asked for is done all the same.
+            if not together.answers.cancelled():
+                together.answers.set_result(answers[begin:end])
+            begin = end
         if has_events:
             self._on_events()
 
