@@ -59,8 +59,8 @@ class Get:
 class LogEpochs:
     """A run that logs epoch after epoch."""
 
-    def __init__(self, run_id: str) -> None:
-        self._path = f"/v1/runs/{run_id}/epochs"
+    def __init__(self, run_id: str, place: str = "runs") -> None:
+        self._path = f"/v1/{place}/{run_id}/epochs"
         self._numbers = count()
 
     def next(self) -> bytes | None:

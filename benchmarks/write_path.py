@@ -29,6 +29,7 @@ _SPACE = {
 }
 
 _NOOP = "no-op POST"
+_STRAIGHT = "no-op, straight"
 _HEALTH = "GET /healthz"
 _LEGEND = f"""
 [bold]x no-op[/]: the rate as a share of that of the no-op POST (same application settings, same body as the epoch log,
@@ -63,7 +64,7 @@ class _Bench:
     generator: Generator
 
     def run(self, load: str, seconds: float, database_pids: Sequence[int]) -> Measured:
-        is_noop = load == _NOOP
+        is_noop = load in (_NOOP, _STRAIGHT)
         port, pid = (self.noop.port, self.noop.pid) if is_noop else (self.server.port, self.server.pid)
         watched = [[pid], [] if is_noop else database_pids]
         return self.generator.run(Job(load, port, seconds, watched))
@@ -114,6 +115,7 @@ def _loads(server: Server, n_connections: int) -> dict[str, list[Script]]:
     places = range(n_connections)
     return {
         _NOOP: [LogEpochs(run_id) for run_id in runs],
+        _STRAIGHT: [LogEpochs(run_id, "straight") for run_id in runs],
         _HEALTH: [Get("/healthz") for _ in places],
         "epoch log": [LogEpochs(run_id) for run_id in runs],
         "run start + end": [StartAndEnd() for _ in places],
