@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from app.domain.space import Space
 from app.domain.values import Params
 from app.tuning.random import Random
-from app.tuning.strategy import Observation, Proposal, Strategy
+from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 
 class Auto(Strategy):
@@ -24,7 +22,7 @@ class Auto(Strategy):
         self._chosen = Random(space, options)
 
     def propose(
-        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[np.random.Generator]
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
     ) -> list[Proposal]:
         """What the chosen strategy proposes."""
         proposals = self._chosen.propose(history, pending, rngs)

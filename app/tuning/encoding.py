@@ -95,6 +95,11 @@ def axis_of(spec: Spec) -> Axis:
     return _Levels(spec)
 
 
+def line_of(spec: Spec) -> Axis:
+    """As `axis_of`, but always one coordinate: the options of a choice, ordered or not, share a line equally."""
+    return _Levels(spec) if isinstance(spec, Choice) else axis_of(spec)
+
+
 class _Continuum:
     """The numbers of a range."""
 

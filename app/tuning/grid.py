@@ -6,13 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from app.domain.errors import InvalidRequest
 from app.domain.space import Choice, FloatRange, IntRange, Space, Spec
 from app.domain.values import Params, Scalar
 from app.tuning.encoding import axis_of
-from app.tuning.strategy import Observation, Proposal, Strategy
-
-_DEFAULT_POINTS, _MIN_POINTS, _MAX_POINTS = 5, 2, 1000
+from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 _N_HELD = 1000
 """A row of the grid with more values than this is made anew each time instead of held in memory."""
@@ -35,9 +32,9 @@ class Grid(Strategy):
         "properties": {
             "points": {
                 "type": "integer",
-                "minimum": _MIN_POINTS,
-                "maximum": _MAX_POINTS,
-                "default": _DEFAULT_POINTS,
+                "minimum": 2,
+                "maximum": 1000,
+                "default": 5,
                 "description": "How many values of a range without step to try; of an int_range, at most.",
             }
         },
@@ -48,16 +45,13 @@ class Grid(Strategy):
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)
-        n_points = options.get("points", _DEFAULT_POINTS)
-        if type(n_points) is not int or not _MIN_POINTS <= n_points <= _MAX_POINTS:
-            raise InvalidRequest(f"points must be an integer from {_MIN_POINTS} to {_MAX_POINTS}.", "options", "points")
-        self._n_points = n_points
+        self._n_points: int = self.options["points"]
         self._rows: dict[str, Iterable[Scalar]] = {}
         # Python takes 3, 3.0 and True for equal; comparing types as well costs time, and few spaces need it.
         self._key = _typed if any(map(_has_lookalikes, space.specs.values())) else tuple
 
     def propose(
-        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[np.random.Generator]
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
     ) -> list[Proposal]:
         """The next combinations; nothing here is random."""
         tried = self._points([*(observation.params for observation in history), *pending])

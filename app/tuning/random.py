@@ -8,7 +8,7 @@ import numpy as np
 from app.domain.space import IntRange, Space
 from app.domain.values import Params, Scalar
 from app.tuning.encoding import Encoding
-from app.tuning.strategy import Observation, Proposal, Strategy
+from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 _WIDE = 2**32
 """Above this many integers the 53 bits of a coordinate no longer make all equally likely."""
@@ -35,7 +35,7 @@ class Random(Strategy):
         ]
 
     def propose(
-        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[np.random.Generator]
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
     ) -> list[Proposal]:
         """One draw for each generator."""
         return [Proposal(self._draw(rng), {"strategy": self.key, "phase": "startup"}) for rng in rngs]

@@ -4,9 +4,10 @@ from app.domain.errors import UnknownStrategy
 from app.tuning.auto import Auto
 from app.tuning.grid import Grid
 from app.tuning.random import Random
+from app.tuning.sobol import Sobol
 from app.tuning.strategy import Strategy
 
-STRATEGIES: dict[str, type[Strategy]] = {strategy.key: strategy for strategy in (Auto, Random, Grid)}
+STRATEGIES: dict[str, type[Strategy]] = {strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol)}
 
 _BY_NAME = {name: strategy for strategy in STRATEGIES.values() for name in (strategy.key, *strategy.aliases)}
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from app.domain.errors import InvalidRequest
 from app.domain.space import Space
 from app.domain.states import TrialState
 from app.domain.values import Params, Scalar
+from app.tuning import options as schemas
 
 _UINT64_MASK = 2**64 - 1
 
@@ -41,6 +41,21 @@ class Proposal:
     why: dict[str, Any]
 
 
+class Draws(np.random.Generator):
+    """One trial's random numbers; they know whose they are, for sequences that are random only as a whole.
+
+    Args:
+        seed: the tuner's, any signed 64-bit integer.
+        number: the trial's.
+    """
+
+    def __init__(self, seed: int, number: int) -> None:
+        # Philox scrambles its key thoroughly by design, so that neighbouring seeds and numbers have unrelated streams.
+        super().__init__(np.random.Philox(key=np.array([seed & _UINT64_MASK, number], dtype=np.uint64)))
+        self.seed = seed
+        self.number = number
+
+
 class Strategy(ABC):
     """An algorithm that proposes parameters.
 
@@ -48,7 +63,8 @@ class Strategy(ABC):
 
     Attributes:
         key: the canonical name; `aliases` are understood too. Lower case.
-        options_schema: JSON schema of the options, an object without additional properties.
+        options_schema: JSON schema of the options, an object without additional properties. Each has a default.
+        options: those sent, with all defaults.
         needs_history: whether `propose` looks at `history`; if not, the caller passes none.
         is_finite: whether it has all been tried one day; only then fewer proposals may come than are asked for.
     Raises:
@@ -63,16 +79,12 @@ class Strategy(ABC):
     is_finite: ClassVar[bool] = False
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
-        known = self.options_schema["properties"]
-        for option in options:
-            if option not in known:
-                has = f"Its options are: {', '.join(known)}." if known else "It has no options."
-                raise InvalidRequest(f"The strategy {self.key} does not know this option. {has}", "options", option)
+        self.options = schemas.filled(options, self.options_schema, f"The strategy {self.key}", "options")
         self.space = space
 
     @abstractmethod
     def propose(
-        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[np.random.Generator]
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
     ) -> list[Proposal]:
         """What to try next; fewer proposals than asked for when the space is exhausted.
 
@@ -84,13 +96,11 @@ class Strategy(ABC):
         """
 
 
-def generator(seed: int, number: int) -> np.random.Generator:
+def generator(seed: int, number: int) -> Draws:
     """The random numbers for one trial: the same in every process and on every platform, however often it is asked.
 
     Args:
         seed: the tuner's, any signed 64-bit integer.
         number: the trial's.
     """
-    # Philox scrambles its key thoroughly by design, so that neighbouring seeds and numbers have unrelated streams.
-    key = np.array([seed & _UINT64_MASK, number], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
+    return Draws(seed, number)

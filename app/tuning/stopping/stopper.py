@@ -9,8 +9,8 @@ from uuid import UUID
 
 from app.domain.errors import InvalidRequest
 from app.domain.goal import Direction
-from app.domain.specs import as_float
 from app.domain.values import INT64_MAX
+from app.tuning import options as schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,7 @@ class Stopper(ABC):
     options_schema: ClassVar[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
 
     def __init__(self, options: Mapping[str, Any], direction: Direction) -> None:
-        known = self.options_schema["properties"]
-        for option in options:
-            if option not in known:
-                has = f"Its options are: {', '.join(known)}." if known else "It has no options."
-                raise InvalidRequest(f"The stopper {self.key} does not know this option. {has}", "stopper", option)
-        self.options: dict[str, Any] = {
-            name: _checked(name, options.get(name, option["default"]), option) for name, option in known.items()
-        }
+        self.options = schemas.filled(options, self.options_schema, f"The stopper {self.key}", "stopper")
         self._is_maximizing = direction is Direction.maximize
 
     @abstractmethod
@@ -123,25 +116,3 @@ def whole(default: int | None, minimum: int, description: str) -> dict[str, Any]
 def options_of(**properties: dict[str, Any]) -> dict[str, Any]:
     """The schema of options, all of them optional, without others."""
     return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _checked(name: str, value: object, schema: Mapping[str, Any]) -> int | float | None:
-    """The value that an option has.
-
-    Raises:
-        InvalidRequest: it cannot have this one.
-    """
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    if value is None and "null" in kinds:
-        return None
-    # A bool is an int to Python, not to people.
-    is_whole = "integer" in kinds
-    checked = as_float(value) if not is_whole else value if type(value) is int else None
-    if checked is None or checked < schema.get("minimum", -math.inf):
-        what = "an integer" if is_whole else "a finite number"
-        least = f" of at least {schema['minimum']}" if "minimum" in schema else ""
-        orelse = ", or null" if "null" in kinds else ""
-        raise InvalidRequest(f"{name} must be {what}{least}{orelse}.", "stopper", name)
-    if checked > schema.get("maximum", math.inf):
-        raise InvalidRequest(f"{name} must be at most {schema['maximum']}.", "stopper", name)
-    return checked
