@@ -6,8 +6,9 @@ from app.tuning.grid import Grid
 from app.tuning.random import Random
 from app.tuning.sobol import Sobol
 from app.tuning.strategy import Strategy
+from app.tuning.tpe import TPE
 
-STRATEGIES: dict[str, type[Strategy]] = {strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol)}
+STRATEGIES: dict[str, type[Strategy]] = {strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol, TPE)}
 
 _BY_NAME = {name: strategy for strategy in STRATEGIES.values() for name in (strategy.key, *strategy.aliases)}
 

@@ -1,0 +1,85 @@
+"""Which of many trials are better when several objectives count."""
+
+import numpy as np
+import numpy.typing as npt
+
+from app.tuning.encoding import Array
+
+Indices = npt.NDArray[np.intp]
+
+
+def best_first(losses: Array, n: int) -> Indices:
+    """The indices of the best n trials, best first.
+
+    With one objective by their loss. With several by fronts: those that no other trial dominates, then those that only
+    these dominate, and so on; within a front those with the most room around them first.
+
+    Args:
+        losses: shape (n_trials, n_objectives), lower is better; what is not finite comes last.
+    Returns:
+        shape (min(n, n_trials),); equal trials in the order given.
+    Source: Deb, Pratap, Agarwal, Meyarivan 2002, IEEE Trans. Evolutionary Computation 6.
+    """
+    is_sound = np.isfinite(losses).all(axis=1)
+    sound = np.flatnonzero(is_sound)
+    if losses.shape[1] == 1:
+        order = sound[np.argsort(losses[sound, 0], kind="stable")]
+    else:
+        order = sound[_by_fronts(_ranked(losses[sound]), n)]
+    return np.concatenate([order, np.flatnonzero(~is_sound)])[:n]
+
+
+def _ranked(losses: Array) -> Array:
+    """Each objective's losses as their ranks, equal ones sharing one: no scale is too large or too small for that."""
+    ranks = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in losses.T]
+    return np.array(ranks, dtype=np.float64).T.reshape(losses.shape)
+
+
+def _by_fronts(losses: Array, n: int) -> Indices:
+    # In this order nobody is dominated by somebody after him.
+    left = np.lexsort(losses.T[::-1])
+    chosen: list[Indices] = []
+    n_chosen = 0
+    while len(left) and n_chosen < n:
+        is_front = _front_of_two(losses[left]) if losses.shape[1] == 2 else _front(losses[left])
+        front = left[is_front]
+        chosen.append(front[np.argsort(-_crowding(losses[front]), kind="stable")])
+        n_chosen += len(front)
+        left = left[~is_front]
+    return np.concatenate(chosen) if chosen else np.array([], dtype=np.intp)
+
+
+def _front_of_two(losses: Array) -> npt.NDArray[np.bool_]:
+    """Who is not dominated, for two objectives in lexicographic order: whose second beats all before; or his equals."""
+    second = losses[:, 1]
+    best_before = np.minimum.accumulate(np.append(np.inf, second[:-1]))
+    is_new = second < best_before
+    # Equal ones stand together, and are as good as the first of them.
+    is_repeated = np.append(False, (losses[1:] == losses[:-1]).all(axis=1))
+    first_of_equals = np.maximum.accumulate(np.where(is_repeated, 0, np.arange(len(losses))))
+    result: npt.NDArray[np.bool_] = is_new[first_of_equals]
+    return result
+
+
+def _front(losses: Array) -> npt.NDArray[np.bool_]:
+    """Who is not dominated, for trials in lexicographic order."""
+    is_front = np.zeros(len(losses), dtype=bool)
+    left = np.arange(len(losses))
+    while len(left):
+        first = losses[left[0]]
+        is_equal = (losses[left] == first).all(axis=1)
+        is_front[left[is_equal]] = True
+        left = left[(losses[left] < first).any(axis=1)]
+    return is_front
+
+
+def _crowding(losses: Array) -> Array:
+    """How much room each trial has around it in its front; infinite for the best in an objective."""
+    room = np.zeros(len(losses))
+    for column in losses.T:
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        width = max(ordered[-1] - ordered[0], 1.0)
+        room[order[1:-1]] += (ordered[2:] - ordered[:-2]) / width
+        room[order[[0, -1]]] = np.inf
+    return room
