@@ -71,6 +71,10 @@ class Columns:
             rows[~is_active, index] = np.nan
         return rows
 
+    def middles(self, index: int) -> Array:
+        """Where the counted values of a column lie, shape (n_levels,), ascending."""
+        return self._columns[index].middles
+
     def decode(self, point: Array) -> dict[str, Scalar]:
         """The parameters at a point or of a row, in the order in which the space was sent."""
         params: dict[str, Scalar] = {}
@@ -91,12 +95,13 @@ class _Column:
         self.n_levels = size if size is not None and (size <= _MOST_LEVELS or self.is_unordered) else 0
 
     @cached_property
-    def _centres(self) -> Array:
+    def middles(self) -> Array:
+        """Where the counted values lie, ascending."""
         return self.among([self.spec.value_at(index) for index in range(self.n_levels)])
 
     @cached_property
     def _borders(self) -> Array:
-        borders: Array = (self._centres[1:] + self._centres[:-1]) / 2
+        borders: Array = (self.middles[1:] + self.middles[:-1]) / 2
         return borders
 
     def encode(self, values: Sequence[Scalar | None]) -> Array:
@@ -117,7 +122,7 @@ class _Column:
 
     def settle(self, places: Array) -> Array:
         """Each place as the middle of its value's part."""
-        settled: Array = self._centres[np.searchsorted(self._borders, places, side="right")]
+        settled: Array = self.middles[np.searchsorted(self._borders, places, side="right")]
         return settled
 
     def among(self, values: Sequence[Scalar]) -> Array:

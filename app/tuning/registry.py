@@ -2,13 +2,17 @@
 
 from app.domain.errors import UnknownStrategy
 from app.tuning.auto import Auto
+from app.tuning.cma_es import CmaEs
 from app.tuning.grid import Grid
+from app.tuning.nsga2 import Nsga2
 from app.tuning.random import Random
 from app.tuning.sobol import Sobol
 from app.tuning.strategy import Strategy
 from app.tuning.tpe import TPE
 
-STRATEGIES: dict[str, type[Strategy]] = {strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol, TPE)}
+STRATEGIES: dict[str, type[Strategy]] = {
+    strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol, TPE, CmaEs, Nsga2)
+}
 
 _BY_NAME = {name: strategy for strategy in STRATEGIES.values() for name in (strategy.key, *strategy.aliases)}
 
