@@ -5,6 +5,7 @@
     report.py      a trial's result
     start.py       a run begins      log_epochs.py   it tells      end.py   it ends, and with it its trial
     series.py      a run's curves
+    look_back.py   what the trials have taught
     lifecycle.py   the rules of trials and tuners that all of these share
     invariants.py  what must be true of the store, for `tunetrack check`
     sweep.py       what is kept for a time only

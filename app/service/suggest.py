@@ -124,7 +124,7 @@ def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequ
     unknown = trials.list_others(connection, tuner_id, mind.observations)
     for trial in unknown:
         if has_ended(trial):
-            mind.observations[trial.number] = _observation(trial, mind.objectives)
+            mind.observations[trial.number] = observation_of(trial, mind.objectives)
     history = [mind.observations[number] for number in sorted(mind.observations)]
     return mind, _View(tuner, n_new, history, [trial.params for trial in unknown if not has_ended(trial)])
 
@@ -140,7 +140,8 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     return Thoughts(tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
 
 
-def _observation(trial: Trial, objectives: Sequence[Objective]) -> Observation:
+def observation_of(trial: Trial, objectives: Sequence[Objective]) -> Observation:
+    """An ended trial as strategies see it."""
     values: tuple[float, ...] | None = None
     if trial.state in SCORED and trial.scores is not None:
         values = tuple(one.loss(from_json_number(trial.scores[one.metric])) for one in objectives)

@@ -28,6 +28,7 @@ OPERATIONS: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/tuners/{tuner_id}/stop"): {"200", "404"},
     ("post", "/v1/tuners/{tuner_id}/trials"): {"201", "404", "409"} | _BODY,
     ("get", "/v1/tuners/{tuner_id}/pareto"): {"200", "404"},
+    ("get", "/v1/tuners/{tuner_id}/importance"): {"200", "404"},
     ("post", "/v1/trials/{trial_id}/heartbeat"): {"200", "404", "409"} | _BODY,
     ("post", "/v1/trials/{trial_id}/release"): {"200", "404", "409"} | _BODY,
     ("post", "/v1/tuners/{tuner_id}/suggest"): {"200", "404"} | _BODY,

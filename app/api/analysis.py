@@ -1,0 +1,29 @@
+"""What a tuner's trials have taught."""
+
+from fastapi import Request
+from pydantic import Field
+
+from app.api.fields import Answer, parse_id
+from app.api.problems import declared
+from app.api.state import services
+from app.api.strict import new_router
+from app.domain.errors import InvalidRequest, UnknownTuner
+from app.service.look_back import explain
+
+router = new_router("analysis")
+
+
+class Importance(Answer):
+    """How much of the scores' variance each parameter explains by itself."""
+
+    importance: dict[str, float] = Field(
+        description="Shares that sum to 1, the largest first; empty while there is too little to tell."
+    )
+    trials: int = Field(description="How many trials with a score say so.")
+
+
+@router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
+async def get_importance(request: Request, tuner_id: str) -> Importance:
+    """How much of the scores' variance each parameter explains by itself."""
+    shares, n_trials = await explain(services(request).database, parse_id(tuner_id, UnknownTuner))
+    return Importance(importance=shares, trials=n_trials)

@@ -1,0 +1,92 @@
+"""How the scores' variance is shared out."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from app.domain.space import Space
+from app.domain.states import TrialState
+from app.domain.values import Params
+from app.tuning.importance import importance
+from app.tuning.registry import STRATEGIES
+from app.tuning.strategy import Observation, generator
+
+SPACE = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "abcd"})
+
+
+def search(strategy: str, space: Space, n: int, loss: Callable[[Params], float]) -> list[Observation]:
+    chosen, history = STRATEGIES[strategy](space, {}), list[Observation]()
+    for number in range(n):
+        (proposal,) = chosen.propose(history, [], [generator(3, number)])
+        history.append(Observation(number, proposal.params, TrialState.completed, (loss(proposal.params),)))
+    return history
+
+
+def weighted(params: Params) -> float:
+    """Of its variance 100 parts are of a, 25 of b and 1 of c; d does nothing."""
+    return 10 * float(params["a"]) - 5 * float(params["b"]) + float(params["c"])
+
+
+@pytest.mark.parametrize(("n", "tolerance"), [(50, 0.12), (200, 0.05), (1000, 0.03)])
+def test_shares_are_those_of_the_variance(n: int, tolerance: float) -> None:
+    found = importance(SPACE, search("random", SPACE, n, weighted))
+    for name, part in {"a": 100, "b": 25, "c": 1, "d": 0}.items():
+        assert abs(found[name] - part / 126) < tolerance
+
+
+def test_a_search_that_stays_where_it_is_good_does_not_mislead() -> None:
+    found = importance(SPACE, search("tpe", SPACE, 300, weighted))
+    assert list(found)[:2] == ["a", "b"]
+    assert found["c"] + found["d"] < 0.25
+
+
+def test_shares_sum_to_one_largest_first() -> None:
+    shares = list(importance(SPACE, search("random", SPACE, 30, weighted)).values())
+    assert math.isclose(sum(shares), 1)
+    assert shares == sorted(shares, reverse=True)
+    assert min(shares) >= 0
+
+
+def test_a_conditional_parameter_counts_as_often_as_it_exists() -> None:
+    space = Space.from_json(
+        {
+            "kind": {"type": "choice", "options": ["a", "b", "c", "d"]},
+            "deep": {"type": "float_range", "min": 0, "max": 1, "when": {"kind": ["a"]}},
+            "wide": {"type": "float_range", "min": 0, "max": 1},
+        }
+    )
+    history = search("random", space, 800, lambda p: float(p.get("deep", 0.5)) + float(p["wide"]))
+    found = importance(space, history)
+    assert abs(found["deep"] - 0.2) < 0.05
+    assert abs(found["wide"] - 0.8) < 0.05
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [],
+        search("random", SPACE, 7, weighted),
+        search("random", SPACE, 60, lambda _: 0.1),
+        search("random", SPACE, 60, lambda _: math.inf),
+        search("random", SPACE, 100, lambda p: hash((p["a"], 1)) % 1000),
+    ],
+    ids=["none", "few", "equal", "not finite", "noise"],
+)
+def test_nothing_is_said_where_there_is_nothing_to_tell(history: list[Observation]) -> None:
+    assert importance(SPACE, history) == {}
+
+
+def test_huge_scores_and_outliers_do_no_harm() -> None:
+    history = search("random", SPACE, 100, lambda p: 1.7e308 if float(p["d"]) > 0.97 else weighted(p) * 1e300)
+    assert next(iter(importance(SPACE, history))) == "a"
+
+
+def test_of_several_objectives_it_is_the_mean() -> None:
+    history = [
+        Observation(o.number, o.params, o.state, (float(o.params["a"]), float(o.params["b"])))
+        for o in search("random", SPACE, 200, weighted)
+    ]
+    found = importance(SPACE, history)
+    assert abs(found["a"] - 0.5) < 0.02
+    assert abs(found["b"] - 0.5) < 0.02
