@@ -20,6 +20,7 @@ from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
 from app.service.track import Tracker
 from app.store.database import Database
+from app.tuning import plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Application:
         self._needs_key = settings.needs_key
         self._feed: Feed | None = None
         self._readiness = Readiness()
+        plugins.join_installed()
         self.asgi = build(self._lifespan, version("tunetrack"), settings.rules)
 
     def leave(self) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.domain.errors import DomainError
 from app.domain.goal import Budget, Objective
 from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
@@ -26,7 +27,7 @@ from app.store.idempotency import Once
 from app.store.trials import Trial
 from app.store.tuners import Tuner
 from app.tuning.registry import find
-from app.tuning.strategy import Observation, Strategy, generator
+from app.tuning.strategy import Observation, Proposal, Strategy, generator
 
 _MOST_AHEAD = 64
 _MOST_MINDS = 1000
@@ -137,7 +138,17 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     n_asked = view.n_new + (1 if mind.strategy.is_finite else 0)
     rngs = [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)]
     proposals = mind.strategy.propose(view.history, view.pending, rngs)
+    for proposal in proposals:
+        _require_of(mind.strategy, proposal)
     return Thoughts(tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
+
+
+def _require_of(strategy: Strategy, proposal: Proposal) -> None:
+    """Nothing, where the proposal lies in the space. A plug-in may be wrong about it; the store must not."""
+    try:
+        strategy.space.coerce(proposal.params)
+    except DomainError as error:
+        raise RuntimeError(f"strategy {strategy.key} proposes what is not in the space: {error.detail}") from error
 
 
 def observation_of(trial: Trial, objectives: Sequence[Objective]) -> Observation:

@@ -1,8 +1,12 @@
 """The mathematics of the search: from the space and the history to what to try next.
 
-    registry ──> random, grid, auto ──> strategy     what every strategy is
-                        └─────────────> encoding     spaces as unit cubes
+    registry ──> random, grid, sobol, tpe, cma_es, nsga2, auto ──> strategy     what every strategy is
+       │              ├─> encoding     spaces as unit cubes      parzen   densities, for tpe
+       │              ├─> columns      many trials as numbers    fronts   who is better when several objectives count
+       │              └─> record       what trials cost          options  checked by their schemas
+    plugins           strategies and stoppers of other packages, looked up once at start
+    importance        how much of the scores' variance each parameter explains
     stopping/                                        the rules that end hopeless runs early: from curves to decisions
 
-Pure: no state, no I/O; numpy, the standard library and `domain` are all it knows.
+Pure: no state, no I/O; numpy, scipy, cmaes, the standard library and `domain` are all it knows.
 """

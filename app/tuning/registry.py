@@ -17,6 +17,20 @@ STRATEGIES: dict[str, type[Strategy]] = {
 _BY_NAME = {name: strategy for strategy in STRATEGIES.values() for name in (strategy.key, *strategy.aliases)}
 
 
+def add(kind: type[Strategy]) -> None:
+    """One more strategy.
+
+    Raises:
+        ValueError: its name or an alias is taken.
+    """
+    names = (kind.key, *kind.aliases)
+    taken = [name for name in names if name in _BY_NAME]
+    if taken:
+        raise ValueError(f"there is a strategy {taken[0]} already")
+    STRATEGIES[kind.key] = kind
+    _BY_NAME.update(dict.fromkeys(names, kind))
+
+
 def find(name: str) -> type[Strategy]:
     """The strategy of this name or alias, in whatever case.
 
