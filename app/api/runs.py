@@ -207,9 +207,10 @@ async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -
 
 @router.delete("/runs/{run_id}", status_code=204, responses=declared(UnknownRun, InvalidRequest))
 @needs(Scope.tune)
-async def delete_run(request: Request, run_id: str) -> None:
+async def delete_run(request: Request, run_id: str) -> Response:
     """Delete a run with its history."""
     await services(request).database.write(delete_runs, parse_id(run_id, UnknownRun))
+    return Response(status_code=204)
 
 
 @router.get("/runs", responses=declared(InvalidRequest))

@@ -104,6 +104,8 @@ def _check_sum(body: Snapshot, sent: dict[str, object]) -> None:
 def _restoration(body: TunerRequest, sent: Snapshot, digest: bytes) -> snapshot.RestoreTuner:
     snapshot.require_numbered([trial.number for trial in sent.trials])
     definition = _definition(sent.tuner)
+    restored = [_restored(trial, definition.space) for trial in sent.trials]
+    snapshot.check_outcomes(restored, definition.objectives)
     return snapshot.RestoreTuner(
         tuner_id=body.tuner_id,
         definition=definition,
@@ -112,7 +114,7 @@ def _restoration(body: TunerRequest, sent: Snapshot, digest: bytes) -> snapshot.
         stop_reason=sent.tuner.stop_reason,
         n_proposed=sent.tuner.n_proposed,
         is_exhausted=sent.tuner.is_exhausted,
-        trials=[_restored(trial, definition.space) for trial in sent.trials],
+        trials=restored,
     )
 
 
@@ -174,9 +176,10 @@ async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHIN
 
 @router.delete("/tuners/{tuner_id}", status_code=204, responses=declared(UnknownTuner, InvalidRequest))
 @needs(Scope.tune)
-async def delete_tuner(request: Request, tuner_id: str) -> None:
+async def delete_tuner(request: Request, tuner_id: str) -> Response:
     """Delete a tuner with its trials; its runs stay, without a tuner."""
     await services(request).database.write(delete_tuners, parse_id(tuner_id, UnknownTuner))
+    return Response(status_code=204)
 
 
 _STEERED = declared_once(UnknownTuner, TunerStopped)

@@ -1,5 +1,6 @@
 """A run ends, and with it its trial."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -92,9 +93,11 @@ def _outcome(run: Run, request: EndRun, objectives: Sequence[Objective]) -> Outc
 
 def _value(run: Run, request: EndRun, objective: Objective) -> Number | None:
     """What the run achieved: what its last words say, else its latest value; of one that was stopped, its best."""
+    told = request.final_metrics.get(objective.metric)
     if request.status is RunStatus.stopped and objective.metric in run.summary:
         summary = run.summary[objective.metric]
         best = summary.max if objective.direction is Direction.maximize else summary.min
-        if best is not None:
-            return best
-    return request.final_metrics.get(objective.metric, run.metrics.get(objective.metric))
+        reached = [value for value in (best, told) if isinstance(value, float) and math.isfinite(value)]
+        if reached:
+            return min(reached, key=objective.loss)
+    return told if told is not None else run.metrics.get(objective.metric)

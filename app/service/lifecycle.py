@@ -5,6 +5,7 @@ through `OpenTuner`, and saves them all at once. docs/states.md has the picture.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -93,6 +94,12 @@ class OpenTuner:
         self.freed: set[UUID] = set()
         self.crashed: set[UUID] = set()
         self._transaction = transaction
+        self._before = replace(tuner, counts=dict(tuner.counts))
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.added or self.changed) or self.tuner != self._before
 
     @property
     def n_running(self) -> int:
@@ -339,6 +346,8 @@ def save_tuners(
     opened = list(opened)
     for one in opened:
         one.settle()
+    opened = [one for one in opened if one.has_changed]
+    for one in opened:
         one.tuner.update_time = transaction.now
     freed = set().union(*(one.freed for one in opened))
     found = {run_id: locked_runs[run_id] for run_id in freed & locked_runs.keys()}

@@ -137,6 +137,11 @@ def _take(request: Result, params: dict[str, Scalar] | None, tuner: OpenTuner, k
         trial = next((one for one in out if request.worker is not None and one.worker == request.worker), out[0])
         end_once(tuner, trial, request.outcome, request.worker, request.attempt)
         return trial
+    if request.outcome.state is TrialState.failed:
+        # Told twice, it was handed back by the first telling.
+        handed_back = (one for one in known.equal(tuner, params) if one.state is TrialState.queued and one.attempt)
+        if (trial := next(handed_back, None)) is not None:
+            return trial
     return known.ended_equally(tuner, params, request.outcome) or known.observe(tuner, params, request.outcome)
 
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from app.domain.errors import DomainError, InvalidRequest
-from app.domain.goal import Objective
+from app.domain.goal import Objective, Outcome
 from app.domain.states import SCORED, TRIAL_ENDS, TrialState, TunerState, TunerStopReason
-from app.domain.values import Number, Scalar
+from app.domain.values import Number, Scalar, from_json_number
 from app.service.create import Created, Definition, Present, new_tuner
 from app.service.lifecycle import describe, params_digest
 from app.store import trials, tuners
@@ -110,6 +110,27 @@ def require_numbered(numbers: Sequence[int]) -> None:
     """
     if list(numbers) != list(range(len(numbers))):
         raise InvalidRequest("the trials of a snapshot are numbered 0, 1, 2, … in order", "body", "snapshot", "trials")
+
+
+def check_outcomes(restored: Sequence[RestoredTrial], objectives: Sequence[Objective]) -> None:
+    """Nothing, where each trial has the scores that its state and the tuner's objectives ask for.
+
+    Raises:
+        InvalidRequest: one has others, or none.
+    """
+    metrics = {objective.metric for objective in objectives}
+    for number, trial in enumerate(restored):
+        scores = {metric: from_json_number(value) for metric, value in (trial.scores or {}).items()}
+        is_fitting = trial.scores is None if len(metrics) == 1 else trial.score is None
+        is_whole = trial.scores is None or scores.keys() == metrics
+        is_scored = trial.score is not None or trial.scores is not None
+        wanted = {TrialState.completed: (True,), TrialState.stopped: (True, False), TrialState.failed: (True, False)}
+        is_right = is_fitting and is_whole and is_scored in wanted.get(trial.state, (False,))
+        outcome = Outcome(trial.state, trial.score, scores or None).settled
+        if not is_right or outcome.state is not trial.state:
+            raise InvalidRequest(
+                f"this is not what a {trial.state} trial of this tuner achieves", "body", "snapshot", "trials", number
+            )
 
 
 def restore_tuners(transaction: Transaction, requests: Sequence[RestoreTuner]) -> list[Created | DomainError]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from app.domain.errors import DomainError, IdConflict, TrialEnded, TunerStopped, UnknownTrial
+from app.domain.errors import DomainError, IdConflict, LeaseLost, TrialEnded, TunerStopped, UnknownTrial
 from app.domain.events import RunStart
 from app.domain.states import RunStatus, TrialState, TunerState
 from app.domain.values import Scalar
@@ -130,8 +130,8 @@ def _speak_for(run: Run, trial: Trial, tuner: OpenTuner, request: StartRun) -> N
     """The run holds the trial from now on.
 
     Raises:
-        TrialEnded, LeaseLost: it is not to be had.
-        TunerStopped: it waits for a worker, but the tuner hands nothing out any more.
+        TrialEnded, LeaseLost: it is not to be had; or it waits for a worker, and none may have it now.
+        TunerStopped: it waits for a worker, but the tuner was stopped.
     """
     if has_ended(trial):
         raise TrialEnded(f"Trial {trial.trial_id} has ended as {trial.state}: ask for another one.")
@@ -140,6 +140,8 @@ def _speak_for(run: Run, trial: Trial, tuner: OpenTuner, request: StartRun) -> N
     if trial.state is TrialState.queued:
         if is_stopped:
             raise TunerStopped()
+        if tuner.n_free == 0:
+            raise LeaseLost(f"Trial {trial.trial_id} waits, and no more may be handed out now: ask the tuner later.")
         tuner.hand_out(trial, request.worker)
     tuner.take_over(trial, run.run_id)
     run.lease_s = tuner.tuner.lease_s

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, literal, select, tuple_
 from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownTuner
-from app.domain.states import TunerState, TunerStopReason
+from app.domain.states import TrialState, TunerState, TunerStopReason
 from app.store import bulk, tags
 from app.store.tables import tuners
 from app.store.types import Id, Instant
@@ -126,10 +126,11 @@ def delete(connection: Connection, tuner_ids: Collection[UUID]) -> None:
 
 
 def list_overdue(connection: Connection, now: datetime) -> list[UUID]:
-    """The tuners that may hand out trials although their time is over, in order."""
+    """The tuners that have not ended although their time is over and no trial of theirs is running, in order."""
     is_open = tuners.c.state.in_((TunerState.active, TunerState.paused))
-    query = select(tuners.c.tuner_id).where(tuners.c.deadline <= now, is_open).order_by(tuners.c.tuner_id)
-    return list(connection.execute(query).scalars())
+    query = select(tuners.c.tuner_id, tuners.c.counts).where(tuners.c.deadline <= now, is_open)
+    found = connection.execute(query.order_by(tuners.c.tuner_id))
+    return [row.tuner_id for row in found if not row.counts[TrialState.running]]
 
 
 Key = tuple[datetime, UUID]

@@ -1,0 +1,211 @@
+"""Tuners are paused, resumed, stopped, edited and deleted."""
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.calls import (
+    JSON,
+    answer,
+    ask,
+    create_tuner,
+    end_run,
+    get_run,
+    get_trial,
+    get_tuner,
+    list_events,
+    log_epoch,
+    problem,
+    report,
+    start_run,
+    suggest,
+)
+
+
+def steer(client: httpx.Client, tuner: JSON, turn: str) -> JSON:
+    return answer(client.post(f"/v1/tuners/{tuner['tuner_id']}/{turn}"))
+
+
+def heartbeat(client: httpx.Client, run: JSON) -> JSON:
+    return answer(client.post(f"/v1/runs/{run['run_id']}/heartbeat"))
+
+
+# ---- pause and resume ----
+
+
+def test_a_paused_tuner_hands_out_nothing_until_it_is_resumed(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    assert steer(client, tuner, "pause")["state"] == "paused"
+    found = ask(client, tuner)
+    assert (found["trials"], found["tuner_state"]) == ([], "paused")
+    assert found["retry_after_s"] > 0
+    assert steer(client, tuner, "resume")["state"] == "active"
+    assert len(suggest(client, tuner)) == 1
+
+
+def test_trials_that_are_out_go_on_while_their_tuner_is_paused(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    trial, other = suggest(client, tuner, 2, worker="w")
+    run = start_run(client, trial_id=trial["trial_id"])
+    steer(client, tuner, "pause")
+    assert suggest(client, tuner, 2, worker="w") == [get_trial(client, trial), other]
+    assert not log_epoch(client, run, 0, score=0.5)["should_stop"]
+    end_run(client, run)
+    assert report(client, tuner, trial_id=other["trial_id"], score=0.1)["tuner_state"] == "paused"
+    assert get_tuner(client, tuner)["counts"]["completed"] == 2
+
+
+def test_a_paused_tuner_takes_proposals_and_observations(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    steer(client, tuner, "pause")
+    path = f"/v1/tuners/{tuner['tuner_id']}/trials"
+    answer(client.post(path, json={"trials": [{"params": {"x": 0.5}}, {"params": {"x": 0.2}, "score": 1.0}]}), 201)
+    steer(client, tuner, "resume")
+    assert suggest(client, tuner)[0]["params"] == {"x": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("turns", "state"), [(("pause",), "paused"), (("pause", "resume"), "active"), (("stop",), "stopped")]
+)
+def test_repeating_is_harmless(client: httpx.Client, turns: tuple[str, ...], state: str) -> None:
+    tuner = create_tuner(client)
+    for turn in turns:
+        steer(client, tuner, turn)
+    again = steer(client, tuner, turns[-1])
+    assert again["state"] == state
+    assert len(list_events(client, tuner_id=tuner["tuner_id"], type="tuner_end")) == (state == "stopped")
+
+
+def test_pausing_and_resuming_leave_a_completed_tuner_as_it_is(client: httpx.Client) -> None:
+    tuner = create_tuner(client, budget={"max_trials": 1})
+    report(client, tuner, trial_id=suggest(client, tuner)[0]["trial_id"], score=1.0)
+    for turn in ("pause", "resume"):
+        found = steer(client, tuner, turn)
+        assert (found["state"], found["stop_reason"]) == ("completed", "max_trials")
+
+
+# ---- stop ----
+
+
+def test_a_stopped_tuner_hands_out_nothing_more(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    report(client, tuner, params={"x": 0.5}, score=0.5)
+    stopped = steer(client, tuner, "stop")
+    assert (stopped["state"], stopped["stop_reason"]) == ("stopped", "stopped")
+    assert ask(client, tuner) == {"trials": [], "tuner_state": "stopped", "retry_after_s": None}
+    (event,) = list_events(client, tuner_id=tuner["tuner_id"], type="tuner_end")
+    assert (event["state"], event["reason"], event["best"]) == ("stopped", "stopped", stopped["best"])
+
+
+def test_stop_is_final(client: httpx.Client) -> None:
+    tuner = create_tuner(client, budget={"max_trials": 5})
+    steer(client, tuner, "stop")
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+    problem(client.post(f"{path}/pause"), 409, "tuner-stopped")
+    problem(client.post(f"{path}/resume"), 409, "tuner-stopped")
+    problem(client.post(f"{path}/trials", json={"params": {"x": 0.5}}), 409, "tuner-stopped")
+    assert answer(client.patch(path, json={"budget": {"max_trials": 50}}))["state"] == "stopped"
+    assert answer(client.patch(path, json={"name": "the late"}))["name"] == "the late"
+
+
+def test_a_stopped_tuner_still_takes_observations_from_outside(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    steer(client, tuner, "stop")
+    assert report(client, tuner, params={"x": 0.5}, score=0.5)["best"]["score"] == 0.5
+
+
+def test_a_completed_tuner_may_be_stopped(client: httpx.Client) -> None:
+    tuner = create_tuner(client, budget={"max_trials": 1})
+    report(client, tuner, trial_id=suggest(client, tuner)[0]["trial_id"], score=1.0)
+    assert steer(client, tuner, "stop")["state"] == "stopped"
+    assert answer(client.patch(f"/v1/tuners/{tuner['tuner_id']}", json={"budget": {"max_trials": 9}}))["state"] == (
+        "stopped"
+    )
+
+
+def test_running_trials_of_a_stopped_tuner_may_end_and_their_runs_are_told_to_stop(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    bare, other = suggest(client, tuner, 2)
+    run = start_run(client, trial_id=other["trial_id"])
+    log_epoch(client, run, 0, score=0.25)
+    stranger = start_run(client)
+    steer(client, tuner, "stop")
+    assert get_run(client, run)["stop_requested"]
+    told = heartbeat(client, run)
+    assert told["should_stop"]
+    assert told["stop"]["rule"] == "tuner"
+    assert log_epoch(client, run, 1, score=0.125)["stop"] == told["stop"]
+    assert not heartbeat(client, stranger)["should_stop"]
+    end_run(client, run, status="stopped")
+    assert (get_trial(client, other)["state"], get_trial(client, other)["score"]) == ("stopped", 0.25)
+    assert report(client, tuner, trial_id=bare["trial_id"], score=0.5)["trial"]["state"] == "completed"
+    assert get_tuner(client, tuner)["state"] == "stopped"
+
+
+def test_a_run_that_starts_late_is_told_too(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    trial = suggest(client, tuner)[0]
+    steer(client, tuner, "stop")
+    run = start_run(client, trial_id=trial["trial_id"])
+    assert heartbeat(client, run)["should_stop"]
+
+
+# ---- edit ----
+
+
+def test_what_is_not_sent_stays(client: httpx.Client) -> None:
+    tuner = create_tuner(client, name="a", tags=["t"], budget={"max_trials": 5})
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+    renamed = answer(client.patch(path, json={"name": "b"}))
+    assert renamed == tuner | {"name": "b", "update_time": renamed["update_time"]}
+    tagged = answer(client.patch(path, json={"tags": ["u", "v"]}))
+    assert tagged == renamed | {"tags": ["u", "v"], "update_time": tagged["update_time"]}
+    assert answer(client.patch(path))["tags"] == ["u", "v"]
+    assert get_tuner(client, tuner)["name"] == "b"
+
+
+def test_events_are_found_by_the_tags_that_a_tuner_has_now(client: httpx.Client) -> None:
+    old, new = str(uuid.uuid4()), str(uuid.uuid4())
+    tuner = create_tuner(client, tags=[old])
+    suggest(client, tuner)
+    answer(client.patch(f"/v1/tuners/{tuner['tuner_id']}", json={"tags": [new]}))
+    assert (len(list_events(client, tag=old)), len(list_events(client, tag=new))) == (0, 1)
+
+
+@pytest.mark.parametrize("body", [{"space": {}}, {"strategy": "grid"}, {"state": "active"}, {"name": 1}, {"seed": 1}])
+def test_only_name_tags_and_budget_are_edited(client: httpx.Client, body: JSON) -> None:
+    tuner = create_tuner(client)
+    problem(client.patch(f"/v1/tuners/{tuner['tuner_id']}", json=body), 422)
+    problem(client.patch(f"/v1/tuners/{uuid.uuid4()}", json={"name": "x"}), 404, "unknown-tuner")
+
+
+# ---- delete ----
+
+
+def test_a_deleted_tuner_is_gone_with_its_trials_and_its_runs_stay(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    done, running = suggest(client, tuner, 2)
+    runs = [start_run(client, trial_id=trial["trial_id"]) for trial in (done, running)]
+    log_epoch(client, runs[0], 0, score=0.5)
+    end_run(client, runs[0])
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+    assert client.delete(path).status_code == 204
+    problem(client.get(path), 404, "unknown-tuner")
+    problem(client.post(f"{path}/suggest"), 404, "unknown-tuner")
+    problem(client.delete(path), 404, "unknown-tuner")
+    problem(client.get(f"/v1/trials/{done['trial_id']}"), 404, "unknown-trial")
+    kept = [get_run(client, run) for run in runs]
+    assert [(run["tuner_id"], run["trial_id"], run["status"]) for run in kept] == [
+        (None, None, "finished"),
+        (None, None, "running"),
+    ]
+    assert kept[0]["metrics"] == {"score": 0.5}
+    told = log_epoch(client, runs[1], 0, score=0.25)
+    assert (told["accepted"], told["lease_expires_at"]) == (1, None)
+    assert end_run(client, runs[1])["status"] == "finished"
+
+
+@pytest.mark.parametrize("turn", ["pause", "resume", "stop"])
+def test_a_tuner_that_does_not_exist_is_not_steered(client: httpx.Client, turn: str) -> None:
+    problem(client.post(f"/v1/tuners/{uuid.uuid4()}/{turn}"), 404, "unknown-tuner")
