@@ -140,8 +140,8 @@ def _take(request: Result, params: dict[str, Scalar] | None, tuner: OpenTuner, k
     if request.outcome.state is TrialState.failed:
         # Told twice, it was handed back by the first telling.
         handed_back = (one for one in known.equal(tuner, params) if one.state is TrialState.queued and one.attempt)
-        if (trial := next(handed_back, None)) is not None:
-            return trial
+        if (again := next(handed_back, None)) is not None:
+            return again
     return known.ended_equally(tuner, params, request.outcome) or known.observe(tuner, params, request.outcome)
 
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "20261124_0740"
-down_revision = "20261124_0630"
+down_revision = "20261124_0700"
 branch_labels = None
 depends_on = None
 
