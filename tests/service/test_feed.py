@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from app.domain.errors import DomainError
 from app.domain.events import EpochEnd
 from app.service import feed as feed_module
+from app.service import subscriber as subscriber_module
 from app.service.feed import Feed
 from app.store.database import Database
 from app.store.engines import parse
@@ -64,6 +66,7 @@ def test_a_replay_joins_the_live_feed_without_gap_or_double(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "_PAGE", 7)
+    monkeypatch.setattr(feed_module, "_FIRST_PAGE", 7)
     monkeypatch.setattr(feed_module, "_REMEMBERED", 20)
     n = 400
 
@@ -94,7 +97,7 @@ def test_a_replay_joins_the_live_feed_without_gap_or_double(
 def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "_BUFFERED", 5)
+    monkeypatch.setattr(subscriber_module, "_BUFFERED_BYTES", 1000)
 
     async def body() -> tuple[list[int], list[int]]:
         async with running(new_database()) as (database, feed):
@@ -112,8 +115,7 @@ def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(
 
     first, rest = asyncio.run(asyncio.wait_for(body(), 60))
     assert first == [1, 2]
-    assert rest == list(range(3, 3 + len(rest)))
-    assert len(rest) < 29
+    assert rest == []  # it was told to come back, and nothing after a gap
 
 
 def test_a_quiet_stream_is_kept_alive(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +143,62 @@ def test_closing_ends_every_stream_with_a_last_word(new_database: NewDatabase) -
             return [await ended for ended in rest]
 
     assert all(said.startswith(b":") for said in asyncio.run(asyncio.wait_for(body(), 60)))
+
+
+def test_an_old_stream_is_ended_and_its_client_told_to_come_back(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber_module, "_OLDEST_S", 0.0)
+    monkeypatch.setattr(feed_module, "_LOOK_EVERY_S", 0.01)
+
+    async def body() -> tuple[bytes, list[int]]:
+        async with running(new_database()) as (database, feed):
+            rest = asyncio.create_task(_all(await feed.stream(None, EventFilter())))
+            said = await rest
+            for number in range(5):
+                await database.write(record, number)
+            return said, await follow(feed, 5)
+
+    said, found = asyncio.run(asyncio.wait_for(body(), 60))
+    assert said.endswith(b"come back with the last id\n\n")
+    assert found == [1, 2, 3, 4, 5]
+
+
+def test_who_joins_first_further_back_while_others_events_are_read_misses_nothing(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw the end of the log long ago, and was slow to take it; the feed has gone on, for one that leaves now."""
+
+    async def body() -> list[int]:
+        async with running(new_database()) as (database, feed):
+            is_reading, may_go_on, read = asyncio.Event(), asyncio.Event(), database.read
+
+            async def read_slowly(query: Any, *arguments: Any) -> Any:
+                found = await read(query, *arguments)
+                if query is feed_module._read_news and arguments[0] >= 3 and not may_go_on.is_set():
+                    is_reading.set()
+                    await may_go_on.wait()
+                return found
+
+            monkeypatch.setattr(database, "read", read_slowly)
+            late = await feed.stream(None, EventFilter())
+            await anext(late)
+            first = await feed.stream(None, EventFilter())
+            reading = asyncio.create_task(ids(first, 3))
+            await asyncio.sleep(0)
+            for number in range(3):
+                await database.write(record, number)
+            assert await reading == [1, 2, 3]
+            await database.write(record, 3)
+            await is_reading.wait()
+            await first.aclose()  # type: ignore[attr-defined]  # it is a generator
+            rest = asyncio.create_task(ids(late, 5))
+            await asyncio.sleep(0)
+            may_go_on.set()
+            await database.write(record, 4)
+            return await rest
+
+    assert asyncio.run(asyncio.wait_for(body(), 60)) == [1, 2, 3, 4, 5]
 
 
 async def _all(stream: AsyncIterator[bytes]) -> bytes:
