@@ -129,7 +129,7 @@ async def _run(job: Job, scripts: Sequence[Script]) -> Measured:
 
 async def _window(clients: Sequence["_Client"], seconds: float, watched: Sequence[Sequence[int]]) -> Measured:
     latencies = array("d")
-    cpu_before = [_cpu_s(group) for group in watched]
+    cpu_before = [cpu_s(group) for group in watched]
     own_before = time.process_time()
     began = time.perf_counter()
     talks = [client.talk(client.script.next, began + seconds, latencies) for client in clients]
@@ -138,11 +138,11 @@ async def _window(clients: Sequence["_Client"], seconds: float, watched: Sequenc
         time.perf_counter() - began,
         latencies,
         time.process_time() - own_before,
-        [_cpu_s(group) - before for group, before in zip(watched, cpu_before, strict=True)],
+        [cpu_s(group) - before for group, before in zip(watched, cpu_before, strict=True)],
     )
 
 
-def _cpu_s(pids: Sequence[int]) -> float:
+def cpu_s(pids: Sequence[int]) -> float:
     """What the processes have used of the processors so far: user and system time, as /proc/PID/stat, but exact."""
     # Linux has a clock for each process: its number in the upper bits, inverted, and 2 for the scheduler's count.
     return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)

@@ -57,8 +57,8 @@ class _Server(uvicorn.Server):
         print(sockets[0].getsockname()[1], flush=True)
 
 
-def main() -> None:
-    """Serve on a free port: an application with the service's settings, a server with its options, these two routes."""
+def serve(router: APIRouter) -> None:
+    """Serve on a free port: an application with the service's settings, a server with its options, these routes."""
     app = build(_lifespan, "0", Rules())
     app.router.routes.clear()
     app.router.routes.extend(router.routes)
@@ -76,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(router)

@@ -57,11 +57,11 @@ class Get:
 
 
 class LogEpochs:
-    """A run that logs epoch after epoch."""
+    """A run that logs epoch after epoch, from a first one on."""
 
-    def __init__(self, run_id: str, place: str = "runs") -> None:
+    def __init__(self, run_id: str, place: str = "runs", first: int = 0) -> None:
         self._path = f"/v1/{place}/{run_id}/epochs"
-        self._numbers = count()
+        self._numbers = count(first)
 
     def next(self) -> bytes | None:
         return request("POST", self._path, b'{"epoch":%d,"metrics":%b}' % (next(self._numbers), METRICS))

@@ -100,9 +100,9 @@ class NoOp:
 
 
 @contextmanager
-def noop() -> Iterator[NoOp]:
-    """The app that does nothing."""
-    command = [sys.executable, "-m", "benchmarks.noop"]
+def noop(module: str = "benchmarks.noop") -> Iterator[NoOp]:
+    """The app that does nothing, or another one that prints its port."""
+    command = [sys.executable, "-m", module]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
