@@ -51,6 +51,7 @@ chaos: $(ALL_READY) ## faults at full size: kills, lost answers, replicas, a dat
 bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew
 	@$(PY) -m benchmarks.write_path
 	@$(PY) -m benchmarks.bytes_per_point
+	@$(PY) -m benchmarks.stream
 
 .PHONY: openapi
 openapi: $(DEMO_READY) ## write openapi/openapi.json anew

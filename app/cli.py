@@ -16,20 +16,24 @@ from typing import Annotated, NoReturn
 
 import typer
 import uvicorn
+from rich.console import Console
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 from typer.models import OptionInfo
 
 from app.api.gate import Rules
 from app.cli_keys import keys_cli, writing
+from app.domain.addresses import Network, parse_networks
 from app.logs import Format, Level, configure
 from app.main import Application, Settings
 from app.service.invariants import find_violations
+from app.service.vault import BadSecretKey, Vault, new_key
 from app.store import clock, keys
 from app.store.backup import NotACopy, back_up
 from app.store.engines import BadDatabaseUrl, open_readers, parse
 from app.store.exclusive import Exclusive, InUse
 from app.store.migrate import NewerSchema, migrate
+from app.watch import terminal
 
 cli = typer.Typer(
     name="tunetrack",
@@ -117,6 +121,13 @@ def serve(
             help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
         ),
     ] = None,
+    webhook_allow: Annotated[
+        str,
+        typer.Option(
+            envvar="TUNETRACK_WEBHOOK_ALLOW",
+            help="Networks that webhooks may call though they are not public: 10.0.0.0/8,fd00::/8.",
+        ),
+    ] = "",
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""
     configure(log_level, log_format)
@@ -124,19 +135,39 @@ def serve(
     is_loopback = host == "localhost" or _is_loopback(host)
     most = rate_limit if rate_limit is not None else 0.0 if is_loopback else _REQUESTS_PER_S
     rules = Rules(_split(allowed_hosts), _split(cors_origins), most)
+    secret_keys, networks = _for_webhooks(webhook_allow)
     with _holding(url):
         _migrate(url)
         if not is_loopback:
             _require_a_key(url, host)
         listener = _listen(host, port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        application = Application(url, Settings(needs_key=not is_loopback, rules=rules))
+        application = Application(url, Settings(not is_loopback, rules, secret_keys, networks))
         greeting = f"tunetrack is listening on {address}, data in {_shown(url)}"
         server = _Server(application, greeting, trusted_proxies, drain_s)
         _settle()
         server.run(sockets=[listener])
         if not server.started:
             _fail("the service could not start; the lines above say why")
+
+
+@cli.command()
+def watch(
+    run: Annotated[str | None, typer.Option(help="A run, from its beginning to its end.")] = None,
+    tuner: Annotated[str | None, typer.Option(help="A tuner, from its beginning to its end.")] = None,
+    url: Annotated[str, typer.Option(envvar="TUNETRACK_URL", help="Where the service is.")] = "http://127.0.0.1:8000",
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Begin after this event; 0 is the first. Without --run and --tuner: now.")
+    ] = None,
+) -> None:
+    """Follow what happens in the terminal: a line a run, with its curve. Comes back by itself after an interruption."""
+    try:
+        key = os.environ.get("TUNETRACK_KEY")  # on the command line everybody could read it
+        terminal.watch(url.rstrip("/"), run_id=run, tuner_id=tuner, after=after, key=key, console=Console())
+    except terminal.CannotWatch as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 @cli.command()
@@ -207,6 +238,12 @@ def _open(database: str) -> URL:
 cli.add_typer(keys_cli(_DATABASE_OPTION, _DEFAULT, _open))
 
 
+@cli.command()
+def secret_key() -> None:
+    """Make a key for TUNETRACK_SECRET_KEY, which encrypts the secrets of webhooks."""
+    typer.echo(new_key())
+
+
 def _settle() -> None:
     """Make this process one that runs for long: what is loaded stays, and threads take turns quickly."""
     gc.collect()
@@ -259,6 +296,18 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _for_webhooks(allowed: str) -> tuple[list[str], list[Network]]:
+    """The keys are not said on the command line, where everybody could read them, but in the environment."""
+    keys = _split(os.environ.get("TUNETRACK_SECRET_KEY", ""))
+    try:
+        Vault(keys)
+        return keys, parse_networks(allowed)
+    except BadSecretKey as error:
+        _fail(f"TUNETRACK_SECRET_KEY: {error}")
+    except ValueError as error:
+        _fail(f"--webhook-allow {allowed!r}: {error}")
+
+
 def _parse(database: str) -> URL:
     try:
         return parse(database)
@@ -291,11 +340,15 @@ def _migrate(url: URL) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
         )
     except OSError as error:
         _fail(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port; 0 picks a free one.")
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A client that takes nothing for so long is cut off by the system, with all that waits for it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
+    return listener
 
 
 def _shown(url: URL) -> str:

@@ -1,10 +1,11 @@
 """The composition root: which parts there are, and how long they live."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 from sqlalchemy import URL
@@ -12,13 +13,19 @@ from sqlalchemy import URL
 from app.api.application import State, build
 from app.api.gate import Rules
 from app.api.state import Readiness, Services
+from app.domain.addresses import Network
+from app.observers.plugins import Plugins, load
+from app.observers.sender import Sender
+from app.observers.webhooks import Webhooks
 from app.service.feed import Feed
+from app.service.guard import Guard
 from app.service.keys import KeyRing
 from app.service.reap import Reaper
 from app.service.stop_early import EarlyStopping
 from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
 from app.service.track import Tracker
+from app.service.vault import Vault
 from app.store.database import Database
 from app.tuning import plugins
 
@@ -30,21 +37,32 @@ class Settings:
     Args:
         needs_key: nobody comes in without a key, not even while there is none.
         rules: of the gate.
+        secret_keys: for what is stored encrypted, the one that encrypts first.
+        webhook_allow: networks that webhooks may call though they are not public.
     """
 
     needs_key: bool = False
     rules: Rules = field(default_factory=Rules)
+    secret_keys: Sequence[str] = ()
+    webhook_allow: Sequence[Network] = ()
 
 
 _BY_DEFAULT = Settings()
 
 
 class Application:
-    """The service over one database, which must be migrated."""
+    """The service over one database, which must be migrated.
+
+    Raises:
+        BadSecretKey: a key of the settings is none.
+    """
 
     def __init__(self, url: URL, settings: Settings = _BY_DEFAULT) -> None:
         self._url = url
         self._needs_key = settings.needs_key
+        self._vault = Vault(settings.secret_keys, _key_file(url))
+        self._observers = load()
+        self._guard = Guard(settings.webhook_allow)
         self._feed: Feed | None = None
         self._readiness = Readiness()
         plugins.join_installed()
@@ -64,18 +82,45 @@ class Application:
         database = Database(self._url)
         try:
             feed = self._feed = Feed(database)
-            database.on_events = feed.wake
+            plugins = Plugins(database, self._observers)
+            webhooks = Webhooks(database, self._vault, Sender(self._guard, version("tunetrack")))
+
+            def on_events() -> None:
+                feed.wake()
+                webhooks.wake()
+                plugins.wake()
+
+            database.on_events = on_events
+            services = Services(
+                database,
+                Suggester(database),
+                Tracker(database, EarlyStopping(database)),
+                feed,
+                KeyRing(database, is_required=self._needs_key),
+                self._readiness,
+                self._guard,
+                self._vault,
+                webhooks.look,
+            )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())
+                tasks.create_task(webhooks.run())
+                tasks.create_task(plugins.run())
                 keeping = [
                     tasks.create_task(sweep_for_ever(database)),
                     tasks.create_task(Reaper(database).run()),
                 ]
-                tracker = Tracker(database, EarlyStopping(database))
-                key_ring = KeyRing(database, is_required=self._needs_key)
-                yield State(services=Services(database, Suggester(database), tracker, feed, key_ring, self._readiness))
+                yield State(services=services)
                 feed.close()
+                webhooks.close()
+                plugins.close()
                 for task in keeping:
                     task.cancel()
         finally:
             await database.close()
+
+
+def _key_file(url: URL) -> Path | None:
+    """Beside a SQLite file lies the key to what it holds encrypted; replicas need one that all of them are given."""
+    is_file = url.get_backend_name() == "sqlite" and url.database is not None
+    return Path(f"{url.database}-key") if is_file else None

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from hypothesis import settings
 
-from tests import documented
+from tests import documented, receiver
 from tests.databases import Postgres, running_postgres
 from tests.server import CLEAN_EXITS, Server
 
@@ -22,6 +22,12 @@ settings.load_profile("tunetrack")
 
 BACKENDS = ["sqlite", "postgres"]
 """Each contract test runs once on each of these."""
+
+WEBHOOKS = {
+    "TUNETRACK_WEBHOOK_ALLOW": receiver.ALLOW,
+    "TUNETRACK_SECRET_KEY": "dGhlIHRlc3RzJyBvd24ga2V5LCBvZiAzMiBieXRlcyE=",
+}
+"""What a service needs to call the receivers of the tests."""
 
 NewDatabase = Callable[[], str]
 
@@ -54,7 +60,8 @@ class Shared:
     def server(self, backend: str) -> Server:
         """The shared service on this backend, started when it is first wanted."""
         if backend not in self._servers:
-            self._servers[backend] = self._exits.enter_context(Server(self.new_database(backend)))
+            server = Server(self.new_database(backend), env=WEBHOOKS)
+            self._servers[backend] = self._exits.enter_context(server)
         return self._servers[backend]
 
     def client(self, backend: str) -> httpx.Client:

@@ -5,7 +5,8 @@
     problems.py      errors as problem details, from one table
     fields.py        the wire's scalars: numbers, names, times, ids
     pages.py         opaque page tokens
-    tuners.py trials.py analysis.py runs.py events.py operations.py    routers; *_models.py: their bodies and answers
+    tuners.py trials.py analysis.py runs.py events.py observers.py operations.py
+                     routers; *_models.py: their bodies and answers
     openapi.py       writes and checks openapi/openapi.json
 
 May import `service`, `domain`, and for plain reads `store`.

@@ -114,6 +114,14 @@ class TunerEndEvent(_Event):
     best: Trial | None
 
 
+class ObserverOffEvent(_Event):
+    """A webhook was switched off by the service: its receiver said 410, or was not there for days."""
+
+    type: Literal["observer_off"]
+    observer_id: Id
+    reason: str
+
+
 Event = Annotated[
     RunStartEvent
     | EpochEndEvent
@@ -124,7 +132,8 @@ Event = Annotated[
     | TrialStartEvent
     | TrialStaleEvent
     | TrialEndEvent
-    | TunerEndEvent,
+    | TunerEndEvent
+    | ObserverOffEvent,
     Field(discriminator="type"),
 ]
 

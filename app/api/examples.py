@@ -99,6 +99,31 @@ _EPOCH_END = {
     "metrics": {"loss": 0.41, "accuracy": 0.88},
 }
 
+_OBSERVER_ID = "019ab1c2-7d22-7e13-9f34-a45566778899"
+_FILTERS = {"types": ["training_end"], "tuner_id": _TUNER_ID, "run_id": None, "tag": None}
+_URL = "https://ci.example.com/retrain"
+_WHEN = "final_metrics.accuracy < 0.9"
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
+_OBSERVER = {
+    "observer_id": _OBSERVER_ID,
+    "url": _URL,
+    **_FILTERS,
+    "when": _WHEN,
+    "state": "on",
+    "off_reason": None,
+    "create_time": _BEFORE,
+}
+_DELIVERY = {
+    "delivery_id": "019ab1c2-8e33-7f24-a045-b56677889900",
+    "event_id": 17,
+    "state": "pending",
+    "attempts": 1,
+    "last_status": 503,
+    "last_error": "the receiver answered 503",
+    "next_attempt_time": _AFTER,
+    "create_time": _BEFORE,
+}
+
 EXAMPLES: dict[str, Any] = {
     "TunerRequest": {
         "name": "digits-mlp",
@@ -183,6 +208,14 @@ EXAMPLES: dict[str, Any] = {
     "Event": _EPOCH_END,
     "SignInRequest": {"key": "tunetrack_0000000000000000000000000000000000000000000AbC12d"},
     "Session": {"name": "ci", "scope": "train"},
+    "ObserverRequest": {"url": _URL, "types": ["training_end"], "tuner_id": _TUNER_ID, "when": _WHEN},
+    "ObserverPatch": {"state": "on"},
+    "RotateRequest": {},
+    "Observer": _OBSERVER,
+    "ObserverWithSecret": _OBSERVER | {"secret": _SECRET},
+    "ObserverPage": {"items": [_OBSERVER], "next_page_token": None},
+    "Delivery": _DELIVERY,
+    "DeliveryPage": {"items": [_DELIVERY], "next_page_token": None},
     "Health": {"status": "ok"},
     "Problem": {
         "type": "/problems/unknown-run",

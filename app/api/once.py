@@ -44,9 +44,15 @@ def show(
 
 
 async def answer_once(
-    request: Request, perform: Callable[[Once | None], Awaitable[A]], shown: Callable[[A], Response]
+    request: Request,
+    perform: Callable[[Once | None], Awaitable[A]],
+    shown: Callable[[A], Response],
+    kept: Callable[[A], Response] | None = None,
 ) -> Response:
     """The answer to what `perform` does; with a key that was used before, the first answer, and nothing is done.
+
+    Args:
+        kept: makes the answer that is stored, where that must not be all that is shown.
 
     Raises:
         IdempotencyInProgress: the first request with this key is under way in this process.
@@ -60,7 +66,7 @@ async def answer_once(
     if key in under_way:
         raise IdempotencyInProgress()
     said = request.url.path.encode() + b"\n" + await request.body()
-    once = Once(key, blake2b(said, digest_size=16).digest(), lambda value: _stored(shown(value)))
+    once = Once(key, blake2b(said, digest_size=16).digest(), lambda value: _stored((kept or shown)(value)))
     under_way.add(key)
     try:
         return shown(await perform(once))

@@ -1,8 +1,8 @@
 """Whether the service is alive, and whether it can work."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from fastapi import Request
+from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import Answer
@@ -10,6 +10,7 @@ from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import needs, new_router
 from app.domain.errors import InvalidRequest, StoreBusy
+from app.service import metrics
 from app.store import migrate
 
 router = new_router("operations", prefix="")
@@ -36,6 +37,20 @@ async def get_readiness(request: Request) -> Health:
         raise StoreBusy("The service is going down; ask another replica.")
     await services(request).database.read(_require_head)
     return Health()
+
+
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The text format of Prometheus.",
+        "content": {metrics.MEDIA_TYPE: {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get("/metrics", response_class=Response, responses=_TEXT | declared(InvalidRequest))
+async def get_metrics_of_service(request: Request) -> Response:
+    """Counters of this process for Prometheus; those of several replicas add up."""
+    return Response(metrics.render(), media_type=metrics.MEDIA_TYPE)
 
 
 def _require_head(connection: Connection) -> None:

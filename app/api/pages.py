@@ -19,6 +19,7 @@ PageSize = Annotated[int, Query(ge=1, le=1000, description="How many items at mo
 PageToken = Annotated[str | None, Query(max_length=1000, description="`next_page_token` of the page before.")]
 
 TIME_AND_ID: TypeAdapter[tuple[datetime, UUID]] = TypeAdapter(tuple[AwareDatetime, UUID])
+ID: TypeAdapter[UUID] = TypeAdapter(UUID)
 NUMBER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, lt=2**31)])
 
 

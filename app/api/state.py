@@ -1,14 +1,17 @@
 """What the composition root hands to the routes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 from fastapi import Request
 
 from app.service.feed import Feed
+from app.service.guard import Guard
 from app.service.keys import KeyRing
 from app.service.suggest import Suggester
 from app.service.track import Tracker
+from app.service.vault import Vault
 from app.store.database import Database
 
 
@@ -21,7 +24,11 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that live as long as the application does."""
+    """The parts that live as long as the application does.
+
+    Args:
+        look_at_webhooks: to be called when webhooks were changed, or something of theirs is to be sent.
+    """
 
     database: Database
     suggester: Suggester
@@ -29,6 +36,9 @@ class Services:
     feed: Feed
     key_ring: KeyRing
     readiness: Readiness
+    guard: Guard
+    vault: Vault
+    look_at_webhooks: Callable[[], None]
     keys_under_way: set[str] = field(default_factory=set)
 
 

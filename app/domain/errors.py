@@ -1,11 +1,11 @@
 """What can go wrong, in the words of the domain.
 
     DomainError
-    ├── NotFound       UnknownTuner, UnknownTrial, UnknownRun
+    ├── NotFound       UnknownTuner, UnknownTrial, UnknownRun, UnknownObserver, UnknownDelivery
     ├── Invalid        InvalidRequest, InvalidSpace, ParamsOutOfSpace, UnknownStrategy, MissingObjective,
-    │                  IdempotencyKeyReused
+    │                  IdempotencyKeyReused, WebhookUrlNotAllowed, BadFilter
     ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded, TunerStopped, LeaseLost, ParamExists,
-    │                  PreconditionFailed, IdempotencyInProgress
+    │                  PreconditionFailed, IdempotencyInProgress, NoSecretKey
     ├── Refused        Unauthorized, Forbidden, RateLimited
     ├── Unavailable    StoreBusy, StorageFull
     └── CorruptState
@@ -55,6 +55,23 @@ class UnknownRun(NotFound):
         super().__init__(f"There is no run {run_id}. GET /v1/runs lists those that exist.")
 
 
+class UnknownObserver(NotFound):
+    """There is no such observer."""
+
+    def __init__(self, observer_id: UUID | str) -> None:
+        super().__init__(f"There is no observer {observer_id}. GET /v1/observers lists those that exist.")
+
+
+class UnknownDelivery(NotFound):
+    """There is no such delivery."""
+
+    def __init__(self, delivery_id: UUID | str) -> None:
+        super().__init__(
+            f"There is no delivery {delivery_id} here. GET /v1/observers/{{observer_id}}/deliveries lists an "
+            "observer's deliveries."
+        )
+
+
 class Invalid(DomainError):
     """The request makes no sense as it is; change it."""
 
@@ -68,6 +85,14 @@ class InvalidRequest(Invalid):
 
     def __init__(self, message: str, *loc: str | int) -> None:
         super().__init__(message, errors=[{"loc": list(loc), "message": message}])
+
+
+class BadFilter(Invalid):
+    """The filter does not parse; `position` is the character, from 0, where it goes wrong."""
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(f"The filter goes wrong at character {position}: {reason}.", position=position)
+        self.reason = reason
 
 
 class InvalidSpace(Invalid):
@@ -104,6 +129,10 @@ class MissingObjective(Invalid):
 
 class IdempotencyKeyReused(Invalid):
     """This Idempotency-Key was used for another request; send a new one with each new request."""
+
+
+class WebhookUrlNotAllowed(Invalid):
+    """This address is not one that a webhook may call."""
 
 
 class Conflict(DomainError):
@@ -154,6 +183,10 @@ class PreconditionFailed(Conflict):
 
 class IdempotencyInProgress(Conflict):
     """The first request with this Idempotency-Key is still under way; ask again after a moment."""
+
+
+class NoSecretKey(Conflict):
+    """Secrets of webhooks are stored encrypted, and this service has no key; restart it with TUNETRACK_SECRET_KEY."""
 
 
 class Refused(DomainError):

@@ -4,6 +4,7 @@
     run_crash     run_resume    run_delete
     trial_start   trial_stale   trial_end        of a trial: each hand-out, each lease that ran out, its end
     tuner_end                                    of a tuner
+    observer_off                                 of a webhook
 
 An event's number and time are given when it is stored. Metrics and scores are in their JSON form here
 (`values.to_json_number`), so that an event can go out as it is.
@@ -128,8 +129,27 @@ class TunerEnd:
     best: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class ObserverOff:
+    """A webhook was switched off by the service."""
+
+    type: ClassVar[str] = "observer_off"
+    observer_id: UUID
+    reason: str
+
+
 Event = (
-    RunStart | EpochEnd | TrainingEnd | RunCrash | RunResume | RunDelete | TrialStart | TrialStale | TrialEnd | TunerEnd
+    RunStart
+    | EpochEnd
+    | TrainingEnd
+    | RunCrash
+    | RunResume
+    | RunDelete
+    | TrialStart
+    | TrialStale
+    | TrialEnd
+    | TunerEnd
+    | ObserverOff
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {event.type: event for event in get_args(Event)}

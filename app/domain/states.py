@@ -48,6 +48,21 @@ class RunStatus(StrEnum):
     crashed = "crashed"
 
 
+class ObserverState(StrEnum):
+    """Whether a webhook is called."""
+
+    on = "on"
+    off = "off"
+
+
+class DeliveryState(StrEnum):
+    """Whether a webhook's receiver has an event."""
+
+    pending = "pending"
+    delivered = "delivered"
+    failed = "failed"
+
+
 _OUTCOMES = {TrialState.completed, TrialState.stopped, TrialState.failed, TrialState.infeasible}
 
 TRIAL_MOVES: dict[TrialState, frozenset[TrialState]] = {

@@ -9,7 +9,10 @@
     lifecycle.py   the rules of trials and tuners that all of these share
     invariants.py  what must be true of the store, for `tunetrack check`
     sweep.py       what is kept for a time only
-    feed.py        committed events to whoever watches
+    feed.py        committed events to whoever watches; audience.py, who wants which; subscriber.py, what waits for one
+    observe.py     webhooks are registered and changed; deliver.py, events become deliveries and are settled
+    guard.py       where webhooks may go     vault.py    their secrets     condition.py   their rules
+    hold.py        one process runs an in-process observer               metrics.py     what /metrics tells
 
 A write operation (see `store/writer.py`) is a function of a transaction and a list of requests. May import
 `store`, `tuning` and `domain`; knows nothing of HTTP.

@@ -3,15 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
 
 from app.domain.errors import DomainError, Unavailable
-from app.store import idempotency
+from app.store import deliveries, idempotency
 from app.store.database import Database
 from app.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
 _EVERY_S = 3600.0
+_DELIVERIES_KEPT = timedelta(days=30)
 
 
 async def sweep_for_ever(database: Database) -> None:
@@ -25,5 +28,8 @@ async def sweep_for_ever(database: Database) -> None:
 
 
 def sweep(transaction: Transaction, requests: Sequence[None]) -> list[int | DomainError]:
-    """Remove the answers to Idempotency-Keys that are a day old; how many there were."""
-    return [idempotency.forget(transaction.connection, transaction.now) for _ in requests]
+    """Remove the answers to Idempotency-Keys that are a day old, and deliveries of long ago; how many there were."""
+    connection, now = transaction.connection, transaction.now
+    # The first 48 bits of an id are the milliseconds of its making.
+    before = UUID(int=int((now - _DELIVERIES_KEPT).timestamp() * 1000) << 80)
+    return [idempotency.forget(connection, now) + deliveries.forget(connection, before) for _ in requests]

@@ -61,6 +61,14 @@ def list_after(
     return found, reached
 
 
+def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, StoredEvent]:
+    """Those of these events that exist, by number."""
+    if not event_ids:
+        return {}
+    rows = connection.execute(select(events).where(events.c.event_id.in_(event_ids)))
+    return {row.event_id: _read(row) for row in rows}
+
+
 def _matching(event_filter: EventFilter) -> Select[Any]:
     query = select(events).order_by(events.c.event_id)
     if event_filter.types:

@@ -1,7 +1,8 @@
 """Rows are locked in one order by everybody, so that replicas wait for each other but never in a circle.
 
-An operation locks the rows it changes itself, tuners before runs and each in the order of their ids. Where several
-operations share a transaction, that would not be one order any more: then all their rows are locked beforehand.
+An operation locks the rows it changes itself, tuners before runs before observers and each in the order of their ids.
+Where several operations share a transaction, that would not be one order any more: then all their rows are locked
+beforehand.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.store import runs, tuners
+from app.store import observers, runs, tuners
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,6 +23,7 @@ class Rows:
 
     tuner_ids: set[UUID] = field(default_factory=set)
     run_ids: set[UUID] = field(default_factory=set)
+    observer_ids: set[UUID] = field(default_factory=set)
 
 
 Which = Callable[[Connection, Sequence[Any]], Rows]
@@ -46,3 +48,4 @@ def lock_beforehand(connection: Connection, requests: Mapping[Callable[..., Any]
     wanted = [_WHICH[operation](connection, asked) for operation, asked in requests.items() if operation in _WHICH]
     tuners.lock(connection, set().union(*(rows.tuner_ids for rows in wanted)))
     runs.lock(connection, set().union(*(rows.run_ids for rows in wanted)))
+    observers.lock(connection, set().union(*(rows.observer_ids for rows in wanted)))

@@ -6,6 +6,8 @@ events                    the log: append-only, numbered in commit order; a run'
 keys                      who may do what
 idempotency               the first answers to requests with an Idempotency-Key, for a day
 tags                      the tags of runs and tuners, one a row, for filters
+observers ─< deliveries   webhooks: how far in the log each has come, and what is to be sent or was
+plugins                   how far in the log each in-process observer has come, and which process runs it
 """
 
 from sqlalchemy import (
@@ -181,4 +183,59 @@ idempotency = Table(
     Column("body", LargeBinary, nullable=False),
     Column("create_time", Instant, nullable=False),
     Index(None, "create_time"),
+)
+
+observers = Table(
+    "observers",
+    metadata,
+    Column("observer_id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("types", Json, nullable=False),
+    Column("tuner_id", Id),
+    Column("run_id", Id),
+    Column("tag", Text),
+    Column("condition", Text),
+    Column("sealed_secrets", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("off_reason", Text),
+    Column("failing_since", Instant),
+    # Every event up to this one that concerns it has its delivery. The log is the outbox.
+    Column("position", BigInteger, nullable=False),
+    Column("create_time", Instant, nullable=False),
+    Index(None, "create_time", "observer_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Id, primary_key=True),
+    Column("observer_id", Id, ForeignKey("observers.observer_id", ondelete="CASCADE"), nullable=False),
+    # None: a test.
+    Column("event_id", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("is_under_way", Boolean, nullable=False),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    # Of a pending one; while it is being sent, when another process may take it for lost.
+    Column("next_attempt_time", Instant),
+    Column("create_time", Instant, nullable=False),
+    Index(None, "observer_id", "delivery_id"),
+)
+_is_pending = deliveries.c.state == "pending"
+Index(
+    None,
+    deliveries.c.observer_id,
+    deliveries.c.next_attempt_time,
+    sqlite_where=_is_pending,
+    postgresql_where=_is_pending,
+)
+
+plugins = Table(
+    "plugins",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("holder", Id),
+    Column("held_until", Instant),
 )

@@ -86,6 +86,7 @@ EVENT_CODES = {
     "run_resume": 8,
     "run_delete": 9,
     "trial_stale": 10,
+    "observer_off": 20,
 }
 _EVENT_NAMES = {code: name for name, code in EVENT_CODES.items()}
 

@@ -4,7 +4,5 @@ python -m examples.digits            starts a service, tunes against it, shows h
 
 __main__.py     starts everything, waits, stops everything, says what came of it
 train.py        a worker: the trainer that you would write, over plain HTTP
-follow.py       the event stream, as it is followed over cut connections
-progress.py     what the screen shows, drawn from that stream alone
 processes.py    the service and the workers as processes that never outlive the demo
 """

@@ -18,9 +18,10 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from .follow import Event, in_background
+from app.watch.follow import Event, Follower, in_background
+from app.watch.picture import Picture, brief
+
 from .processes import TUNETRACK, DemoFailed, Service, Workers, running_service
-from .progress import Progress, brief
 
 FOLDER = Path(".tunetrack")
 GOODBYE_S = 3.0
@@ -62,11 +63,11 @@ def demo(options: Options, console: Console) -> None:
     with start_service if options.url is None else nullcontext(Service(options.url.rstrip("/"))) as service:
         tuner_id = create_tuner(service.url, options.trials)
         say(console, f"{options.trials} trials of {options.epochs} epochs at {service.url}\ntuner {tuner_id}")
-        progress = Progress(options.trials, options.epochs)
+        picture = Picture("accuracy", n_trials=options.trials, n_epochs=options.epochs, is_of_tuner=True)
         workers = Workers(service.url, tuner_id, count=options.workers, epochs=options.epochs, log=log)
         with at_work(workers, service.url, tuner_id):
-            watch(service, tuner_id, workers, progress, console)
-    report(console, progress)
+            watch(service, tuner_id, workers, picture, console)
+    report(console, picture)
     say(console, f"Look at it again:\n{again(options, service, tuner_id, database)}")
 
 
@@ -135,21 +136,23 @@ def stop_tuner(url: str, tuner_id: str) -> bool:
         return False
 
 
-def watch(service: Service, tuner_id: str, workers: Workers, progress: Progress, console: Console) -> None:
+def watch(service: Service, tuner_id: str, workers: Workers, picture: Picture, console: Console) -> None:
     """Show what happens until the tuner has ended.
 
     Raises:
         DemoFailed: the service, the workers, or the stream are gone before that.
     """
-    events = in_background(service.url, tuner_id)
+    follower = Follower(service.url, {"tuner_id": tuner_id})
+    events = in_background(follower)
     last_sign_s = time.monotonic()
-    with Live(progress, console=console, refresh_per_second=8) if console.is_terminal else nullcontext():
-        while progress.end is None:
+    with Live(picture, console=console, refresh_per_second=8) if console.is_terminal else nullcontext():
+        while picture.end is None:
             event = next_event(events)
+            picture.is_connected = follower.is_connected
             if event is not None:
-                progress.take(event)
-                if not console.is_terminal and (text := progress.line(event)):
-                    say(console, text)
+                picture.take(event)
+                if not console.is_terminal and event["type"] == "trial_end":
+                    say(console, line(event, picture))
             service.check()
             if workers.check() or event is not None:
                 last_sign_s = time.monotonic()
@@ -172,22 +175,31 @@ def next_event(events: Queue[Event | Exception]) -> Event | None:
     return event
 
 
-def report(console: Console, progress: Progress) -> None:
+def line(event: Event, picture: Picture) -> str:
+    """What the end of a trial means."""
+    accuracy = f"accuracy {event['score']:.4f}" if event["score"] is not None else event["reason"]
+    return (
+        f"trial {event['number']} {event['state']}, {accuracy}; {len(picture.ended)}/{picture.n_trials} trials, "
+        f"best {picture.best_score}, {picture.n_streamed} epochs streamed, {picture.elapsed_s:.0f} s"
+    )
+
+
+def report(console: Console, picture: Picture) -> None:
     """Say what came of it.
 
     Raises:
         DemoFailed: nothing did.
     """
-    end = progress.end or {}
+    end = picture.end or {}
     best = end.get("best")
     if best is None:
         raise DemoFailed(f"the tuner is {end.get('state')} ({end.get('reason')}), and no trial has a score")
     number, accuracy = best["number"], f"accuracy {best['score']:.4f}"
-    say(console, f"\nBest of {len(progress.ended)} trials is number {number}, {accuracy}, with")
+    say(console, f"\nBest of {len(picture.ended)} trials is number {number}, {accuracy}, with")
     width = max(map(len, best["params"]))
     for name, value in best["params"].items():
         say(console, f"  {name.ljust(width)}  {brief(value)}")
-    say(console, f"{progress.n_streamed} epochs were streamed, in {progress.elapsed_s:.0f} s.\n")
+    say(console, f"{picture.n_streamed} epochs were streamed, in {picture.elapsed_s:.0f} s.\n")
 
 
 def say(console: Console, text: str) -> None:

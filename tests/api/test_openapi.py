@@ -54,9 +54,19 @@ OPERATIONS: dict[tuple[str, str], set[str]] = {
     ("delete", "/v1/session"): {"204"},
     ("get", "/v1/events"): {"200", "422"},
     ("get", "/v1/events/stream"): {"200", "422"},
+    ("post", "/v1/observers"): {"201", "409"} | _BODY,
+    ("get", "/v1/observers"): {"200", "422"},
+    ("get", "/v1/observers/{observer_id}"): {"200", "404"},
+    ("patch", "/v1/observers/{observer_id}"): {"200", "404"} | _BODY,
+    ("delete", "/v1/observers/{observer_id}"): {"204", "404"},
+    ("post", "/v1/observers/{observer_id}/rotate"): {"200", "404"} | _BODY,
+    ("post", "/v1/observers/{observer_id}/test"): {"202", "404"},
+    ("get", "/v1/observers/{observer_id}/deliveries"): {"200", "404", "422"},
+    ("post", "/v1/observers/{observer_id}/deliveries/{delivery_id}/redeliver"): {"202", "404"},
     ("get", "/healthz"): {"200"},
     ("get", "/docs"): {"200"},
     ("get", "/readyz"): {"200", "503"},
+    ("get", "/metrics"): {"200"},
 }
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 

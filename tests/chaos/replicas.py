@@ -1,6 +1,6 @@
 """Three services on one PostgreSQL, which behave as one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
@@ -14,9 +14,9 @@ N_REPLICAS = 3
 
 
 @contextmanager
-def running_replicas(database: str) -> Iterator[list[Server]]:
+def running_replicas(database: str, env: Mapping[str, str] | None = None) -> Iterator[list[Server]]:
     """Three services, started at once. At the end: no trace, no deadlock, and a store that agrees with itself."""
-    servers = [Server(database) for _ in range(N_REPLICAS)]
+    servers = [Server(database, env=env) for _ in range(N_REPLICAS)]
     with ExitStack() as exits:
         for server in servers:
             exits.callback(server.close)

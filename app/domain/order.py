@@ -1,0 +1,77 @@
+"""The order of a list: several fields, each up or down, what is missing or NaN last in either, ties broken by id."""
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cmp_to_key
+from typing import Any, TypeVar
+
+from app.domain.filters import MAPS, Field, Kind, value_of
+from app.domain.sortable import NAN, decode, encode
+
+T = TypeVar("T")
+
+_LARGEST = 2.0**63
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One field of an order."""
+
+    field: Field
+    is_descending: bool
+
+
+Place = tuple[bytes | None, ...]
+"""Where a thing stands: for each key the sortable form of its value (None: last), and at the end the id's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Keys, the first one first; ids go up unless told otherwise."""
+
+    keys: tuple[OrderKey, ...]
+    are_ids_descending: bool = False
+
+    def place_of(self, thing: Mapping[str, Any], id_bytes: bytes) -> Place:
+        """Where a thing in its JSON form stands."""
+        return (*(_sortable(key.field, thing) for key in self.keys), id_bytes)
+
+    def compare(self, a: Place, b: Place) -> int:
+        """Negative where `a` comes first, positive where `b` does, 0 for one and the same."""
+        for key, left, right in zip(self.keys, a, b, strict=False):
+            if left != right:
+                if left is None or right is None:
+                    return 1 if left is None else -1
+                return -1 if (left > right) == key.is_descending else 1
+        left, right = a[-1], b[-1]
+        assert left is not None, "an id is never missing"
+        assert right is not None, "an id is never missing"
+        return 0 if left == right else -1 if (left > right) == self.are_ids_descending else 1
+
+    def sort(self, things: list[T], place: Callable[[T], Place]) -> None:
+        """Sort in place."""
+        by_place = cmp_to_key(self.compare)
+        things.sort(key=lambda thing: by_place(place(thing)))
+
+
+def _sortable(field: Field, thing: Mapping[str, Any]) -> bytes | None:
+    value = value_of(field, thing)
+    place = NAN if value is None else encode(value)
+    return None if place == NAN else place
+
+
+def can_stand(field: Field, place: bytes) -> bool:
+    """Whether a value of this field can have this sortable form: what came from outside may be anything."""
+    if field.kind in MAPS:
+        return b"\1" <= place[:1] < NAN
+    try:
+        value = decode(place)
+        if field.kind is Kind.time:
+            return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except (ValueError, KeyError, IndexError, OverflowError, struct.error):
+        return False
+    if field.kind is Kind.number:
+        return type(value) in (int, float) and abs(value) <= _LARGEST  # type: ignore[arg-type]  # no text is left
+    return isinstance(value, str) and "\0" not in value

@@ -1,0 +1,207 @@
+"""In-process observers: callables that are given each committed event, in order, at least once.
+
+    [project.entry-points."tunetrack.observers"]
+    mine = "my_package:observe"            def observe(event: dict) -> None, or async
+
+An observer has a task of its own. What it raises is logged, and the event given again after a while; it blocks nobody
+but itself. Of several processes one runs it.
+"""
+
+import asyncio
+import inspect
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import entry_points
+from typing import Any
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from app.domain.errors import Unavailable
+from app.service.hold import Hold, hold
+from app.store import events
+from app.store.database import Database
+from app.store.events import EventFilter, StoredEvent
+
+log = logging.getLogger(__name__)
+
+GROUP = "tunetrack.observers"
+Observe = Callable[[dict[str, Any]], object]
+
+_PAGE = 500
+_GATHER_S = 0.2
+_LOOK_EVERY_S = 1.0
+_STORE_EVERY_S = 1.0
+_RENEW_EVERY_S = 20.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
+_PATIENCE_S = 5.0
+
+
+def load() -> dict[str, Observe]:
+    """The installed observers, by name. One that cannot be loaded is left out, and the log says why."""
+    found: dict[str, Observe] = {}
+    for entry in entry_points(group=GROUP):
+        try:
+            found[entry.name] = entry.load()
+        except Exception:
+            log.exception("the observer %s could not be loaded", entry.name)
+    return found
+
+
+class Plugins:
+    """The in-process observers, each run by this process as long as no other one does."""
+
+    def __init__(self, database: Database, observers: Mapping[str, Observe]) -> None:
+        self._followers = [_Follower(database, name, observe) for name, observe in observers.items()]
+        self._is_closed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Events were committed."""
+        for follower in self._followers:
+            follower.has_news.set()
+
+    def close(self) -> None:
+        """Give them no more events."""
+        self._is_closed.set()
+
+    async def run(self) -> None:
+        """Run them until closed; one that is in the middle of an event then has a moment to finish."""
+        running = [asyncio.create_task(follower.run(self._is_closed)) for follower in self._followers]
+        await self._is_closed.wait()
+        self.wake()
+        if running:
+            _, late = await asyncio.wait(running, timeout=_PATIENCE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+class _Follower:
+    """One observer, and how far it has come: `None` while another process runs it."""
+
+    def __init__(self, database: Database, name: str, observe: Observe) -> None:
+        self.has_news = asyncio.Event()
+        self.has_begun = asyncio.Event()
+        self._database = database
+        self._name = name
+        self._observe = observe
+        self._id = uuid7()
+        self._position: int | None = None
+        self._stored: int | None = None
+        self._renewed_at = 0.0
+
+    async def run(self, is_closed: asyncio.Event) -> None:
+        """Follow the log until closed."""
+        holding = asyncio.create_task(self._keep_holding())
+        pause_s = _FIRST_PAUSE_S
+        try:
+            while not is_closed.is_set():
+                try:
+                    wait_s = await self._follow()
+                    pause_s = _FIRST_PAUSE_S
+                except Unavailable as error:
+                    log.warning("the observer %s waits for the store: %s", self._name, error)
+                    wait_s = _LOOK_EVERY_S
+                except Exception:
+                    log.exception("the observer %s failed at the event after %s", self._name, self._position)
+                    wait_s = pause_s * random.uniform(1.0, 1.2)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(is_closed.wait(), wait_s)
+                    continue
+                if wait_s:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.has_news.wait(), wait_s)
+        finally:
+            holding.cancel()
+            with suppress(Unavailable):
+                await self._hold(is_last=True)
+
+    async def _follow(self) -> float:
+        """Give the observer a page of the log; how long to wait for more."""
+        self.has_news.clear()
+        if self._position is None:
+            await self._hold()
+        if self._position is None:
+            return _LOOK_EVERY_S
+        found, reached = await self._database.read(events.list_after, self._position, EventFilter(), _PAGE)
+        if found:
+            await self._give(found)
+        if self._position is not None:
+            self._position = reached
+        if len(found) == _PAGE:
+            return 0.0
+        await asyncio.sleep(_GATHER_S)  # what comes close together is read together
+        return _LOOK_EVERY_S
+
+    async def _give(self, found: Sequence[StoredEvent]) -> None:
+        if inspect.iscoroutinefunction(self._observe):
+            for event in found:
+                await self._observe(orjson.loads(event.data))
+                self._pass(event.event_id)
+        else:
+            await _in_thread(lambda: self._give_in_turn(found))
+
+    def _give_in_turn(self, found: Sequence[StoredEvent]) -> None:
+        for event in found:
+            if self._position is None:
+                return  # another process runs it now
+            self._observe(orjson.loads(event.data))
+            self._pass(event.event_id)
+
+    def _pass(self, event_id: int) -> None:
+        if self._position is not None:
+            self._position = event_id
+
+    async def _keep_holding(self) -> None:
+        """Tell that it is still held, and how far it has come."""
+        while True:
+            is_due = self._position != self._stored or time.monotonic() > self._renewed_at + _RENEW_EVERY_S
+            if self._position is not None and is_due:
+                try:
+                    await self._hold()
+                except Unavailable as error:
+                    log.warning("the observer %s waits for the store: %s", self._name, error)
+            await asyncio.sleep(_STORE_EVERY_S)
+
+    async def _hold(self, *, is_last: bool = False) -> None:
+        position = self._position
+        if position is None and is_last:
+            return
+        self._stored = await self._database.write(hold, Hold(self._name, self._id, position, is_last))
+        self._renewed_at = time.monotonic()
+        if self._stored is None:
+            self._position = None
+        elif self._position is None:
+            self._position = self._stored
+            self.has_begun.set()
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Do it in a thread that the end of this process does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: Exception | None = None
+        try:
+            work()
+        except Exception as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, error)
+
+    threading.Thread(target=run, name="tunetrack-observer", daemon=True).start()
+    await done

@@ -1,0 +1,98 @@
+"""The events of a service as they happen, none twice and none left out, over however many connections it takes."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from queue import Queue
+from typing import Any
+
+import httpx
+
+Event = dict[str, Any]
+
+_TIMEOUT = httpx.Timeout(10, read=45)
+"""A quiet stream says something every 15 seconds; one that does not is dead."""
+_COME_BACK = (429, 502, 503, 504)
+
+
+class Follower:
+    """A reader of the event stream that comes back with its last id, for ever.
+
+    Args:
+        query: as the stream takes it: `type`, `run_id`, `tuner_id`, `tag`.
+        after: the event to begin after; None: from now on.
+        key: an API key, where the service wants one.
+    """
+
+    def __init__(self, url: str, query: Mapping[str, str], after: int | None = 0, key: str | None = None) -> None:
+        self.is_connected = False
+        self._url = url
+        self._query = dict(query)
+        self._headers = with_key(key)
+        self._last_event_id = None if after is None else str(after)
+        self._retry_s = 1.0
+
+    def __iter__(self) -> Iterator[Event]:
+        """Every event; where the service does not know the last one any more, a `reset` is among them.
+
+        Raises:
+            httpx.HTTPStatusError: the service refuses.
+        """
+        with httpx.Client(base_url=self._url, timeout=_TIMEOUT, headers=self._headers) as service:
+            while True:
+                headers = {} if self._last_event_id is None else {"Last-Event-ID": self._last_event_id}
+                try:
+                    with service.stream("GET", "/v1/events/stream", params=self._query, headers=headers) as response:
+                        if response.status_code not in _COME_BACK:
+                            if response.is_error:
+                                response.read()
+                            response.raise_for_status()
+                            self.is_connected = True
+                            yield from self._read(response.iter_raw())
+                except httpx.TransportError:
+                    pass  # cut: on with the last id that came through
+                self.is_connected = False
+                time.sleep(self._retry_s * random.uniform(0.5, 1.0))
+
+    def _read(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+        """A message is some lines `name: value`, and ends with an empty one."""
+        event_id, kind, data, rest = None, "", "", b""
+        for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                name, _, value = line.decode().partition(": ")
+                if name == "id":
+                    event_id = value
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    data = value
+                elif name == "retry":
+                    self._retry_s = int(value) / 1000
+                elif not line and data:
+                    event = json.loads(data)
+                    self._last_event_id = event_id or str(event["last_event_id"])
+                    yield {"type": kind} | event
+                    event_id, data = None, ""
+
+
+def with_key(key: str | None) -> dict[str, str]:
+    """The headers of a request with this API key."""
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+def in_background(follower: Follower) -> Queue[Event | Exception]:
+    """The events as a thread reads them, and after them what ended it, if anything did."""
+    events: Queue[Event | Exception] = Queue()
+
+    def read() -> None:
+        try:
+            for event in follower:
+                events.put(event)
+        except Exception as error:
+            events.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    return events

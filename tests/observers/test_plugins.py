@@ -1,0 +1,192 @@
+"""In-process observers: each event in order, at least once, from where it was; and what it raises harms nobody."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.domain.errors import DomainError
+from app.domain.events import EpochEnd
+from app.observers import plugins as plugins_module
+from app.observers.plugins import Observe, Plugins, load
+from app.store.database import Database
+from app.store.engines import parse
+from app.store.migrate import migrate
+from app.store.transaction import Record, Transaction
+from tests.conftest import NewDatabase
+
+RUN = UUID(int=1)
+Event = dict[str, Any]
+
+
+def record(transaction: Transaction, requests: Sequence[int]) -> list[Record | DomainError]:
+    """An epoch event per request."""
+    return [transaction.record(EpochEnd(RUN, number, {"loss": 0.5})) for number in requests]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_GATHER_S", "_LOOK_EVERY_S", "_STORE_EVERY_S", "_FIRST_PAUSE_S"):
+        monkeypatch.setattr(plugins_module, name, 0.01)
+
+
+class Seen:
+    """What an observer was given, as it came; it can be awaited."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Event, asyncio.AbstractEventLoop]] = []
+
+    def __call__(self, event: Event) -> None:
+        self.epochs.append(event["epoch"])
+        for condition, is_met, loop in self._waiting:
+            if condition():
+                loop.call_soon_threadsafe(is_met.set)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for it to hold."""
+        is_met = asyncio.Event()
+        self._waiting.append((condition, is_met, asyncio.get_running_loop()))
+        if not condition():
+            await is_met.wait()
+
+
+@asynccontextmanager
+async def following(url: str, observers: dict[str, Observe]) -> AsyncIterator[tuple[Database, Plugins]]:
+    """A process that runs these observers, which have begun."""
+    database = Database(parse(url))
+    plugins = Plugins(database, observers)
+    database.on_events = plugins.wake
+    running = asyncio.create_task(plugins.run())
+    try:
+        await asyncio.gather(*(follower.has_begun.wait() for follower in plugins._followers))
+        yield database, plugins
+    finally:
+        plugins.close()
+        await running
+        await database.close()
+
+
+def run(body: Any) -> None:
+    """Do it, within a minute."""
+    asyncio.run(asyncio.wait_for(body, 60))
+
+
+def test_the_shipped_counters_are_found() -> None:
+    assert "prometheus" in load()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_each_event_is_given_in_order_and_once_where_nothing_fails(new_database: NewDatabase, is_async: bool) -> None:
+    seen = Seen()
+
+    async def observe(event: Event) -> None:
+        seen(event)
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        async with following(url, {"mine": observe if is_async else seen}) as (database, _):
+            await asyncio.gather(*(database.write(record, number) for number in range(50)))
+            await seen.until(lambda: len(seen.epochs) >= 50)
+            assert seen.epochs == list(range(50))
+
+    run(body())
+
+
+def test_it_begins_with_what_is_new_and_goes_on_where_it_was(new_database: NewDatabase) -> None:
+    first, second = Seen(), Seen()
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        database = Database(parse(url))
+        await database.write(record, 0)
+        async with following(url, {"mine": first}) as (own, _):
+            await own.write(record, 1)
+            await first.until(lambda: first.epochs == [1])
+        await database.write(record, 2)
+        async with following(url, {"mine": second}) as (own, _):
+            await own.write(record, 3)
+            await second.until(lambda: second.epochs[-2:] == [2, 3])
+        assert second.epochs == [2, 3]
+        await database.close()
+
+    run(body())
+
+
+def test_what_it_raises_is_logged_and_the_event_given_again_while_others_go_on(
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, moody = Seen(), Seen()
+    n_failures = 0
+
+    def fail_sometimes(event: Event) -> None:
+        nonlocal n_failures
+        if event["epoch"] == 1 and n_failures < 3:
+            n_failures += 1
+            raise ValueError("not today")
+        moody(event)
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        async with following(url, {"good": good, "moody": fail_sometimes}) as (database, _):
+            for number in range(3):
+                await database.write(record, number)
+            await good.until(lambda: good.epochs == [0, 1, 2])
+            await moody.until(lambda: moody.epochs == [0, 1, 2])
+
+    run(body())
+    assert n_failures == 3
+    assert "the observer moody failed at the event after 1" in caplog.text
+    assert "not today" in caplog.text
+
+
+def test_one_that_hangs_holds_up_neither_the_others_nor_the_end(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins_module, "_PATIENCE_S", 0.05)
+    good = Seen()
+    never = threading.Event()
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        async with following(url, {"good": good, "stuck": lambda event: never.wait()}) as (database, _):
+            for number in range(3):
+                await database.write(record, number)
+            await good.until(lambda: good.epochs == [0, 1, 2])
+
+    run(body())
+    never.set()
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+def test_of_two_processes_one_runs_it_and_the_other_takes_over(new_database: NewDatabase) -> None:
+    first, second = Seen(), Seen()
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        async with following(url, {"mine": first}) as (database, _):
+            late = Database(parse(url))
+            other = Plugins(late, {"mine": second})
+            running = asyncio.create_task(other.run())
+            for number in range(20):
+                await database.write(record, number)
+            await first.until(lambda: len(first.epochs) == 20)
+            assert second.epochs == []
+        await late.write(record, 20)
+        other.wake()
+        await second.until(lambda: second.epochs == [20])
+        other.close()
+        await running
+        await late.close()
+        assert first.epochs == list(range(20))
+
+    run(body())
