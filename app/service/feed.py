@@ -166,7 +166,7 @@ class Feed:
 
 
 def _read_news(connection: Connection, after: int) -> list[Encoded]:
-    found, _ = events.list_after(connection, after, EventFilter(), _PAGE)
+    found = events.list_next(connection, after, EventFilter(), _PAGE)
     tags = events.tags_of(connection, found)
     return [Encoded(event, tags.get(event.event_id, frozenset()), _encode(event)) for event in found]
 

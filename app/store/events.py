@@ -55,10 +55,15 @@ def list_after(
     connection: Connection, after: int, event_filter: EventFilter, limit: int
 ) -> tuple[list[StoredEvent], int]:
     """The next events after a number, at most `limit`, in order; and the number up to which these are all."""
-    rows = connection.execute(_matching(event_filter).where(events.c.event_id > after).limit(limit)).all()
-    found = [_read(row) for row in rows]
+    found = list_next(connection, after, event_filter, limit)
     reached = found[-1].event_id if len(found) == limit else max(after, last_event_id(connection))
     return found, reached
+
+
+def list_next(connection: Connection, after: int, event_filter: EventFilter, limit: int) -> list[StoredEvent]:
+    """The next events after a number, at most `limit`, in order."""
+    rows = connection.execute(_matching(event_filter).where(events.c.event_id > after).limit(limit))
+    return [_read(row) for row in rows]
 
 
 def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, StoredEvent]:
