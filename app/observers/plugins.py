@@ -11,7 +11,6 @@ import asyncio
 import inspect
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from app.domain.errors import Unavailable
+from app.service.aside import aside
 from app.service.hold import Hold, hold
 from app.store import events
 from app.store.database import Database
@@ -144,7 +144,7 @@ class _Follower:
                 await self._observe(orjson.loads(event.data))
                 self._pass(event.event_id)
         else:
-            await _in_thread(lambda: self._give_in_turn(found))
+            await aside(lambda: self._give_in_turn(found))
 
     def _give_in_turn(self, found: Sequence[StoredEvent]) -> None:
         for event in found:
@@ -179,29 +179,3 @@ class _Follower:
         elif self._position is None:
             self._position = self._stored
             self.has_begun.set()
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Do it in a thread that the end of this process does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def tell(error: Exception | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        error: Exception | None = None
-        try:
-            work()
-        except Exception as raised:
-            error = raised
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, error)
-
-    threading.Thread(target=run, name="tunetrack-observer", daemon=True).start()
-    await done

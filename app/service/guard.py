@@ -1,6 +1,5 @@
 """No webhook reaches a private address: its host is resolved, every address checked, and one of those connected to."""
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
 
@@ -8,6 +7,7 @@ import httpx
 
 from app.domain.addresses import Network, is_allowed, parse_address
 from app.domain.errors import WebhookUrlNotAllowed
+from app.service.aside import aside
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 """From a host and a port to the addresses that the system would connect to."""
@@ -22,7 +22,8 @@ async def resolve(host: str, port: int) -> list[str]:
     Raises:
         OSError: there are none.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Not in the threads that the event loop shares: a name server that does not answer would take them all.
+    found = await aside(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
