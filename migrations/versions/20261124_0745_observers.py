@@ -5,8 +5,8 @@ from alembic import op
 
 from app.store import types
 
-revision = "20261124_0730"
-down_revision = "20261124_0700"
+revision = "20261124_0745"
+down_revision = "20261124_0740"
 branch_labels = None
 depends_on = None
 
