@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV UV_INDEX UV_DEFAULT_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(DEMO_READY) ## tune a real model, and watch it (KEEP=1 leaves the service running)
@@ -53,6 +53,19 @@ bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew
 	@$(PY) -m benchmarks.bytes_per_point
 	@$(PY) -m benchmarks.stream
 
+# Optuna and a tensor library are for comparison only, and large: they get an environment of their own.
+PEERS_READY := .peers/.ready
+
+.PHONY: bench-search
+bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 100 trials (PEERS=1: beside Optuna's samplers; hours)
+	@$(PY) -m benchmarks.search_quality $(if $(PEERS),--peers .peers/bin/python) --cache .bench-search
+
+$(PEERS_READY):
+	@"$(PYTHON)" -m venv .peers
+	@.peers/bin/python -m pip install --quiet torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
+	@.peers/bin/python -m pip install --quiet optuna==5.0.0 scikit-learn scipy
+	@touch $@
+
 .PHONY: openapi
 openapi: $(DEMO_READY) ## write openapi/openapi.json anew
 	@$(PY) -m app.api.openapi
@@ -66,7 +79,7 @@ install: $(ALL_READY) ## make .venv, with the command tunetrack and all that dev
 
 .PHONY: clean
 clean: ## remove what these targets made; databases stay
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+	rm -rf .venv .uv .peers .bench-search .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, from the lock. Each is done once, and again when the lock changes.

@@ -6,24 +6,32 @@ from typing import Any, ClassVar
 
 from app.domain.space import Space
 from app.domain.values import Params
-from app.tuning.random import Random
+from app.tuning.gp import Gp
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
+from app.tuning.tpe import TPE
+
+_MOST_PARAMETERS = 40
+"""With more, a Gaussian process has more length scales to learn than there are trials to learn them from."""
 
 
 class Auto(Strategy):
-    """The best strategy there is for the space; at present always `random`."""
+    """`gp`, which finds more in few trials than the others do; in spaces of very many parameters `tpe`."""
 
     key: ClassVar[str] = "auto"
-    description: ClassVar[str] = "Chooses for you: at present always random."
-    needs_history: ClassVar[bool] = Random.needs_history
+    description: ClassVar[str] = "Chooses for you: gp, or tpe where there are more than 40 parameters."
+    needs_history: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)
-        self._chosen = Random(space, options)
+        n = len(space.order)
+        is_large = n > _MOST_PARAMETERS
+        self._chosen: Strategy = TPE(space, {}) if is_large else Gp(space, {})
+        self._because = f"{n} parameters are {'more than' if is_large else 'not more than'} {_MOST_PARAMETERS}"
 
     def propose(
         self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
     ) -> list[Proposal]:
         """What the chosen strategy proposes."""
         proposals = self._chosen.propose(history, pending, rngs)
-        return [replace(proposal, why={**proposal.why, "chosen_by": self.key}) for proposal in proposals]
+        chosen = {"chosen_by": self.key, "because": self._because}
+        return [replace(proposal, why={**proposal.why, **chosen}) for proposal in proposals]

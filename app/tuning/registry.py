@@ -3,6 +3,7 @@
 from app.domain.errors import UnknownStrategy
 from app.tuning.auto import Auto
 from app.tuning.cma_es import CmaEs
+from app.tuning.gp import Gp
 from app.tuning.grid import Grid
 from app.tuning.nsga2 import Nsga2
 from app.tuning.random import Random
@@ -11,7 +12,7 @@ from app.tuning.strategy import Strategy
 from app.tuning.tpe import TPE
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol, TPE, CmaEs, Nsga2)
+    strategy.key: strategy for strategy in (Auto, Random, Grid, Sobol, TPE, Gp, CmaEs, Nsga2)
 }
 
 _BY_NAME = {name: strategy for strategy in STRATEGIES.values() for name in (strategy.key, *strategy.aliases)}

@@ -2,14 +2,25 @@
 
 from app.domain.space import Space
 from app.tuning.auto import Auto
-from app.tuning.random import Random
+from app.tuning.gp import Gp
 from app.tuning.strategy import generator
 from tests.spaces import EXAMPLE
 
 
-def test_auto_proposes_as_its_choice_does_and_says_what_it_chose() -> None:
+def test_auto_proposes_as_its_choice_does_and_says_what_it_chose_and_why() -> None:
     space = Space.from_json(EXAMPLE)
     (proposal,) = Auto(space, {}).propose([], [], [generator(7, 0)])
-    (chosen,) = Random(space, {}).propose([], [], [generator(7, 0)])
+    (chosen,) = Gp(space, {}).propose([], [], [generator(7, 0)])
     assert proposal.params == chosen.params
-    assert proposal.why == {"strategy": "random", "phase": "startup", "chosen_by": "auto"}
+    assert proposal.why == {
+        "strategy": "gp",
+        "phase": "startup",
+        "chosen_by": "auto",
+        "because": "5 parameters are not more than 40",
+    }
+
+
+def test_auto_takes_tpe_where_parameters_are_very_many() -> None:
+    space = Space.from_json({f"x{i}": {"type": "float_range", "min": 0, "max": 1} for i in range(41)})
+    (proposal,) = Auto(space, {}).propose([], [], [generator(7, 0)])
+    assert proposal.why["strategy"] == "tpe"

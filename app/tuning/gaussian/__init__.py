@@ -1,0 +1,11 @@
+"""Gaussian processes over a space: what the strategy `gp` is made of.
+
+    warp           losses -> targets that a Gaussian process can believe
+    features       rows of `columns` -> vectors whose weighted distances the kernel sees
+    kernel         distances -> covariances
+    fit            features, targets -> the hyperparameters that explain them best
+    posterior      what is known at any point, given the observations and those still awaited
+    acquisition    how much each point promises, and where the most promising one is
+
+Arrays: n observations, d columns, p features, m candidates.
+"""

@@ -1,0 +1,56 @@
+"""Rows of numbers as vectors: the kernel sees nothing but weighted squared distances between them."""
+
+import numpy as np
+import numpy.typing as npt
+
+from app.tuning.columns import Columns
+from app.tuning.encoding import Array
+
+CENTRE = 0.5
+"""Where on its line an inactive parameter counts as being."""
+
+
+class Features:
+    """The features of a space's columns.
+
+    A column with an order is a feature itself. One without is as many features as it has options, and one for being
+    inactive: 1/sqrt(2) for the one that it has, 0 for the others, so that any two of them have the distance 1.
+
+    Attributes:
+        size: how many there are, p.
+        column: shape (p,); of which column each is.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self._ordered = np.flatnonzero(~columns.is_unordered)
+        self._unordered = np.flatnonzero(columns.is_unordered)
+        self._n_levels = columns.n_levels[self._unordered]
+        self._starts = len(self._ordered) + np.concatenate([[0], np.cumsum(self._n_levels + 1)])
+        self.size = int(self._starts[-1])
+        self.column: npt.NDArray[np.intp] = np.concatenate(
+            [self._ordered, np.repeat(self._unordered, self._n_levels + 1)]
+        ).astype(np.intp)
+
+    def of(self, rows: Array) -> Array:
+        """The features of rows, shape (n, d) -> (n, p)."""
+        features = np.zeros((len(rows), self.size))
+        ordered = rows[:, self._ordered]
+        features[:, : len(self._ordered)] = np.where(np.isnan(ordered), CENTRE, ordered)
+        if len(self._unordered):
+            places = rows[:, self._unordered]
+            levels = np.where(np.isnan(places), self._n_levels, np.floor(places * self._n_levels)).astype(np.intp)
+            features[np.arange(len(rows))[:, None], self._starts[:-1] + levels] = np.sqrt(0.5)
+        return features
+
+    def pair_distances(self, rows: Array) -> Array:
+        """Each column's squared distances between all pairs of rows, shape (n (n - 1) / 2, d)."""
+        first, second = np.triu_indices(len(rows), 1)
+        distances = np.empty((len(first), self.columns.size))
+        ordered = rows[:, self._ordered]
+        ordered = np.where(np.isnan(ordered), CENTRE, ordered)
+        distances[:, self._ordered] = (ordered[first] - ordered[second]) ** 2
+        if len(self._unordered):
+            places = np.nan_to_num(rows[:, self._unordered], nan=-1.0)
+            distances[:, self._unordered] = places[first] != places[second]
+        return distances

@@ -1,0 +1,111 @@
+"""The hyperparameters that explain the observations best, a priori plausible ones preferred."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.tuning.encoding import Array
+from app.tuning.gaussian.features import Features
+from app.tuning.gaussian.kernel import matern
+
+SCALE_MEDIAN, SCALE_SIGMA = 0.7, 1.2
+"""Length scales are lognormal a priori; the median is for one column, and grows as the square root of their number, as
+typical distances in the cube do. Source: Hvarfner, Hellsten, Nardi 2024, arXiv:2402.02229."""
+
+SIGNAL_SIGMA = 0.7
+"""The signal's variance is lognormal a priori around 1, that of the targets."""
+
+NOISE_MEDIAN, NOISE_SIGMA = 1e-3, 1.5
+"""The noise's variance is lognormal a priori, relative to the targets' variance of 1."""
+
+NOISE_FLOOR = 1e-6
+MOST_ITERATIONS = 40
+
+_LOG_RANGES = ((math.log(0.02), math.log(200.0)), (math.log(0.05), math.log(20.0)), (math.log(NOISE_FLOOR), 0.0))
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What a Gaussian process believes before it has seen anything.
+
+    Args:
+        weights: shape (d,); one over the squared length scale of each column.
+        signal, noise: variances, where the targets have 1.
+    """
+
+    weights: Array
+    signal: float
+    noise: float
+
+
+def fit(features: Features, rows: Array, targets: Array) -> Hyperparameters:
+    """The maximum a posteriori, found from the prior's median by L-BFGS with analytic gradients.
+
+    Args:
+        rows: shape (n, d), of `columns`; targets: shape (n,).
+    """
+    from scipy.optimize import minimize
+
+    d = rows.shape[1]
+    objective = _Objective(features, rows, targets)
+    start = objective.centre.copy()
+    bounds = [_LOG_RANGES[0]] * d + [_LOG_RANGES[1], _LOG_RANGES[2]]
+    found = minimize(
+        objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MOST_ITERATIONS, "ftol": 1e-5}
+    )
+    return objective.hyperparameters(found.x)
+
+
+class _Objective:
+    """Minus the logarithm of the posterior density, and its gradient.
+
+    Its argument has the logarithms of d length scales, of the signal's variance, and of the noise's.
+    """
+
+    def __init__(self, features: Features, rows: Array, targets: Array) -> None:
+        self._n, self._d = rows.shape
+        self._targets = targets
+        self._distances = features.pair_distances(rows)
+        self._pairs = np.triu_indices(self._n, 1)
+        self._flat = self._pairs[0] * self._n + self._pairs[1]
+        scale = math.log(SCALE_MEDIAN) + 0.5 * math.log(max(self._d, 1))
+        self.centre = np.array([scale] * self._d + [0.0, math.log(NOISE_MEDIAN)])
+        self._precision = np.array([SCALE_SIGMA] * self._d + [SIGNAL_SIGMA, NOISE_SIGMA]) ** -2.0
+
+    def hyperparameters(self, logs: Array) -> Hyperparameters:
+        return Hyperparameters(np.exp(-2 * logs[: self._d]), math.exp(logs[-2]), math.exp(logs[-1]))
+
+    def __call__(self, logs: Array) -> tuple[float, Array]:
+        from scipy.linalg.blas import dsymv
+        from scipy.linalg.lapack import dpotrf, dpotri
+
+        n, d = self._n, self._d
+        h = self.hyperparameters(logs)
+        correlations, slopes = matern(self._distances @ h.weights)
+        covariance = np.zeros(n * n)
+        covariance[self._flat] = h.signal * correlations
+        covariance = covariance.reshape(n, n)
+        covariance.flat[:: n + 1] = h.signal + h.noise
+        # The transpose has the memory order that LAPACK wants; its lower triangle is the upper one here.
+        factor, failed = dpotrf(covariance.T, lower=1, overwrite_a=1)
+        if failed:
+            return 1e10, np.zeros(d + 2)
+        log_determinant = 2 * float(np.log(np.diagonal(factor)).sum())
+        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+        # Of the inverse only the lower triangle is there.
+        diagonal = np.diagonal(inverse).copy()
+        lower = inverse.T.reshape(-1)[self._flat]
+        explained = dsymv(1.0, inverse, self._targets, lower=1)
+        energy = float(self._targets @ explained)
+        value = 0.5 * (energy + log_determinant)
+        # d value / d covariance, for each pair (twice, as the matrix is symmetric) and for the diagonal.
+        by_pair = lower - explained[self._pairs[0]] * explained[self._pairs[1]]
+        by_diagonal = 0.5 * (diagonal - explained**2)
+        gradient = np.empty(d + 2)
+        gradient[:d] = -2 * h.weights * h.signal * ((by_pair * slopes) @ self._distances)
+        trace = float(by_diagonal.sum())
+        gradient[d] = h.signal * (float(by_pair @ correlations) + trace)
+        gradient[d + 1] = h.noise * trace
+        off = logs - self.centre
+        return value + 0.5 * float(self._precision @ off**2), gradient + self._precision * off

@@ -1,0 +1,36 @@
+"""The Matérn kernel of smoothness 5/2: its functions are twice differentiable, not smoother than losses are.
+
+Source: Rasmussen, Williams 2006, Gaussian Processes for Machine Learning, eq. 4.17.
+"""
+
+import numpy as np
+
+from app.tuning.encoding import Array
+
+_SQRT5 = 5**0.5
+
+
+def matern(squares: Array) -> tuple[Array, Array]:
+    """Correlations at squared distances, and their derivatives by these."""
+    t = np.sqrt(squares)
+    t *= _SQRT5
+    fall = np.exp(-t)
+    t += 1.0
+    slopes = t * fall
+    slopes *= -5 / 6
+    correlations = (t + (5 / 3) * squares) * fall
+    return correlations, slopes
+
+
+def correlations_between(a: Array, b: Array) -> Array:
+    """Correlations of all pairs of scaled features, shapes (n, p), (m, p) -> (n, m)."""
+    return matern(squares_between(a, b))[0]
+
+
+def squares_between(a: Array, b: Array) -> Array:
+    """Squared distances of all pairs, shapes (n, p), (m, p) -> (n, m)."""
+    squares: Array = a @ (-2 * b.T)
+    squares += (a * a).sum(axis=1)[:, None]
+    squares += (b * b).sum(axis=1)
+    np.maximum(squares, 0.0, out=squares)
+    return squares

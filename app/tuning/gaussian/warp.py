@@ -1,0 +1,64 @@
+"""From losses to targets: how bad the bad ones are hardly counts.
+
+Source: Song et al. 2024, arXiv:2408.11527: its half-rank warping. The logarithm that follows it there did not help.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.tuning.encoding import Array
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A monotone map from losses to targets of mean 0 and standard deviation 1.
+
+    Up to the median it is a straight line. Above, losses are placed by their rank, as far from the median as a normal
+    distribution would have them whose standard deviation is that of the good half.
+
+    Attributes:
+        targets: shape (n,), of the losses that it was made from; for those that are not finite, that of the worst.
+    """
+
+    targets: Array
+    _losses: Array
+    _sorted: Array
+    _line: tuple[float, float, float]
+
+    def losses(self, targets: Array) -> Array:
+        """The losses that have these targets: between and beyond the known bad ones, a guess."""
+        middle, unit, limit = self._line
+        with np.errstate(over="ignore"):
+            straight = 2 * (middle + unit * targets)
+        bent = np.interp(targets, self._sorted, self._losses)
+        known: Array = np.nan_to_num(np.where(targets <= limit, straight, bent))
+        return known
+
+
+def warp(losses: Array) -> Warp:
+    """The warp for these losses, of which at least one is finite.
+
+    Args:
+        losses: shape (n,); infinite for a trial that has none.
+    """
+    from scipy.special import ndtri
+
+    is_finite = np.isfinite(losses)
+    # In halves, so that even the difference of the largest floats is one.
+    known = losses[is_finite] / 2
+    median = float(np.median(known))
+    away = known - median
+    unit = float(np.abs(away).max()) or 1.0
+    away = away / unit
+    spread = float(np.sqrt((away[away <= 0] ** 2).mean())) or 1.0
+    ranks, counts = np.unique(away, return_inverse=True, return_counts=True)[1:]
+    shares = np.clip((np.cumsum(counts) - 0.5 * counts) / len(known), 0.5, 1 - 0.25 / len(known))
+    bent = np.where(away > 0, spread * ndtri(shares)[ranks], away)
+    mean, std = float(bent.mean()), float(bent.std()) or 1.0
+    targets = np.empty(len(losses))
+    targets[is_finite] = (bent - mean) / std
+    targets[~is_finite] = targets[is_finite].max()
+    order = np.argsort(known, kind="stable")
+    line = (median + unit * mean, unit * std, -mean / std)
+    return Warp(targets, losses[is_finite][order], targets[is_finite][order], line)

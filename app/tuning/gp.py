@@ -1,0 +1,138 @@
+"""A Gaussian process that models the loss, and proposes where it expects most of an improvement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from app.domain.space import Space
+from app.domain.values import Params
+from app.tuning.columns import Columns
+from app.tuning.encoding import Array
+from app.tuning.fronts import best_first
+from app.tuning.gaussian.acquisition import N_BASES, N_SPREAD, Search
+from app.tuning.gaussian.features import Features
+from app.tuning.gaussian.fit import fit
+from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.warp import Warp, warp
+from app.tuning.record import losses_of
+from app.tuning.sobol import sobol_point
+from app.tuning.strategy import Draws, Observation, Proposal, Strategy
+
+_MOST = 200
+"""So many trials the process sees: the better half of them are the best, the others are spread over the rest."""
+
+_MOST_AWAITED = 100
+
+_LEAST_IMPROVEMENT = 0.01
+"""What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
+
+_SUM_SHARE = 0.05
+"""How much the sum counts beside the worst objective."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What was learnt from the history: the same for all proposals that are asked for together."""
+
+    posterior: Posterior
+    warp: Warp
+
+
+class Gp(Strategy):
+    """Bayesian optimisation: a trial where the logarithm of the expected improvement is largest.
+
+    It begins with the middle of the space and points of a Sobol sequence. Trials that failed count as the worst that
+    did not, those that a stopper cut short with their last score. Pending ones count as if they came out as expected,
+    which leaves nothing to be found beside them. With several objectives each proposal looks at one mixture of them,
+    drawn for it: the largest of the weighted ranks, with a little of their sum.
+
+    Sources: Jones, Schonlau, Welch 1998, J. Global Optimization 13; the mixture: Knowles 2006, IEEE Trans. Evolutionary
+    Computation 10; the parts: `gaussian`.
+    """
+
+    key: ClassVar[str] = "gp"
+    aliases: ClassVar[tuple[str, ...]] = ("gaussian_process", "bayesian")
+    description: ClassVar[str] = "A Gaussian process: learns most from few trials, of numbers above all."
+    needs_history: ClassVar[bool] = True
+
+    def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
+        super().__init__(space, options)
+        self._columns = Columns(space)
+        self._features = Features(self._columns)
+        self._n_startup = min(max(self._columns.size + 1, 4), 10)
+
+    def propose(
+        self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
+    ) -> list[Proposal]:
+        """Points that cover the space first, then those that promise most."""
+        if not rngs:
+            return []
+        losses = losses_of(history)
+        n_scored = int(np.isfinite(losses[:, 0]).sum())
+        awaited = self._columns.encode(pending)
+        is_several = losses.shape[1] > 1
+        tried: Array | None = None
+        model: _Model | None = None
+        proposals: list[Proposal] = []
+        for rng in rngs:
+            if n_scored < 2 or n_scored + len(awaited) < self._n_startup:
+                proposal = self._first(rng)
+            else:
+                if tried is None:
+                    tried = self._columns.encode([trial.params for trial in history])
+                if model is None or is_several:
+                    model = self._learn(tried, _mixed(losses, rng) if is_several else losses[:, 0])
+                proposal = self._best(model, tried, awaited, rng, is_several)
+            proposals.append(proposal)
+            awaited = np.vstack([awaited, self._columns.encode([proposal.params])])
+        return proposals
+
+    def _first(self, rng: Draws) -> Proposal:
+        size = self._columns.size
+        point = np.full(size, 0.5) if rng.number == 0 else sobol_point(rng, size)
+        return Proposal(self._columns.decode(point), {"strategy": self.key, "phase": "startup"})
+
+    def _learn(self, rows: Array, losses: Array) -> _Model:
+        if len(rows) > _MOST:
+            order = best_first(losses[:, None], len(rows))
+            others = order[_MOST // 2 :]
+            spread = others[np.linspace(0, len(others) - 1, _MOST // 2).astype(np.intp)]
+            # In their own order: sums must not depend on which trial is better by a hair.
+            chosen = np.sort(np.concatenate([order[: _MOST // 2], spread]))
+            rows, losses = rows[chosen], losses[chosen]
+        warped = warp(losses)
+        hyperparameters = fit(self._features, rows, warped.targets)
+        return _Model(Posterior(self._features, hyperparameters, rows, warped.targets), warped)
+
+    def _best(self, model: _Model, tried: Array, awaited: Array, rng: Draws, is_several: bool) -> Proposal:
+        posterior = model.posterior.awaiting(awaited[-_MOST_AWAITED:])
+        seen = model.posterior.rows
+        expected, _ = posterior.at(seen)
+        bases = seen[np.argsort(expected, kind="stable")[:N_BASES]]
+        goal = float(expected.min()) - _LEAST_IMPROVEMENT
+        search = Search(self._columns, posterior, goal, np.vstack([tried, awaited]))
+        row = search.best_row(rng.random((N_SPREAD, self._columns.size)), bases, rng)
+        why: dict[str, Any] = {"strategy": self.key, "phase": "model"}
+        if not is_several:
+            mean, std = posterior.at(row[None])
+            low, middle, high = model.warp.losses(np.array([mean[0] - std[0], mean[0], mean[0] + std[0]])).tolist()
+            why |= {"mean": middle, "std": high / 2 - low / 2}
+        return Proposal(self._columns.decode(row), why)
+
+
+def _mixed(losses: Array, rng: Draws) -> Array:
+    """One loss of several, weighted as drawn; infinite where they are.
+
+    Args:
+        losses: shape (n, n_objectives).
+    """
+    weights = rng.dirichlet(np.ones(losses.shape[1]))
+    is_finite = np.isfinite(losses[:, 0])
+    known = losses[is_finite]
+    ranks = np.array([np.unique(column, return_inverse=True)[1].reshape(-1) for column in known.T], dtype=np.float64).T
+    weighted = weights * ranks / np.maximum(ranks.max(axis=0), 1.0)
+    mixed = np.full(len(losses), np.inf)
+    mixed[is_finite] = weighted.max(axis=1) + _SUM_SHARE * weighted.sum(axis=1)
+    return mixed

@@ -1,0 +1,89 @@
+"""What is compared: our strategies by their names, and two samplers of Optuna where that is installed."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from app.domain.space import Choice, Flag, FloatRange, IntRange, Space
+from app.domain.states import TrialState
+from app.domain.values import Params
+from app.tuning.registry import find
+from app.tuning.strategy import Observation, generator
+
+PEERS = ("optuna tpe", "optuna gp")
+
+
+class Method(Protocol):
+    """A search over one problem."""
+
+    def ask(self, number: int) -> Params:
+        """The params of the trial with this number."""
+
+    def tell(self, number: int, loss: float) -> None:
+        """What came out."""
+
+
+class Ours:
+    """A strategy as the service uses it: from the ended trials and the running ones."""
+
+    def __init__(self, name: str, space: Space, seed: int) -> None:
+        self._strategy = find(name)(space, {})
+        self._seed = seed
+        self._history: list[Observation] = []
+        self._pending: dict[int, Params] = {}
+
+    def ask(self, number: int) -> Params:
+        """The params of the trial with this number."""
+        pending = list(self._pending.values())
+        (proposal,) = self._strategy.propose(self._history, pending, [generator(self._seed, number)])
+        self._pending[number] = proposal.params
+        return proposal.params
+
+    def tell(self, number: int, loss: float) -> None:
+        """What came out."""
+        self._history.append(Observation(number, self._pending.pop(number), TrialState.completed, (loss,)))
+
+
+class Peer:
+    """A sampler of Optuna with its defaults; conditional parameters are asked for where they exist, as its users do."""
+
+    def __init__(self, name: str, space: Space, seed: int) -> None:
+        import optuna  # type: ignore[import-not-found, unused-ignore]
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        samplers = optuna.samplers
+        kind: Callable[..., Any] = samplers.TPESampler if name == "optuna tpe" else samplers.GPSampler
+        self._space = space
+        self._study = optuna.create_study(sampler=kind(seed=seed))
+        self._trials: dict[int, Any] = {}
+
+    def ask(self, number: int) -> Params:
+        """The params of the trial with this number."""
+        trial = self._trials[number] = self._study.ask()
+        params: dict[str, Any] = {}
+        for name in self._space.order:
+            if self._space.is_active(name, params):
+                params[name] = _suggest(trial, name, self._space.specs[name])
+        return params
+
+    def tell(self, number: int, loss: float) -> None:
+        """What came out."""
+        self._study.tell(self._trials.pop(number), loss)
+
+
+def _suggest(trial: Any, name: str, spec: Any) -> Any:
+    if isinstance(spec, FloatRange):
+        return trial.suggest_float(name, spec.min, spec.max, log=spec.log, step=spec.step)
+    if isinstance(spec, IntRange):
+        return trial.suggest_int(name, spec.min, spec.max, log=spec.log, step=spec.step or 1)
+    if isinstance(spec, Flag):
+        return trial.suggest_categorical(name, [False, True])
+    assert isinstance(spec, Choice)
+    if spec.ordered:
+        # It has no ordered choices; a whole number is how its users write one.
+        return spec.options[trial.suggest_int(name, 0, len(spec.options) - 1)]
+    return trial.suggest_categorical(name, list(spec.options))
+
+
+def start(name: str, space: Space, seed: int) -> Method:
+    """A new search."""
+    return Peer(name, space, seed) if name in PEERS else Ours(name, space, seed)

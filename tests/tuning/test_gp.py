@@ -1,0 +1,168 @@
+"""The Gaussian process: its mathematics, and what it makes of histories."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from app.domain.space import Space
+from app.domain.states import TrialState
+from app.domain.values import Params
+from app.tuning.columns import Columns
+from app.tuning.encoding import Array
+from app.tuning.gaussian.acquisition import improvement_slopes, log_improvement
+from app.tuning.gaussian.features import Features
+from app.tuning.gaussian.fit import Hyperparameters, _Objective, fit
+from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.warp import warp
+from app.tuning.gp import Gp
+from app.tuning.strategy import Observation, generator
+from tests.spaces import EXAMPLE
+
+SPACE = Space.from_json(EXAMPLE)
+COLUMNS = Columns(SPACE)
+FEATURES = Features(COLUMNS)
+
+
+def rows_of(n: int) -> Array:
+    return COLUMNS.settle(np.random.default_rng(3).random((n, COLUMNS.size)))
+
+
+def slopes_of(function: Callable[[Array], float], at: Array) -> Array:
+    """By central differences."""
+    steps = 1e-5 * np.eye(len(at))
+    return np.array([(function(at + step) - function(at - step)) / 2e-5 for step in steps])
+
+
+def test_features_have_the_distances_that_pairs_have() -> None:
+    rows = rows_of(20)
+    weights = np.arange(1.0, COLUMNS.size + 1)
+    scaled = FEATURES.of(rows) * np.sqrt(weights)[FEATURES.column]
+    first, second = np.triu_indices(20, 1)
+    np.testing.assert_allclose(
+        ((scaled[first] - scaled[second]) ** 2).sum(axis=1), FEATURES.pair_distances(rows) @ weights, atol=1e-12
+    )
+
+
+def test_the_gradient_of_the_fit_is_that_of_its_value() -> None:
+    rows = rows_of(25)
+    objective = _Objective(FEATURES, rows, np.sin(np.arange(25.0)))
+    logs = objective.centre + np.random.default_rng(5).normal(0, 0.5, len(objective.centre))
+    numeric = slopes_of(lambda x: objective(x)[0], logs)
+    np.testing.assert_allclose(objective(logs)[1], numeric, rtol=1e-4, atol=1e-4)
+
+
+def test_a_parameter_that_does_nothing_gets_a_long_scale() -> None:
+    space = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "ab"})
+    rows = np.random.default_rng(1).random((40, 2))
+    targets = warp(np.sin(6 * rows[:, 0])).targets
+    learnt = fit(Features(Columns(space)), rows, targets)
+    assert learnt.weights[0] > 20 * learnt.weights[1]
+    assert learnt.noise < 0.01
+
+
+def test_the_posterior_knows_what_it_has_seen_and_doubts_the_rest() -> None:
+    rows = rows_of(12)
+    targets = np.linspace(-1, 1, 12)
+    posterior = Posterior(FEATURES, Hyperparameters(np.full(COLUMNS.size, 4.0), 1.0, 1e-6), rows, targets)
+    mean, std = posterior.at(rows)
+    np.testing.assert_allclose(mean, targets, atol=1e-3)
+    assert (std < 0.01).all()
+    new = rows_of(60)[30:31]
+    before = posterior.at(new)
+    after = posterior.awaiting(new).at(new)
+    assert after[0] == pytest.approx(before[0], abs=1e-4)
+    assert after[1][0] < 0.01 < before[1][0]
+
+
+def test_the_slopes_of_the_posterior_are_those_of_its_values() -> None:
+    rows = rows_of(12)
+    posterior = Posterior(FEATURES, Hyperparameters(np.full(COLUMNS.size, 2.0), 1.3, 1e-3), rows, np.cos(np.arange(12)))
+    point = FEATURES.of(rows_of(40)[39:])[0]
+    _, _, mean_slope, std_slope = posterior.slopes_at(point)
+    np.testing.assert_allclose(mean_slope, slopes_of(lambda x: posterior.slopes_at(x)[0], point), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(std_slope, slopes_of(lambda x: posterior.slopes_at(x)[1], point), rtol=1e-4, atol=1e-4)
+
+
+def test_log_improvement_is_the_logarithm_of_the_expected_improvement() -> None:
+    def direct(mean: float, std: float, best: float) -> float:
+        z = (best - mean) / std
+        density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        return std * (density + z * 0.5 * math.erfc(-z / math.sqrt(2)))
+
+    for mean in (-2.0, 0.0, 1.0, 3.0):
+        found = log_improvement(np.array([mean]), np.array([0.7]), 0.2)[0]
+        assert found == pytest.approx(math.log(direct(mean, 0.7, 0.2)), rel=1e-8)
+
+
+def test_log_improvement_still_tells_hopeless_points_apart() -> None:
+    logs = log_improvement(np.array([10.0, 1e3, 1e6, 1e9]), np.ones(4), 0.0)
+    assert np.isfinite(logs).all()
+    assert (np.diff(logs) < 0).all()
+
+
+@pytest.mark.parametrize("mean", [-1.0, 0.5, 3.0, 8.0, 40.0])
+def test_the_slopes_of_the_improvement_are_those_of_its_value(mean: float) -> None:
+    _, by_mean, by_std = improvement_slopes(mean, 0.8, 0.1)
+    step = 1e-5
+    for slope, plus, minus in (
+        (by_mean, (mean + step, 0.8), (mean - step, 0.8)),
+        (by_std, (mean, 0.8 + step), (mean, 0.8 - step)),
+    ):
+        numeric = (improvement_slopes(*plus, 0.1)[0] - improvement_slopes(*minus, 0.1)[0]) / (2 * step)
+        assert slope == pytest.approx(numeric, rel=2e-2)
+
+
+def test_warping_keeps_the_order_and_leads_back() -> None:
+    losses = np.array([3.0, 1.0, 2.0, 1e12, 5.0, math.inf, 4.0, 100.0])
+    warped = warp(losses)
+    finite = losses[np.isfinite(losses)]
+    assert (np.diff(warped.targets[np.argsort(losses)][:-1]) > 0).all()
+    assert warped.targets[5] == warped.targets.max()
+    np.testing.assert_allclose(warped.losses(warped.targets[np.isfinite(losses)]), finite, rtol=1e-2)
+    assert warped.targets.max() < 3  # the outlier is no further away than bad losses are
+
+
+def history_of(n: int) -> list[Observation]:
+    rng = np.random.default_rng(11)
+    trials = [COLUMNS.decode(row) for row in COLUMNS.settle(rng.random((n, COLUMNS.size)))]
+    return [
+        Observation(number, params, TrialState.completed, (100 * (float(params["dropout"]) - 0.2) ** 2,))
+        for number, params in enumerate(trials)
+    ]
+
+
+def test_it_begins_in_the_middle() -> None:
+    (proposal,) = Gp(SPACE, {}).propose([], [], [generator(7, 0)])
+    assert proposal.params["num_layers"] == 4
+    assert proposal.params["learning_rate"] == pytest.approx(math.sqrt(0.0001 * 0.1))
+    assert proposal.why["phase"] == "startup"
+
+
+def test_why_has_mean_and_deviation_in_units_of_the_loss() -> None:
+    (proposal,) = Gp(SPACE, {}).propose(history_of(30), [], [generator(7, 30)])
+    loss = 100 * (float(proposal.params["dropout"]) - 0.2) ** 2
+    assert abs(proposal.why["mean"] - loss) < 1
+    assert 0 < proposal.why["std"] < 5
+
+
+def test_it_looks_where_it_is_good() -> None:
+    proposals = Gp(SPACE, {}).propose(history_of(40), [], [generator(7, number) for number in range(40, 44)])
+    assert all(abs(float(proposal.params["dropout"]) - 0.2) <= 0.1 for proposal in proposals)
+
+
+def test_proposals_asked_for_together_differ_and_none_was_tried() -> None:
+    space = Space.from_json(
+        {"a": {"type": "choice", "options": list("abcd")}, "b": {"type": "int_range", "min": 1, "max": 5}}
+    )
+    all_params: list[Params] = [{"a": a, "b": b} for a in "abcd" for b in range(1, 6)]
+    history = [Observation(n, p, TrialState.completed, (float(n % 7),)) for n, p in enumerate(all_params[:12])]
+    proposals = Gp(space, {}).propose(history, [], [generator(7, number) for number in range(12, 20)])
+    new = {(proposal.params["a"], proposal.params["b"]) for proposal in proposals}
+    assert new == {(p["a"], p["b"]) for p in all_params[12:]}
+
+
+def test_a_long_history_is_learnt_from_as_well() -> None:
+    (proposal,) = Gp(SPACE, {}).propose(history_of(1000), [], [generator(7, 1000)])
+    assert abs(float(proposal.params["dropout"]) - 0.2) <= 0.1
