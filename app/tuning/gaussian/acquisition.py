@@ -18,6 +18,7 @@ N_REFINED, N_ITERATIONS = 2, 15
 NEAR_SIGMAS = (0.3, 0.1, 0.03, 0.01)
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+_SQRT_HALF, _SQRT_HALF_PI = math.sqrt(0.5), math.sqrt(0.5 * math.pi)
 
 
 def log_improvement(mean: Array, std: Array, best: float) -> Array:
@@ -46,15 +47,20 @@ def log_improvement(mean: Array, std: Array, best: float) -> Array:
 
 def improvement_slopes(mean: float, std: float, best: float) -> tuple[float, float, float]:
     """`log_improvement` at one point, and its derivatives by mean and by std."""
-    from scipy.special import ndtr
+    from scipy.special import erfcx
 
     z = (best - mean) / std
-    log = float(log_improvement(np.array([mean]), np.array([std]), best)[0])
-    log_h = log - math.log(std)
-    # d log h / dz = Phi / h, and h std is the expected improvement.
-    # Far away, where both are too small for floats, the ratio is nearly this.
-    ratio = float(ndtr(z)) / math.exp(log_h) if z > -5 else -z - 2 / z
-    return log, -ratio / std, (1 - ratio * z) / std
+    # The improvement is density * tail, in units of std; ratio is the derivative of its logarithm by z.
+    if z > -1:
+        density = math.exp(-0.5 * z * z - _LOG_SQRT_2PI)
+        below = 0.5 * math.erfc(-z * _SQRT_HALF)
+        improvement = density + z * below
+        log, ratio = math.log(improvement), below / improvement
+    else:
+        mills = _SQRT_HALF_PI * float(erfcx(-z * _SQRT_HALF))
+        tail = 1 + z * mills if z > -1e4 else z**-2
+        log, ratio = -0.5 * z * z - _LOG_SQRT_2PI + math.log(tail), mills / tail
+    return log + math.log(std), -ratio / std, (1 - ratio * z) / std
 
 
 class Search:
