@@ -20,6 +20,8 @@ NOISE_MEDIAN, NOISE_SIGMA = 1e-3, 1.5
 """The noise's variance is lognormal a priori, relative to the targets' variance of 1."""
 
 NOISE_FLOOR = 1e-6
+"""Below it, covariances of near neighbours cannot be told apart."""
+
 MOST_ITERATIONS = 40
 
 _LOG_RANGES = ((math.log(0.02), math.log(200.0)), (math.log(0.05), math.log(20.0)), (math.log(NOISE_FLOOR), 0.0))
