@@ -111,7 +111,10 @@ def _bench(name: str) -> Iterator[_Bench]:
 def _loads(server: Server, n_connections: int) -> dict[str, list[Script]]:
     """The scripts of each operation, on fresh runs and tuners."""
     runs = [post(server, "/v1/runs", {"name": "benchmark"})["run_id"] for _ in range(n_connections)]
-    tuners = [post(server, "/v1/tuners", {"space": _SPACE, "seed": n})["tuner_id"] for n in range(2 * _N_TUNERS + 1)]
+    tuners = [
+        post(server, "/v1/tuners", {"space": _SPACE, "strategy": "random", "seed": n})["tuner_id"]
+        for n in range(2 * _N_TUNERS + 1)
+    ]
     places = range(n_connections)
     return {
         _NOOP: [LogEpochs(run_id) for run_id in runs],

@@ -37,8 +37,8 @@ def problem(response: httpx.Response, status: int, *codes: str, **members: Any) 
 
 
 def create_tuner(client: httpx.Client, **body: Any) -> JSON:
-    """A new tuner, over [0, 1] unless a space is given."""
-    return answer(client.post("/v1/tuners", json={"space": SPACE} | body), 201)
+    """A new tuner, over [0, 1] unless a space is given; with the strategy that thinks least."""
+    return answer(client.post("/v1/tuners", json={"space": SPACE, "strategy": "random"} | body), 201)
 
 
 def get_tuner(client: httpx.Client, tuner: JSON) -> JSON:

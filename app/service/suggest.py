@@ -139,6 +139,10 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     rngs = [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)]
     proposals = mind.strategy.propose(view.history, view.pending, rngs)
     for proposal in proposals:
+        # Strategies see losses; people, the score as they know it.
+        if "mean" in proposal.why:
+            proposal.why["mean"] = mind.objectives[0].loss(proposal.why["mean"])
+    for proposal in proposals:
         _require_of(mind.strategy, proposal)
     return Thoughts(tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
 

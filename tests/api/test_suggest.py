@@ -314,3 +314,25 @@ def test_a_suggest_is_answered_soon(client: httpx.Client) -> None:
     start = time.monotonic()
     suggest(client, tuner)
     assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
+def test_a_model_says_what_it_expects_in_the_units_of_the_score(
+    client: httpx.Client, direction: str, sign: int
+) -> None:
+    objective = {"metric": "gain", "direction": direction}
+    tuner = create_tuner(client, strategy="gp", seed=1, objective=objective)
+    for _ in range(12):
+        trial = suggest(client, tuner)[0]
+        report(client, tuner, trial_id=trial["trial_id"], score=sign * (100 - (trial["params"]["x"] - 0.3) ** 2))
+    why = suggest(client, tuner)[0]["why"]
+    assert (why["strategy"], why["phase"]) == ("gp", "model")
+    assert abs(why["mean"] - sign * 100) < 1
+    assert why["std"] >= 0
+
+
+def test_auto_says_what_it_took_and_why(client: httpx.Client) -> None:
+    why = suggest(client, create_tuner(client, strategy="auto"))[0]["why"]
+    assert why["chosen_by"] == "auto"
+    assert why["strategy"] in {"gp", "tpe", "sobol", "random"}
+    assert why["because"]
