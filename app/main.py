@@ -19,6 +19,7 @@ from app.observers.sender import Sender
 from app.observers.webhooks import Webhooks
 from app.service.feed import Feed
 from app.service.guard import Guard
+from app.service.index_runs import index_for_ever
 from app.service.keys import KeyRing
 from app.service.reap import Reaper
 from app.service.stop_early import EarlyStopping
@@ -108,6 +109,7 @@ class Application:
                 tasks.create_task(plugins.run())
                 keeping = [
                     tasks.create_task(sweep_for_ever(database)),
+                    tasks.create_task(index_for_ever(database)),
                     tasks.create_task(Reaper(database).run()),
                 ]
                 yield State(services=services)

@@ -12,7 +12,21 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api import analysis, docs, events, observers, operations, problems, runs, session, trials, tuners
+from app.api import (
+    analysis,
+    compare,
+    curves,
+    docs,
+    events,
+    observers,
+    operations,
+    problems,
+    run_search,
+    runs,
+    session,
+    trials,
+    tuners,
+)
 from app.api.event_models import Event
 from app.api.examples import EXAMPLES
 from app.api.gate import Gate, Rules
@@ -36,7 +50,8 @@ _DESCRIPTION = """Hyperparameter tuning and experiment tracking as one small ser
 Ask a tuner what to try next, track the training run, log each epoch, end the run: its result is the trial's.
 Every write is safe to repeat. Every error is a problem document (RFC 9457) with a `code`.
 """
-_NOUNS = (runs, trials, tuners, analysis, events, observers, session, operations, docs)
+# What stands below /runs goes before /runs/{run_id}.
+_NOUNS = (compare, runs, run_search, curves, trials, tuners, analysis, events, observers, session, operations, docs)
 
 
 def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:

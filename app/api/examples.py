@@ -123,6 +123,17 @@ _DELIVERY = {
     "next_attempt_time": _AFTER,
     "create_time": _BEFORE,
 }
+_COMPARED_PARAM = {"values": [0.01, 0.001], "differs": True}
+_COMPARED_METRIC = {
+    "latest": [0.85, None],
+    "last": [0.88, None],
+    "min": [0.31, None],
+    "max": [0.91, None],
+    "epoch_of_min": [0, None],
+    "epoch_of_max": [7, None],
+    "best": [0.91, None],
+    "differs": True,
+}
 
 EXAMPLES: dict[str, Any] = {
     "TunerRequest": {
@@ -184,6 +195,15 @@ EXAMPLES: dict[str, Any] = {
     "RunRequest": {"params": {"learning_rate": 0.01}, "tags": ["integration-test"], "name": "baseline"},
     "Run": _RUN,
     "RunPage": {"items": [_RUN], "next_page_token": None},
+    "SomeOfRun": {"run_id": _RUN_ID, "metrics": {"loss": 0.41}},
+    "ComparedParam": _COMPARED_PARAM,
+    "ComparedMetric": _COMPARED_METRIC,
+    "Comparison": {
+        "run_ids": [_RUN_ID, _RUN_ID],
+        "names": ["baseline", "wider"],
+        "params": {"learning_rate": _COMPARED_PARAM},
+        "metrics": {"accuracy": _COMPARED_METRIC},
+    },
     "EpochRequest": {"epoch": 3, "metrics": {"loss": 0.41, "accuracy": 0.88}},
     "EpochBatchRequest": {
         "epochs": [
@@ -203,6 +223,9 @@ EXAMPLES: dict[str, Any] = {
     "StopRequest": {"reason": "the loss explodes"},
     "RunPatch": {"tags": ["baseline"], "note": "the one to beat", "params": {"git_commit": "9fceb02"}},
     "EndRequest": {"final_metrics": {"accuracy": 0.85}, "status": "finished"},
+    "ManySeries": {
+        "runs": [{"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}}]
+    },
     "RunSeries": {"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}},
     "EventPage": {"items": [_EPOCH_END], "last_event_id": 17},
     "Event": _EPOCH_END,

@@ -119,13 +119,6 @@ class Run(Answer):
         )
 
 
-class RunPage(Answer):
-    """Runs, newest first."""
-
-    items: list[Run]
-    next_page_token: str | None
-
-
 class EpochRequest(Wire):
     """What was measured at one epoch."""
 
@@ -184,17 +177,3 @@ class EndRequest(Wire):
 
     status: Literal["finished", "failed", "stopped"] = "finished"
     final_metrics: Metrics = Field(default_factory=dict, examples=[{"accuracy": 0.85}])
-
-
-class Series(Answer):
-    """One metric's values, by epoch."""
-
-    epochs: list[int]
-    values: list[Number]
-
-
-class RunSeries(Answer):
-    """A run's curves."""
-
-    run_id: Id
-    series: dict[str, Series]

@@ -1,12 +1,11 @@
-"""Runs: start, log, end, look."""
+"""Runs: start, log, end."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 
-from app.api.fields import EpochNumber, body_digest, parse_id
+from app.api.fields import body_digest, parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
-from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import BODY_ERRORS, declared
 from app.api.run_models import (
     EndRequest,
@@ -15,11 +14,8 @@ from app.api.run_models import (
     EpochRequest,
     HeartbeatAnswer,
     Run,
-    RunPage,
     RunPatch,
     RunRequest,
-    RunSeries,
-    Series,
     StopRequest,
 )
 from app.api.state import services
@@ -45,7 +41,6 @@ from app.service.edit_run import EditRun, delete_runs, edit_runs, edition
 from app.service.end import EndRun, end_runs
 from app.service.keep_alive import Alive
 from app.service.log_epochs import Epoch, LogEpochs, Logged
-from app.service.series import read_series
 from app.service.start import Started, StartRun, start_runs
 from app.service.stop import REQUESTED, TellToStop, tell_to_stop
 from app.store import runs
@@ -213,36 +208,7 @@ async def delete_run(request: Request, run_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/runs", responses=declared(InvalidRequest))
-async def list_runs(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> RunPage:
-    """Runs, newest first."""
-    after = read_token(page_token, TIME_AND_ID)
-    found = await services(request).database.read(runs.list_page, after, page_size + 1)
-    page, token = split(found, page_size, lambda run: (run.start_time, run.run_id))
-    return RunPage(items=[Run.of(run) for run in page], next_page_token=token)
-
-
 @router.get("/runs/{run_id}", response_model=Run, responses=declared(UnknownRun, InvalidRequest))
 async def get_run(request: Request, run_id: str) -> Response:
     """One run. Its ETag changes when somebody edits the run, not with its epochs."""
     return _show_run(await services(request).database.read(runs.get, parse_id(run_id, UnknownRun)))
-
-
-@router.get("/runs/{run_id}/metrics", responses=declared(UnknownRun, InvalidRequest))
-async def get_metrics(
-    request: Request,
-    run_id: str,
-    keys: Annotated[str | None, Query(description="Metric names with commas between; all of them by default.")] = None,
-    after_epoch: Annotated[EpochNumber | None, Query(strict=False)] = None,
-    max_points: Annotated[
-        int | None,
-        Query(ge=2, le=100_000, description="Thin each curve to so many points: first, last and extremes stay."),
-    ] = None,
-) -> RunSeries:
-    """A run's curves, in columns."""
-    run = parse_id(run_id, UnknownRun)
-    wanted = None if keys is None else [key for key in keys.split(",") if key]
-    series = await services(request).database.read(read_series, run, wanted, after_epoch, max_points)
-    return RunSeries(
-        run_id=run, series={key: Series(epochs=one.epochs, values=one.values) for key, one in series.items()}
-    )

@@ -1,6 +1,6 @@
 """Trials: suggest, result, and what became of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 
 from app.api.fields import parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
-from app.api.pages import NUMBER, PageSize, PageToken, read_token, split
+from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
+from app.api.run_search import Filter, OrderBy
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
 from app.api.trial_models import (
@@ -27,6 +28,7 @@ from app.api.trial_models import (
 )
 from app.domain.access import Scope
 from app.domain.errors import (
+    BadFilter,
     InvalidRequest,
     LeaseLost,
     ParamsOutOfSpace,
@@ -35,14 +37,17 @@ from app.domain.errors import (
     UnknownTrial,
     UnknownTuner,
 )
+from app.domain.filters import TRIAL_FIELDS
+from app.domain.order import Order
 from app.domain.states import TrialState
 from app.service.add_trials import AddTrials, NewTrial, add_trials
+from app.service.filter_language import parse_filter, parse_order
 from app.service.hand_out import Suggestion as Suggested
 from app.service.lease import Word, hear
 from app.service.lifecycle import describe
 from app.service.pareto import list_pareto
 from app.service.report import Reported, Result, report
-from app.store import trials, tuners
+from app.store import trial_search, trials, tuners
 from app.store.trials import Trial as TrialRow
 
 router = new_router("trials")
@@ -132,27 +137,36 @@ def _show_added(added: list[TrialRow]) -> Response:
     return show({"trials": [describe(trial) for trial in added]}, 201)
 
 
-@router.get("/tuners/{tuner_id}/trials", responses=declared(UnknownTuner, InvalidRequest))
+@router.get("/tuners/{tuner_id}/trials", responses=declared(UnknownTuner, InvalidRequest, BadFilter))
 async def list_trials(
     request: Request,
     tuner_id: str,
     state: Annotated[list[TrialState] | None, Query(description="Any of these states.")] = None,
+    filter: Filter = None,  # the name is the contract's
+    order_by: OrderBy = None,
     page_size: PageSize = 50,
-    page_token: PageToken = None,
+    page_token: FoundToken = None,
 ) -> TrialPage:
-    """A tuner's trials, by number."""
+    """A tuner's trials, by number unless told otherwise."""
+    condition = parse_filter(filter, TRIAL_FIELDS)
+    keys = parse_order(order_by, TRIAL_FIELDS)
+    order = Order(keys) if keys else trial_search.BY_NUMBER
     found = await services(request).database.read(
-        _list_trials, parse_id(tuner_id, UnknownTuner), state or [], read_token(page_token, NUMBER), page_size + 1
+        _list_trials,
+        parse_id(tuner_id, UnknownTuner),
+        state or [],
+        condition,
+        order,
+        read_place(page_token, order),
+        page_size + 1,
     )
-    page, token = split(found, page_size, lambda trial: trial.number)
-    return TrialPage(items=[Trial.of(trial) for trial in page], next_page_token=token)
+    page, token = split(found, page_size, lambda one: write_place(one.place, order))
+    return TrialPage(items=[Trial.of(one.trial) for one in page], next_page_token=token)
 
 
-def _list_trials(
-    connection: Connection, tuner_id: UUID, states: list[TrialState], after: int | None, limit: int
-) -> list[TrialRow]:
+def _list_trials(connection: Connection, tuner_id: UUID, *args: Any) -> list[trial_search.Found]:
     tuners.get(connection, tuner_id)
-    return trials.list_page(connection, tuner_id, states, after, limit)
+    return trial_search.list_found(connection, tuner_id, *args)
 
 
 @router.get("/tuners/{tuner_id}/best", responses=declared(UnknownTuner, UnknownTrial, InvalidRequest))

@@ -12,7 +12,7 @@ from app.domain.states import RunStatus
 from app.domain.summary import fold
 from app.domain.values import Number
 from app.service.keep_alive import Alive, GivenUp, keep_alive
-from app.store import events, runs
+from app.store import curve_pieces, events, runs
 from app.store.events import StoredEpoch
 from app.store.locks import Rows, locking
 from app.store.runs import Progress
@@ -139,6 +139,9 @@ def _store(
     alive: Alive | None,
 ) -> Logged:
     times = {epoch.number: epoch.timestamp for epoch in request.epochs}
+    last = run.last_epoch or 0
+    if last >= curve_pieces.SHORTEST and (late := [number for number in news if number <= last]):
+        curve_pieces.forget(transaction.connection, run.run_id, late)
     for number, metrics in news.items():
         event = EpochEnd(run.run_id, number, metrics)
         record = transaction.record(event, tuner_id=run.tuner_id, timestamp=times[number])

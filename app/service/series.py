@@ -1,13 +1,15 @@
-"""A run's curves: its history turned into columns, thinned if that is asked for."""
+"""A run's curves: its history turned into columns, thinned while it is read if that is asked for."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.domain.values import Number, from_json_number
-from app.store import events, runs
+from app.domain.curve import Piece, Thinner
+from app.domain.values import Number
+from app.store import curve_pieces, events, runs
+from app.store.curve_pieces import SHORTEST
 
 
 @dataclass(slots=True)
@@ -26,43 +28,65 @@ def read_series(
     Raises:
         UnknownRun: there is no such run.
     """
-    runs.require(connection, run_id)
-    series: dict[str, Series] = {key: Series() for key in keys or ()}
-    for epoch in events.list_epochs(connection, run_id, after_epoch):
-        for key, value in epoch.metrics.items():
-            if keys is None or key in series:
-                curve = series.setdefault(key, Series())
-                curve.epochs.append(epoch.epoch)
-                curve.values.append(value)
+    run = runs.get(connection, run_id)
+    start = 0 if after_epoch is None else after_epoch + 1
+    stop = 0 if run.last_epoch is None else run.last_epoch + 1
     if max_points is None:
-        return series
-    return {key: thinned(curve, max_points) for key, curve in series.items()}
+        return _read_whole(connection, run_id, keys, start)
+    start = max(start, events.first_epoch(connection, run_id, start))
+    thinners = {key: Thinner(max_points, start, stop) for key in (run.summary if keys is None else keys)}
+    most = Thinner(max_points, start, stop).stretch if stop > SHORTEST else 0
+    for part in _iterate(connection, run_id, start, most):
+        if isinstance(part, tuple):
+            epoch, metrics = part
+            for key, value in metrics.items():
+                if key in thinners:
+                    thinners[key].add(epoch, value)
+        else:
+            for key, piece in part.items():
+                if key in thinners:
+                    thinners[key].add_piece(piece)
+    return {key: _columns(thinner.points()) for key, thinner in thinners.items()}
 
 
-def thinned(series: Series, max_points: int) -> Series:
-    """At most `max_points` (2 or more) of the points: first and last, and the extremes of equal stretches between.
+def read_many_series(
+    connection: Connection, run_ids: Collection[UUID], keys: Collection[str] | None, max_points: int | None
+) -> list[dict[str, Series]]:
+    """The curves of several runs, in the order of their ids.
 
-    What is not finite is no extreme; it stays only where it is first or last, or all that its stretch has.
+    Raises:
+        UnknownRun: there is no such run.
     """
-    n = len(series.epochs)
-    if n <= max_points:
-        return series
-    n_stretches = (max_points - 2) // 2
-    inner = range(1, n - 1)
-    kept = {0, n - 1}
-    for stretch in range(n_stretches):
-        start = 1 + stretch * len(inner) // n_stretches
-        stop = 1 + (stretch + 1) * len(inner) // n_stretches
-        kept.update(_extremes(series.values, range(start, stop)))
-    places = sorted(kept)
-    return Series([series.epochs[place] for place in places], [series.values[place] for place in places])
+    return [read_series(connection, run_id, keys, None, max_points) for run_id in run_ids]
 
 
-def _extremes(values: Sequence[Number], places: range) -> set[int]:
-    finite = [place for place in places if not isinstance(values[place], str)]
-    if not finite:
-        return set(places[:1])
-    return {
-        min(finite, key=lambda place: from_json_number(values[place])),
-        max(finite, key=lambda place: from_json_number(values[place])),
-    }
+def _columns(points: list[tuple[int, Number]]) -> Series:
+    return Series([epoch for epoch, _ in points], [value for _, value in points])
+
+
+def _read_whole(connection: Connection, run_id: UUID, keys: Collection[str] | None, start: int) -> dict[str, Series]:
+    series: dict[str, Series] = {key: Series() for key in keys or ()}
+    for epoch, metrics in events.iterate_epochs(connection, run_id, start, None):
+        for key, value in metrics.items():
+            curve = series.get(key)
+            if curve is None:
+                if keys is not None:
+                    continue
+                curve = series[key] = Series()
+            curve.epochs.append(epoch)
+            curve.values.append(value)
+    return series
+
+
+def _iterate(
+    connection: Connection, run_id: UUID, start: int, most: float
+) -> Iterator[tuple[int, Mapping[str, Number]] | dict[str, Piece]]:
+    """A run's history from an epoch on: in pieces, where there are any of at most so many epochs; else as logged."""
+    if most > 0:
+        for piece in curve_pieces.iterate(connection, run_id, start):
+            if piece.stop - piece.start <= most:
+                if piece.start > start:
+                    yield from events.iterate_epochs(connection, run_id, start, piece.start)
+                yield piece.read()
+                start = piece.stop
+    yield from events.iterate_epochs(connection, run_id, start, None)

@@ -1,7 +1,7 @@
 """The log read back: events as they go out, and the epochs of a run."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -136,6 +136,24 @@ def list_epochs(connection: Connection, run_id: UUID, after_epoch: int | None) -
     if after_epoch is not None:
         query = query.where(events.c.epoch > after_epoch)
     return [_read_epoch(row) for row in connection.execute(query.order_by(events.c.epoch, events.c.event_id))]
+
+
+def iterate_epochs(
+    connection: Connection, run_id: UUID, start: int, stop: int | None, limit: int | None = None
+) -> Iterator[tuple[int, dict[str, Number]]]:
+    """A run's history from an epoch on, up to and without another, by epoch; held in memory a part at a time."""
+    query = select(events.c.epoch, events.c.body).where(events.c.run_id == run_id, events.c.epoch >= start)
+    if stop is not None:
+        query = query.where(events.c.epoch < stop)
+    query = query.order_by(events.c.epoch, events.c.event_id).limit(limit)
+    for epoch, body in connection.execute(query.execution_options(yield_per=1000)):
+        yield epoch, orjson.loads(body)
+
+
+def first_epoch(connection: Connection, run_id: UUID, start: int) -> int:
+    """The first epoch of a run that is not before this one; 0 where there is none."""
+    query = select(func.min(events.c.epoch)).where(events.c.run_id == run_id, events.c.epoch >= start)
+    return connection.execute(query).scalar_one() or 0
 
 
 def _epochs() -> Select[Any]:

@@ -47,6 +47,7 @@ class Run:
     stale_after_s: float | None
     stale_at: datetime | None
     body_digest: bytes
+    indexed: int = 0
 
     @property
     def metrics(self) -> dict[str, Number]:
@@ -63,7 +64,8 @@ class Run:
 _COLUMNS = tuple(column.name for column in runs.columns)
 
 
-def _read(row: Row[Any]) -> Run:
+def read(row: Row[Any]) -> Run:
+    """A run from its row."""
     run = Run(**row._mapping)
     run.status = RunStatus(run.status)
     return run
@@ -84,7 +86,7 @@ def get(connection: Connection, run_id: UUID) -> Run:
     row = connection.execute(select(runs).where(runs.c.run_id == run_id)).one_or_none()
     if row is None:
         raise UnknownRun(run_id)
-    return _read(row)
+    return read(row)
 
 
 def require(connection: Connection, run_id: UUID) -> None:
@@ -117,19 +119,23 @@ def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool)
     return {run.run_id: run for run in found}
 
 
-_CHANGING = ("run_id", "status", "end_time", "final_metrics", "stop", "lease_s", "stale_at")
+_CHANGING = ("run_id", "status", "end_time", "final_metrics", "stop", "lease_s", "stale_at", "indexed")
 
 
 def save(connection: Connection, changed: Collection[Run]) -> None:
     """Write what changes in the life of a run, but for its epochs. The rows must be locked."""
+    for run in changed:
+        run.indexed = 0
     bulk.update(connection, runs, _CHANGING, list(changed))
 
 
-_EDITABLE = ("run_id", "name", "params", "tags", "note")
+_EDITABLE = ("run_id", "name", "params", "tags", "note", "indexed")
 
 
 def edit(connection: Connection, edited: Collection[Run]) -> None:
     """Write what people may change of a run. The rows must be locked."""
+    for run in edited:
+        run.indexed = 0
     bulk.update(connection, runs, _EDITABLE, list(edited))
     tags.replace(connection, [(run.run_id, run.tags) for run in edited])
 
@@ -168,10 +174,11 @@ class Progress:
     lease_s: float | None
     stale_after_s: float | None
     stale_at: datetime | None = None
+    indexed: int = 0
 
 
-# When a run is late is only written here.
-_PROGRESS = tuple(field.name for field in fields(Progress) if field.name != "stale_at")
+# When a run is late, and that its facts are old, is only written here.
+_PROGRESS = tuple(field.name for field in fields(Progress) if field.name not in ("stale_at", "indexed"))
 
 
 def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Progress]:
@@ -184,7 +191,7 @@ def lock_progress(connection: Connection, run_ids: Collection[UUID]) -> dict[UUI
 
 def save_progress(connection: Connection, changed: Collection[Progress]) -> None:
     """Write the last epochs and summaries. The rows must be locked."""
-    bulk.update(connection, runs, ("run_id", "last_epoch", "summary"), list(changed))
+    bulk.update(connection, runs, ("run_id", "last_epoch", "summary", "indexed"), list(changed))
 
 
 def put_off(connection: Connection, spoke: Collection[Progress]) -> None:
@@ -202,4 +209,4 @@ def list_page(connection: Connection, after: Key | None, limit: int) -> list[Run
     if after is not None:
         mark = tuple_(literal(after[0], Instant), literal(after[1], Id))
         query = query.where(tuple_(runs.c.start_time, runs.c.run_id) < mark)
-    return [_read(row) for row in connection.execute(query)]
+    return [read(row) for row in connection.execute(query)]

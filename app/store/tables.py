@@ -2,6 +2,8 @@
 
 tuners ─< trials          a tuner's row is locked for every change of its trials: it carries their counts
    └────< runs >─ trial   a run may belong to a trial
+facts                     what runs are searched by: their params and latest metrics, one a row, written some time after
+curve_pieces              long histories in short: the extremes of some epochs each, written some time after
 events                    the log: append-only, numbered in commit order; a run's history is its epoch_end events
 keys                      who may do what
 idempotency               the first answers to requests with an Idempotency-Key, for a day
@@ -21,9 +23,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from app.store.types import EventType, Id, Instant, Json, Score, Summary
@@ -121,12 +125,38 @@ runs = Table(
     Column("stale_after_s", Double),
     Column("stale_at", Instant),
     Column("body_digest", LargeBinary(16), nullable=False),
+    # 0: its facts are not those of its params and metrics; 1: they are; 2: they cannot be, see `facts.py`.
+    Column("indexed", SmallInteger, nullable=False, server_default=text("0")),
     Index(None, "start_time", "run_id"),
     Index(None, "tuner_id"),
     Index(None, "trial_id"),
 )
 _may_fall_silent = runs.c.stale_at.is_not(None)
 Index(None, runs.c.stale_at, sqlite_where=_may_fall_silent, postgresql_where=_may_fall_silent)
+_is_read_plainly = runs.c.indexed != 1
+Index("ix_runs_indexed", runs.c.indexed, sqlite_where=_is_read_plainly, postgresql_where=_is_read_plainly)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    # In the form of `domain/sortable.py`.
+    Column("value", LargeBinary, nullable=False),
+    Index(None, "name", "value", "run_id"),
+    sqlite_with_rowid=False,
+)
+
+curve_pieces = Table(
+    "curve_pieces",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    # The epochs from `start` up to, and without, `stop`.
+    Column("start", BigInteger, primary_key=True),
+    Column("stop", BigInteger, nullable=False),
+    Column("curves", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 events = Table(
     "events",

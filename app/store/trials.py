@@ -42,7 +42,8 @@ _FIELDS = tuple(field.name for field in fields(Trial))
 _AT_ONCE = 1000
 
 
-def _read(row: Row[Any]) -> Trial:
+def read(row: Row[Any]) -> Trial:
+    """A trial from its row."""
     trial = Trial(**row._mapping)
     trial.state = TrialState(trial.state)
     return trial
@@ -71,7 +72,7 @@ _EXPIRED = _where(trials.c.lease_expires_at <= bindparam("now"))
 
 
 def _list(connection: Connection, query: Select[Any], **values: Any) -> list[Trial]:
-    return [_read(row) for row in connection.execute(query, values)]
+    return [read(row) for row in connection.execute(query, values)]
 
 
 def add(connection: Connection, added: Sequence[Trial]) -> None:
@@ -139,18 +140,6 @@ def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:
 def list_in(connection: Connection, tuner_id: UUID, states: Collection[TrialState]) -> list[Trial]:
     """The trials of a tuner in one of these states, by number."""
     return _list(connection, _where(trials.c.tuner_id == tuner_id, trials.c.state.in_(states)))
-
-
-def list_page(
-    connection: Connection, tuner_id: UUID, states: Collection[TrialState], after: int | None, limit: int
-) -> list[Trial]:
-    """Trials of a tuner, by number, after the one with this number; an empty `states` is any."""
-    query = select(trials).where(trials.c.tuner_id == tuner_id).order_by(trials.c.number).limit(limit)
-    if states:
-        query = query.where(trials.c.state.in_(states))
-    if after is not None:
-        query = query.where(trials.c.number > after)
-    return [_read(row) for row in connection.execute(query)]
 
 
 _CHANGING = (

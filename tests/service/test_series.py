@@ -1,27 +1,47 @@
-"""Thinned curves look like the whole."""
+"""A thinned curve keeps what one looks for in a curve, with pieces and without them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.curve import Thinner, condense
 from app.domain.values import Number
-from app.service.series import Series, thinned
 
-_VALUES = st.one_of(st.floats(-1e6, 1e6), st.sampled_from(["NaN", "Infinity", "-Infinity"]))
-
-
-@given(st.lists(_VALUES, min_size=1, max_size=300), st.integers(2, 40))
-def test_a_thinned_curve_keeps_its_ends_and_its_order_and_fits(values: list[Number], max_points: int) -> None:
-    series = Series(list(range(len(values))), values)
-    thin = thinned(series, max_points)
-    assert len(thin.epochs) <= max_points or len(values) <= max_points
-    assert thin.epochs == sorted(set(thin.epochs))
-    assert thin.epochs[0] == 0
-    assert thin.epochs[-1] == len(values) - 1
-    assert thin.values == [values[epoch] for epoch in thin.epochs]
+numbers: st.SearchStrategy[Number] = st.one_of(st.floats(-10, 10), st.sampled_from(["NaN", "Infinity", "-Infinity"]))
+curves = st.lists(numbers, min_size=1, max_size=300)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(4, 40))
-def test_a_thinned_curve_keeps_the_highest_and_the_lowest_value(values: list[Number], max_points: int) -> None:
-    thin = thinned(Series(list(range(len(values))), values), max_points)
-    assert max(thin.values) == max(values)
-    assert min(thin.values) == min(values)
+def _thin(values: list[Number], max_points: int, epochs_a_piece: int) -> list[tuple[int, Number]]:
+    thinner = Thinner(max_points, 0, len(values))
+    for start in range(0, len(values), epochs_a_piece):
+        group = list(enumerate(values[start : start + epochs_a_piece], start))
+        if epochs_a_piece > 1:
+            thinner.add_piece(condense((epoch, {"loss": value}) for epoch, value in group)["loss"])
+        else:
+            thinner.add(*group[0])
+    return thinner.points()
+
+
+@given(values=curves, max_points=st.integers(2, 50), epochs_a_piece=st.integers(1, 20))
+def test_a_thinned_curve_keeps_its_ends_and_its_order_and_fits(
+    values: list[Number], max_points: int, epochs_a_piece: int
+) -> None:
+    points = _thin(values, max_points, epochs_a_piece)
+    epochs = [epoch for epoch, _ in points]
+    assert len(points) <= max_points or len(values) <= max_points
+    assert (epochs[0], epochs[-1]) == (0, len(values) - 1)
+    assert epochs == sorted(set(epochs))
+    assert all(values[epoch] == value for epoch, value in points)
+
+
+@given(values=curves, max_points=st.integers(4, 50), epochs_a_piece=st.integers(1, 20))
+def test_a_thinned_curve_keeps_the_highest_and_the_lowest_value(
+    values: list[Number], max_points: int, epochs_a_piece: int
+) -> None:
+    kept = [value for _, value in _thin(values, max_points, epochs_a_piece) if not isinstance(value, str)]
+    finite = [value for value in values if not isinstance(value, str)]
+    assert not finite or (min(kept), max(kept)) == (min(finite), max(finite))
+
+
+@given(values=curves)
+def test_a_curve_that_fits_stays_as_it_is(values: list[Number]) -> None:
+    assert _thin(values, max(2, len(values)), 1) == list(enumerate(values))

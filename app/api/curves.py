@@ -1,0 +1,61 @@
+"""Curves: a run's, or those of several."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+
+from app.api.fields import EpochNumber, parse_id
+from app.api.once import show
+from app.api.problems import declared
+from app.api.run_search_models import ManySeries, RunSeries
+from app.api.state import services
+from app.api.strict import new_router
+from app.domain.errors import InvalidRequest, UnknownRun
+from app.service.series import Series, read_many_series, read_series
+
+router = new_router("runs")
+
+Keys = Annotated[str | None, Query(description="Metric names with commas between; all of them by default.")]
+MaxPoints = Annotated[
+    int | None,
+    Query(ge=2, le=100_000, description="Thin each curve to so many points: first, last and extremes stay."),
+]
+RunIds = Annotated[list[str], Query(alias="run_id", min_length=1, max_length=100)]
+
+
+@router.get("/runs/{run_id}/metrics", response_model=RunSeries, responses=declared(UnknownRun, InvalidRequest))
+async def get_metrics(
+    request: Request,
+    run_id: str,
+    keys: Keys = None,
+    after_epoch: Annotated[EpochNumber | None, Query(strict=False)] = None,
+    max_points: MaxPoints = None,
+) -> Response:
+    """A run's curves, in columns."""
+    run = parse_id(run_id, UnknownRun)
+    series = await services(request).database.read(read_series, run, split_keys(keys), after_epoch, max_points)
+    return show(_columns(run, series))
+
+
+@router.get("/metrics", response_model=ManySeries, responses=declared(UnknownRun, InvalidRequest))
+async def get_many_metrics(
+    request: Request, run_ids: RunIds, keys: Keys = None, max_points: MaxPoints = None
+) -> Response:
+    """The curves of several runs, in the order asked."""
+    runs = [parse_id(run_id, UnknownRun) for run_id in run_ids]
+    found = await services(request).database.read(read_many_series, runs, split_keys(keys), max_points)
+    return show({"runs": [_columns(run, series) for run, series in zip(runs, found, strict=True)]})
+
+
+def split_keys(keys: str | None) -> list[str] | None:
+    """The names in a list with commas between; None is all."""
+    return None if keys is None else [key for key in keys.split(",") if key]
+
+
+def _columns(run_id: UUID, series: Mapping[str, Series]) -> dict[str, Any]:
+    return {
+        "run_id": str(run_id),
+        "series": {key: {"epochs": one.epochs, "values": one.values} for key, one in series.items()},
+    }

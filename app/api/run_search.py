@@ -1,0 +1,95 @@
+"""Runs found: by a filter, in an order, page by page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+
+from app.api.once import show
+from app.api.pages import FoundToken, PageSize, read_place, split, write_place
+from app.api.problems import declared
+from app.api.run_models import Run
+from app.api.run_search_models import RunPage
+from app.api.state import services
+from app.api.strict import new_router
+from app.domain.errors import BadFilter, InvalidRequest
+from app.domain.filters import RUN_FIELDS
+from app.domain.order import Order
+from app.service.filter_language import MAX_LENGTH, parse_filter, parse_order
+from app.store import search
+from app.store.search import Search
+
+router = new_router("runs")
+
+Filter = Annotated[
+    str | None,
+    Query(
+        max_length=MAX_LENGTH,
+        description='Which ones, for example `metrics.loss < 0.1 and params.optimizer = "adam"`; see docs/filters.md.',
+        examples=['metrics.val_loss < 0.1 and (params.optimizer = "adam" or "baseline" in tags)'],
+    ),
+]
+OrderBy = Annotated[
+    str | None,
+    Query(
+        max_length=MAX_LENGTH,
+        description="Fields with commas between, each with `asc` or `desc`; what is missing or NaN comes last.",
+        examples=["metrics.accuracy desc, start_time"],
+    ),
+]
+Fields = Annotated[
+    str | None,
+    Query(
+        max_length=MAX_LENGTH,
+        description="Only these fields of each, with commas between; `metrics.loss` is one of the metrics.",
+        examples=["run_id,params,metrics.loss"],
+    ),
+]
+
+
+@router.get("/runs", response_model=RunPage, responses=declared(InvalidRequest, BadFilter))
+async def list_runs(
+    request: Request,
+    filter: Filter = None,  # the name is the contract's
+    order_by: OrderBy = None,
+    page_size: PageSize = 50,
+    page_token: FoundToken = None,
+    fields: Fields = None,
+) -> Response:
+    """Runs that a filter lets through, newest first unless told otherwise."""
+    shown = _parse_fields(fields)
+    order = read_order(order_by)
+    wanted = Search(parse_filter(filter, RUN_FIELDS), order, read_place(page_token, order))
+    found = await services(request).database.read(search.list_found, wanted, page_size + 1)
+    page, token = split(found, page_size, lambda one: write_place(one.place, order))
+    items = [Run.of(one.run).model_dump(mode="json") for one in page]
+    return show({"items": [_some_of(item, shown) for item in items] if shown else items, "next_page_token": token})
+
+
+def read_order(order_by: str | None) -> Order:
+    """The order that is asked for."""
+    keys = parse_order(order_by, RUN_FIELDS)
+    return Order(keys) if keys else search.NEWEST_FIRST
+
+
+def _parse_fields(fields: str | None) -> list[tuple[str, str | None]]:
+    """What to show of each run: a field, or one entry of a field that is a map."""
+    shown: list[tuple[str, str | None]] = []
+    for text in fields.split(",") if fields is not None else ():
+        name, dot, key = text.strip().partition(".")
+        if name not in Run.model_fields or (dot and name not in ("params", "metrics", "summary", "final_metrics")):
+            known = ", ".join(Run.model_fields)
+            raise InvalidRequest(f"no such field; there are: {known}, and params.*, metrics.*", "query", "fields")
+        shown.append((name, key.strip("`") if dot else None))
+    return shown
+
+
+def _some_of(item: Mapping[str, Any], shown: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+    some: dict[str, Any] = {}
+    for name, key in shown:
+        if key is None:
+            some[name] = item[name]
+        elif some.get(name) is not item[name]:
+            entries = item[name] or {}
+            some.setdefault(name, {}).update({key: entries[key]} if key in entries else {})
+    return some

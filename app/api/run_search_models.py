@@ -1,0 +1,87 @@
+"""Runs found, compared, and their curves, on the wire."""
+
+from pydantic import Field
+
+from app.api.fields import Answer, Id, Metrics, Number, Params, Scalar, Time
+from app.api.run_models import MetricSummary, Run, Stop
+from app.domain.states import RunStatus
+
+
+class SomeOfRun(Answer):
+    """The fields of a run that were asked for."""
+
+    run_id: Id | None = None
+    name: str | None = None
+    params: Params | None = None
+    tags: list[str] | None = None
+    note: str | None = None
+    status: RunStatus | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
+    duration_s: float | None = None
+    metrics: Metrics | None = None
+    summary: dict[str, MetricSummary] | None = None
+    final_metrics: Metrics | None = None
+    last_epoch: int | None = None
+    tuner_id: Id | None = None
+    trial_id: Id | None = None
+    stop_requested: bool | None = None
+    stop: Stop | None = None
+
+
+class RunPage(Answer):
+    """Runs, in the order asked for; whole, unless only some `fields` were."""
+
+    items: list[Run | SomeOfRun]
+    next_page_token: str | None
+
+
+class ComparedParam(Answer):
+    """One param of each run, in the order asked; null where a run has none."""
+
+    values: list[Scalar | None]
+    differs: bool
+
+
+class ComparedMetric(Answer):
+    """One metric of each run, in the order asked; null where a run has none. Final metrics are in `latest` alone."""
+
+    latest: list[Number | None]
+    last: list[Number | None]
+    min: list[float | None]
+    max: list[float | None]
+    epoch_of_min: list[int | None]
+    epoch_of_max: list[int | None]
+    best: list[float | None] = Field(
+        description="What is best by the direction of the run's tuner, where the metric is its objective."
+    )
+    differs: bool = Field(description="Whether the latest values differ.")
+
+
+class Comparison(Answer):
+    """Runs side by side."""
+
+    run_ids: list[Id]
+    names: list[str]
+    params: dict[str, ComparedParam]
+    metrics: dict[str, ComparedMetric]
+
+
+class Series(Answer):
+    """One metric's values, by epoch."""
+
+    epochs: list[int]
+    values: list[Number]
+
+
+class RunSeries(Answer):
+    """A run's curves."""
+
+    run_id: Id
+    series: dict[str, Series]
+
+
+class ManySeries(Answer):
+    """The curves of several runs, in the order asked."""
+
+    runs: list[RunSeries]

@@ -1,0 +1,124 @@
+"""Runs searched, compared and drawn over HTTP."""
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.calls import JSON, answer, create_tuner, end_run, list_all, log_batch, log_epoch, problem, report, start_run
+
+
+def _some(client: httpx.Client) -> tuple[str, list[JSON]]:
+    """Six runs of one tag: with scores 0 to 3, NaN, and none."""
+    tag = uuid.uuid4().hex
+    made = []
+    for number, score in enumerate([2.0, 0.0, 3.0, 1.0, "NaN", None]):
+        run = start_run(client, tags=[tag], params={"layers": number, "opt": "adam" if number % 2 else "sgd"})
+        if score is not None:
+            log_epoch(client, run, 0, score=score)
+        if number % 2:
+            end_run(client, run)
+        made.append(run)
+    return tag, made
+
+
+def _layers(runs: list[JSON]) -> list[int]:
+    return [run["params"]["layers"] for run in runs]
+
+
+def test_runs_are_filtered_and_ordered_page_by_page(client: httpx.Client) -> None:
+    tag, _ = _some(client)
+    mine = f'"{tag}" in tags'
+    for page_size in (1, 2, 1000):
+        query: dict[str, Any] = {"filter": mine, "page_size": page_size}
+        assert _layers(list_all(client, "/v1/runs", **query)) == [5, 4, 3, 2, 1, 0]
+        up = list_all(client, "/v1/runs", order_by="metrics.score", **query)
+        down = list_all(client, "/v1/runs", order_by="metrics.score desc, params.layers", **query)
+        assert _layers(up) == [1, 3, 0, 2, 4, 5]
+        assert _layers(down) == [2, 0, 3, 1, 4, 5]
+    found = list_all(client, "/v1/runs", filter=f'{mine} and params.opt = "adam" and metrics.score < 1')
+    assert _layers(found) == [1]
+
+
+def test_pages_neither_skip_nor_double_while_runs_are_written(client: httpx.Client) -> None:
+    tag, made = _some(client)
+    query: dict[str, Any] = {"filter": f'"{tag}" in tags', "order_by": "params.layers", "page_size": 2}
+    first = answer(client.get("/v1/runs", params=query))
+    start_run(client, tags=[tag], params={"layers": -1})
+    log_epoch(client, made[0], 1, score=9.0)
+    rest = list_all(client, "/v1/runs", page_token=first["next_page_token"], **query)
+    assert _layers(first["items"] + rest) == [0, 1, 2, 3, 4, 5]
+
+
+def test_only_the_fields_that_are_asked_for_come(client: httpx.Client) -> None:
+    tag, made = _some(client)
+    query = {"filter": f'"{tag}" in tags and params.layers = 0', "fields": "run_id,metrics.score,params.none,status"}
+    expected = {"run_id": made[0]["run_id"], "metrics": {"score": 2.0}, "params": {}, "status": "running"}
+    assert answer(client.get("/v1/runs", params=query))["items"] == [expected]
+    problem(client.get("/v1/runs", params={"fields": "run_id,secret"}), 422, "invalid-request")
+
+
+def test_a_filter_or_order_that_does_not_parse_is_refused(client: httpx.Client) -> None:
+    problem(client.get("/v1/runs", params={"filter": "metrics.loss <"}), 422, "bad-filter", position=14)
+    problem(client.get("/v1/runs", params={"order_by": "metrics.loss up"}), 422, "invalid-request")
+    problem(client.get("/v1/runs", params={"order_by": "tags"}), 422, "invalid-request")
+
+
+def test_a_token_of_another_order_is_refused(client: httpx.Client) -> None:
+    tag, _ = _some(client)
+    query: dict[str, Any] = {"filter": f'"{tag}" in tags', "page_size": 1}
+    token = answer(client.get("/v1/runs", params=query | {"order_by": "name"}))["next_page_token"]
+    problem(client.get("/v1/runs", params=query | {"page_token": token}), 422, "invalid-request")
+
+
+def test_trials_are_filtered_and_ordered(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    for x in (0.1, 0.5, 0.9, 0.3):
+        report(client, tuner, params={"x": x}, score=1 - x)
+    path = f"/v1/tuners/{tuner['tuner_id']}/trials"
+    for page_size in (1, 1000):
+        found = list_all(client, path, filter="params.x > 0.2 and score > 0.2", order_by="score", page_size=page_size)
+        assert [trial["params"]["x"] for trial in found] == [0.5, 0.3]
+        assert [trial["number"] for trial in list_all(client, path, page_size=page_size)] == [0, 1, 2, 3]
+    problem(client.get(path, params={"filter": "metrics.a = 1"}), 422, "bad-filter", position=0)
+
+
+def test_runs_are_compared_in_the_order_asked(client: httpx.Client) -> None:
+    a = start_run(client, params={"lr": 0.1, "n": 3}, name="a")
+    b = start_run(client, params={"lr": 0.1, "n": 3.0, "new": True}, name="b")
+    log_batch(client, a, [(0, {"loss": 1.0}), (1, {"loss": 3.0})])
+    end_run(client, a, final_metrics={"loss": 2.0})
+    query = {"run_id": [b["run_id"], a["run_id"]]}
+    found = answer(client.get("/v1/runs/compare", params=query))
+    assert found["names"] == ["b", "a"]
+    assert found["params"] == {
+        "lr": {"values": [0.1, 0.1], "differs": False},
+        "n": {"values": [3.0, 3], "differs": True},
+        "new": {"values": [True, None], "differs": True},
+    }
+    loss = found["metrics"]["loss"]
+    assert (loss["latest"], loss["last"], loss["min"], loss["max"]) == (
+        [None, 2.0],
+        [None, 3.0],
+        [None, 1.0],
+        [None, 3.0],
+    )
+    problem(client.get("/v1/runs/compare", params={"run_id": str(uuid.uuid4())}), 404, "unknown-run")
+    problem(client.get("/v1/runs/compare"), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("max_points", [None, 4])
+def test_the_curves_of_several_runs_come_in_one_call(client: httpx.Client, max_points: int | None) -> None:
+    made = [start_run(client) for _ in range(3)]
+    for run in made:
+        log_batch(client, run, [(epoch, {"loss": float(epoch), "other": 1.0}) for epoch in range(10)])
+    query: dict[str, Any] = {"run_id": [run["run_id"] for run in made], "keys": "loss"}
+    query |= {} if max_points is None else {"max_points": max_points}
+    found = answer(client.get("/v1/metrics", params=query))["runs"]
+    assert [one["run_id"] for one in found] == query["run_id"]
+    for one in found:
+        assert list(one["series"]) == ["loss"]
+        epochs = one["series"]["loss"]["epochs"]
+        assert (epochs[0], epochs[-1]) == (0, 9)
+        assert len(epochs) == 10 if max_points is None else len(epochs) <= max_points

@@ -1,0 +1,258 @@
+"""What the databases find is what the plain evaluation says, over random runs, conditions and orders."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, delete
+
+from app.domain.filters import (
+    RUN_FIELDS,
+    And,
+    Compare,
+    Condition,
+    Field,
+    HasTag,
+    Is,
+    IsTrue,
+    Kind,
+    Like,
+    Not,
+    OneOf,
+    Or,
+    holds,
+)
+from app.domain.order import Order, OrderKey, Place
+from app.domain.states import RunStatus
+from app.domain.summary import MetricSummary
+from app.domain.values import Number
+from app.store import facts, runs, search, tags
+from app.store.engines import open_writer, parse
+from app.store.migrate import migrate
+from app.store.runs import Run
+from app.store.search import Search, thing_of
+from app.store.tables import runs as run_table
+from app.store.tables import tags as tag_table
+from tests.conftest import NewDatabase
+
+_T0 = datetime(2026, 11, 24, tzinfo=UTC)
+_HOSTILE = [
+    "",
+    "'",
+    '"',
+    "%",
+    "_",
+    "\\",
+    "a%b",
+    "*",
+    "[a]",
+    "?",
+    "'; DROP TABLE runs; --",
+    ":a",
+    "%(a)s",
+    "\U0001f600",
+    "é",
+]
+
+numbers = st.one_of(
+    st.integers(-3, 3),
+    st.sampled_from(
+        [2**53, 2**53 + 1, 2**63 - 1, -(2**63), 2**63 - 512, 0.1, 0.5, -0.0, 3.0, 5e-324, 1.7e308, 2.0**63]
+    ),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+texts = st.one_of(st.sampled_from([*_HOSTILE, "adam", "Adam", "sgd", "3", "true", "NaN"]), st.text(max_size=5))
+storable_texts = texts.filter(lambda text: "\0" not in text and text.isprintable())
+scalars = st.one_of(numbers, storable_texts, st.booleans())
+metrics: st.SearchStrategy[Number] = st.one_of(
+    st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.0, 2.0**53, "NaN", "Infinity", "-Infinity"]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+names = st.sampled_from(["a", "b", "batch size", "a.b", "'; --"])
+times = st.integers(0, 5).map(lambda seconds: _T0 + timedelta(seconds=seconds, microseconds=seconds * 7))
+
+
+@st.composite
+def many_runs(draw: st.DrawFn) -> list[Run]:
+    """Some runs, half of them as they would be found before they are indexed."""
+    made = []
+    for number in range(draw(st.integers(0, 12))):
+        values = draw(st.dictionaries(names, metrics, max_size=3))
+        end = draw(st.none() | times)
+        made.append(
+            Run(
+                run_id=UUID(int=draw(st.integers(1, 4)) << 100 | number),
+                tuner_id=None,
+                trial_id=None,
+                name=draw(storable_texts),
+                params=draw(st.dictionaries(names, scalars, max_size=4)),
+                tags=draw(st.lists(storable_texts.filter(bool), max_size=2, unique=True)),
+                note=draw(storable_texts),
+                status=draw(st.sampled_from(RunStatus)),
+                start_time=draw(times),
+                end_time=end,
+                last_epoch=draw(st.none() | st.sampled_from([0, 3, 2**53 + 1, 2**63 - 1])),
+                summary={key: MetricSummary(value, 0, None, None, None, None, 1) for key, value in values.items()},
+                final_metrics=draw(st.none() | st.dictionaries(names, metrics, max_size=1)),
+                stop=None,
+                lease_s=None,
+                stale_after_s=None,
+                stale_at=None,
+                body_digest=b"",
+                indexed=draw(st.sampled_from([facts.CHANGED, facts.INDEXED])),
+            )
+        )
+    return made
+
+
+params_fields = names.map(lambda key: Field("params", Kind.params, key))
+metric_fields = names.map(lambda key: Field("metrics", Kind.metrics, key))
+plain_fields = st.sampled_from(
+    [Field(name, kind) for name, kind in RUN_FIELDS.items() if kind in (Kind.text, Kind.number)]
+)
+any_fields = st.one_of(params_fields, metric_fields, plain_fields)
+operators = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+time_literals = times.map(lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+id_literals = st.sampled_from(["x", *(str(UUID(int=number << 100)) for number in range(6))])
+pattern_texts = st.lists(st.sampled_from([*"%_\\aA*?[", "é"]), max_size=6).map("".join)
+text_fields = st.sampled_from([Field(name, Kind.text) for name in ("name", "note", "status")])
+time_fields = st.sampled_from([Field(name, Kind.time) for name in ("start_time", "end_time")])
+id_fields = st.sampled_from([Field(name, Kind.id) for name in ("run_id", "tuner_id")])
+
+parts: st.SearchStrategy[Condition] = st.one_of(
+    st.builds(Compare, any_fields, operators, scalars),
+    st.builds(OneOf, any_fields, st.lists(scalars, min_size=1, max_size=3).map(tuple)),
+    st.builds(Like, st.one_of(params_fields, text_fields), st.one_of(storable_texts, pattern_texts), st.booleans()),
+    st.builds(Is, st.one_of(any_fields, time_fields), st.sampled_from(["null", "nan", "finite"])),
+    st.builds(HasTag, storable_texts),
+    st.builds(IsTrue, params_fields),
+    st.builds(Compare, time_fields, operators, time_literals),
+    st.builds(Compare, id_fields, operators, id_literals),
+)
+conditions: st.SearchStrategy[Condition] = st.recursive(
+    parts,
+    lambda inner: st.one_of(
+        st.builds(And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Not, inner),
+    ),
+    max_leaves=5,
+)
+order_fields = st.one_of(any_fields, time_fields, st.just(Field("run_id", Kind.id)))
+orders = st.one_of(
+    st.just(search.NEWEST_FIRST),
+    st.lists(st.builds(OrderKey, order_fields, st.booleans()), min_size=1, max_size=3).map(tuple).map(Order),
+)
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[dict[str, Engine]]:
+    """An engine for each backend, opened when it is first wanted."""
+    opened: dict[str, Engine] = {}
+    yield opened
+    for engine in opened.values():
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(engines: dict[str, Engine], backend: str, new_database: NewDatabase) -> Engine:
+    if backend not in engines:
+        url = parse(new_database())
+        migrate(url)
+        engines[backend] = open_writer(url)
+    return engines[backend]
+
+
+def _fill(connection: Connection, made: list[Run]) -> None:
+    connection.execute(delete(tag_table))
+    connection.execute(delete(run_table))
+    wanted = [run for run in made if run.indexed == facts.INDEXED]
+    runs.add(connection, made)
+    facts.put(connection, wanted)
+
+
+def _expected(made: list[Run], condition: Condition | None, order: Order) -> list[UUID]:
+    kept = [run for run in made if condition is None or holds(condition, thing_of(run))]
+    order.sort(kept, lambda run: order.place_of(thing_of(run), run.run_id.bytes))
+    return [run.run_id for run in kept]
+
+
+def _pages(connection: Connection, condition: Condition | None, order: Order, size: int) -> list[UUID]:
+    found: list[UUID] = []
+    after: Place | None = None
+    while page := search.list_found(connection, Search(condition, order, after), size):
+        found += [one.run.run_id for one in page]
+        after = page[-1].place
+    return found
+
+
+_unhurried = settings(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@_unhurried
+@given(made=many_runs(), condition=conditions, order=orders, size=st.integers(1, 5), few=st.sampled_from([-1, 5000]))
+def test_what_is_found_is_what_the_plain_evaluation_says_page_by_page(
+    engine: Engine, made: list[Run], condition: Condition, order: Order, size: int, few: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, engine.begin() as connection:
+        patch.setattr(search, "_FEW", few)  # each way of searching
+        _fill(connection, made)
+        assert _pages(connection, condition, order, size) == _expected(made, condition, order)
+
+
+@_unhurried
+@given(made=many_runs(), order=orders, size=st.integers(1, 5))
+def test_pages_without_a_condition_hold_every_run_once_in_order(
+    engine: Engine, made: list[Run], order: Order, size: int
+) -> None:
+    with engine.begin() as connection:
+        _fill(connection, made)
+        assert _pages(connection, None, order, size) == _expected(made, None, order)
+
+
+def test_a_tag_of_a_tuner_finds_no_run(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _fill(connection, [])
+        tags.put(connection, [(UUID(int=7), ["x"])])
+        either: Any = Or((HasTag("x"), Compare(Field("params", Kind.params, "a"), "=", 1)))
+        for condition in (HasTag("x"), either):
+            assert search.list_found(connection, Search(condition), 10) == []
+
+
+def test_a_text_too_long_for_an_index_is_found_all_the_same(engine: Engine) -> None:
+    with engine.begin() as connection:
+        condition = Compare(Field("params", Kind.params, "a"), "=", "x" * 9000)
+        made = [_plain(1, {"a": "x" * 9000}), _plain(2, {"a": "x" * 8999}), _plain(3, {"a": "x"})]
+        _fill(connection, made)
+        assert [found.run.run_id for found in search.list_found(connection, Search(condition), 10)] == [UUID(int=1)]
+        assert facts.list_changed(connection, 10) == []
+
+
+def _plain(number: int, params: dict[str, Any]) -> Run:
+    return Run(
+        run_id=UUID(int=number),
+        tuner_id=None,
+        trial_id=None,
+        name="",
+        params=params,
+        tags=[],
+        note="",
+        status=RunStatus.running,
+        start_time=_T0,
+        end_time=None,
+        last_epoch=None,
+        summary={},
+        final_metrics=None,
+        stop=None,
+        lease_s=None,
+        stale_after_s=None,
+        stale_at=None,
+        body_digest=b"",
+        indexed=facts.INDEXED,
+    )
