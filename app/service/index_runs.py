@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from app.domain.errors import DomainError, Unavailable
@@ -37,23 +37,23 @@ async def index_for_ever(database: Database) -> None:
     before: dict[UUID, Mark] = {}
     while True:
         try:
-            before = await index_changed(database, before)
-            await condense_long(database, before.values())
+            seen = await database.read(facts.list_changed, _LOOKED_AT)
+            await condense_long(database, seen)  # first: an indexed run is looked at no more
+            before = await index_quiet(database, seen, before)
         except Unavailable as error:
             log.warning("searches are slower while the store is away: %s", error)
         await asyncio.sleep(_EVERY_S)
 
 
-async def index_changed(database: Database, before: dict[UUID, Mark]) -> dict[UUID, Mark]:
-    """Index the changed runs that have ended, or are as they were at the last look; what was seen at this one."""
-    seen = await database.read(facts.list_changed, _LOOKED_AT)
+async def index_quiet(database: Database, seen: Sequence[Mark], before: Mapping[UUID, Mark]) -> dict[UUID, Mark]:
+    """Index the changed runs that have ended, or are as they were at the look before; what was seen at this one."""
     quiet = [mark.run_id for mark in seen if mark.status != RunStatus.running or before.get(mark.run_id) == mark]
     for start in range(0, len(quiet), _AT_ONCE):
         await database.write(index_runs, quiet[start : start + _AT_ONCE])
     return {mark.run_id: mark for mark in seen}
 
 
-async def condense_long(database: Database, seen: Collection[Mark]) -> None:
+async def condense_long(database: Database, seen: Sequence[Mark]) -> None:
     """Write the pieces of the changed runs that have long histories."""
     long = [mark.run_id for mark in seen if mark.last_epoch is not None and mark.last_epoch >= SHORTEST]
     for run_id in await database.read(list_long, long):
