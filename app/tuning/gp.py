@@ -29,6 +29,7 @@ _LEAST_IMPROVEMENT = 0.01
 """What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
 
 _SUM_SHARE = 0.05
+_NEAR = 0.1
 """How much the sum counts beside the worst objective."""
 
 
@@ -43,10 +44,10 @@ class _Model:
 class Gp(Strategy):
     """Bayesian optimisation: a trial where the logarithm of the expected improvement is largest.
 
-    It begins with the middle of the space and points of a Sobol sequence. Trials that failed count as the worst that
-    did not, those that a stopper cut short with their last score. Pending ones count as if they came out as expected,
-    which leaves nothing to be found beside them. With several objectives each proposal looks at one mixture of them,
-    drawn for it: the largest of the weighted ranks, with a little of their sum.
+    It begins near the middle of the space, and goes on with points of a Sobol sequence. Trials that failed count as the
+    worst that did not, those that a stopper cut short with their last score. Pending ones count as if they came out as
+    expected, which leaves nothing to be found beside them. With several objectives each proposal looks at one mixture
+    of them, drawn for it: the largest of the weighted ranks, with a little of their sum.
 
     Sources: Jones, Schonlau, Welch 1998, J. Global Optimization 13; the mixture: Knowles 2006, IEEE Trans. Evolutionary
     Computation 10; the parts: `gaussian`.
@@ -90,8 +91,10 @@ class Gp(Strategy):
         return proposals
 
     def _first(self, rng: Draws) -> Proposal:
-        size = self._columns.size
-        point = np.full(size, 0.5) if rng.number == 0 else sobol_point(rng, size)
+        point = sobol_point(rng, self._columns.size)
+        if rng.number == 0:
+            # Near the middle, and not at it: tuners of other seeds begin elsewhere.
+            point = 0.5 + _NEAR * (point - 0.5)
         return Proposal(self._columns.decode(point), {"strategy": self.key, "phase": "startup"})
 
     def _learn(self, rows: Array, losses: Array) -> _Model:

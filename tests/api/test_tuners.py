@@ -158,7 +158,7 @@ def test_the_same_creation_again_answers_the_same_tuner(client: httpx.Client) ->
 
 
 def test_the_same_creation_again_shows_the_tuner_as_it_is_now(client: httpx.Client) -> None:
-    body = {"tuner_id": str(uuid.uuid4()), "space": SPACE}
+    body = {"tuner_id": str(uuid.uuid4()), "space": SPACE, "strategy": "random"}
     tuner = create_tuner(client, **body)
     suggest(client, tuner, 3)
     again = answer(client.post("/v1/tuners", json=body), 200)
