@@ -68,6 +68,32 @@ _TUNER = {
     "update_time": _AFTER,
 }
 
+_IMPROVEMENT = {"place": 1, "trial_id": _TRIAL_ID, "number": 0, "score": 0.85}
+_STANDING = (
+    "tuner_id",
+    "name",
+    "state",
+    "stop_reason",
+    "objectives",
+    "budget",
+    "counts",
+    "best",
+    "tags",
+    "create_time",
+)
+_TUNER_LINE = {key: _TUNER[key] for key in _STANDING} | {
+    "n_proposed": 1,
+    "improvements": [_IMPROVEMENT],
+    "last_sign_time": _AFTER,
+}
+_COLUMNS = ("trial_id", "number", "state", "score", "reason", "worker", "attempt", "create_time", "end_time")
+_TRIAL_COLUMNS = {key: [_TRIAL[key]] for key in _COLUMNS} | {
+    "run_id": [_RUN_ID],
+    "place": [1],
+    "params": {key: [value] for key, value in _PARAMS.items()},
+    "scores": {},
+}
+
 _LOSS = {"last": 0.41, "min": 0.41, "max": 1.0, "epoch_of_min": 2, "epoch_of_max": 0, "count": 3}
 _RUN = {
     "run_id": _RUN_ID,
@@ -133,6 +159,15 @@ _COMPARED_METRIC = {
     "epoch_of_max": [7, None],
     "best": [0.91, None],
     "differs": True,
+}
+_TRAINING_END = {
+    "event_id": 18,
+    "type": "training_end",
+    "timestamp": _AFTER,
+    "run_id": _RUN_ID,
+    "status": "finished",
+    "final_metrics": {"accuracy": 0.85},
+    "duration_s": 215.530865,
 }
 
 EXAMPLES: dict[str, Any] = {
@@ -227,6 +262,37 @@ EXAMPLES: dict[str, Any] = {
         "runs": [{"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}}]
     },
     "RunSeries": {"run_id": _RUN_ID, "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}}},
+    "Overview": {"last_event_id": 17, "items": [_TUNER_LINE], "next_page_token": None},
+    "TunerOverview": {
+        "last_event_id": 17,
+        "tuner": _TUNER,
+        "n_proposed": 1,
+        "n_trials": 1,
+        "n_ended": 1,
+        "improvements": [_IMPROVEMENT],
+        "trials": _TRIAL_COLUMNS,
+        "n_runs": 1,
+        "curves": [
+            {
+                "run_id": _RUN_ID,
+                "trial_id": _TRIAL_ID,
+                "number": 0,
+                "status": "finished",
+                "score": 0.85,
+                "epochs": [0, 1, 2],
+                "values": [0.6, 0.8, 0.85],
+            }
+        ],
+    },
+    "RunOverview": {
+        "last_event_id": 17,
+        "run": _RUN,
+        "tuner_name": "digits-mlp",
+        "objective": _OBJECTIVE,
+        "trial": _TRIAL,
+        "series": {"loss": {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.41]}},
+        "events": [_TRAINING_END],
+    },
     "EventPage": {"items": [_EPOCH_END], "last_event_id": 17},
     "Event": _EPOCH_END,
     "SignInRequest": {"key": "tunetrack_0000000000000000000000000000000000000000000AbC12d"},

@@ -125,16 +125,21 @@ def list_others(connection: Connection, tuner_id: UUID, known: Collection[int]) 
         return list_all(connection, tuner_id)
     numbers = connection.execute(select(trials.c.number).where(trials.c.tuner_id == tuner_id)).scalars()
     unknown = sorted(number for number in numbers if number not in known)
-    return [
-        trial
-        for start in range(0, len(unknown), _AT_ONCE)
-        for trial in _list(connection, _BY_NUMBER, tuner_id=tuner_id, numbers=unknown[start : start + _AT_ONCE])
-    ]
+    return list_numbered(connection, tuner_id, unknown)
 
 
 def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:
     """All the trials of a tuner, by number."""
     return _list(connection, _where(trials.c.tuner_id == tuner_id))
+
+
+def list_numbered(connection: Connection, tuner_id: UUID, numbers: Sequence[int]) -> list[Trial]:
+    """The trials of a tuner with these numbers, by number; the numbers must rise."""
+    return [
+        trial
+        for start in range(0, len(numbers), _AT_ONCE)
+        for trial in _list(connection, _BY_NUMBER, tuner_id=tuner_id, numbers=numbers[start : start + _AT_ONCE])
+    ]
 
 
 def list_in(connection: Connection, tuner_id: UUID, states: Collection[TrialState]) -> list[Trial]:

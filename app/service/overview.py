@@ -1,0 +1,163 @@
+"""What somebody who looks wants to know at once: which is best, since when, and is it still getting better?
+
+Each overview begins with the number of the newest event that it surely knows. Whoever follows the stream after that
+number misses nothing; what it tells twice is told the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection
+
+from app.domain.events import EVENT_TYPES, EpochEnd
+from app.domain.goal import Direction, Objective
+from app.service.series import Series, read_series
+from app.store import events, runs, standing, trials, tuners
+from app.store.events import EventFilter
+from app.store.runs import Run
+from app.store.standing import CurveOwner, Improvement
+from app.store.trials import Trial
+from app.store.tuners import Tuner
+
+_STEPS = 60
+"""How many steps a small picture has at most."""
+
+_TOLD = frozenset(EVENT_TYPES) - {EpochEnd.type}
+_MOST_TOLD = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TunerLine:
+    """A tuner in a list. `improvements` are thinned: the first, the last, and some between."""
+
+    tuner: Tuner
+    best: Trial | None
+    improvements: list[Improvement]
+    last_sign: datetime
+
+
+def list_lines(connection: Connection, after: tuners.Key | None, limit: int) -> tuple[int, list[TunerLine]]:
+    """Tuners, newest first, each with how it stands."""
+    last = events.last_event_id(connection)
+    found = tuners.list_page(connection, after, limit)
+    best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
+    best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
+    improvements: dict[UUID, list[Improvement]] = {tuner.tuner_id: [] for tuner in found}
+    for one in standing.list_improvements(connection, {tuner.tuner_id: _is_upward(tuner) for tuner in found}):
+        improvements[one.tuner_id].append(one)
+    signs = standing.last_signs(connection, improvements)
+    return last, [
+        TunerLine(
+            tuner,
+            best.get(tuner.tuner_id),
+            _some(improvements[tuner.tuner_id]),
+            signs.get(tuner.tuner_id, tuner.update_time),
+        )
+        for tuner in found
+    ]
+
+
+def _is_upward(tuner: Tuner) -> bool:
+    return Objective.from_json(tuner.objectives[0]).direction is Direction.maximize
+
+
+def _some(improvements: list[Improvement]) -> list[Improvement]:
+    if len(improvements) <= _STEPS:
+        return improvements
+    return [improvements[place * (len(improvements) - 1) // (_STEPS - 1)] for place in range(_STEPS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A run's curve of the objective's metric."""
+
+    owner: CurveOwner
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class TunerOverview:
+    """A tuner at a look. `places` are of each trial when it ended, counted from 1; None where it has not."""
+
+    last_event_id: int
+    tuner: Tuner
+    best: Trial | None
+    improvements: list[Improvement]
+    n_ended: int
+    trials: list[Trial]
+    places: list[int | None]
+    run_of: dict[UUID, UUID]
+    n_runs: int
+    curves: list[Curve]
+
+
+def look_at_tuner(
+    connection: Connection, tuner_id: UUID, max_trials: int, max_curves: int, max_points: int
+) -> TunerOverview:
+    """How a tuner stands.
+
+    Raises:
+        UnknownTuner: there is none with this id.
+    """
+    last = events.last_event_id(connection)
+    tuner = tuners.get(connection, tuner_id)
+    is_upward = _is_upward(tuner)
+    ended = standing.list_ended(connection, tuner_id)
+    place_of = {number: place for place, number in enumerate(ended, 1)}
+    numbers = standing.pick_trials(connection, tuner_id, is_upward=is_upward, limit=max_trials)
+    shown = trials.list_numbered(connection, tuner_id, numbers)
+    return TunerOverview(
+        last_event_id=last,
+        tuner=tuner,
+        best=None if tuner.best_trial_id is None else trials.get(connection, tuner.best_trial_id),
+        improvements=standing.list_improvements(connection, {tuner_id: is_upward}),
+        n_ended=len(ended),
+        trials=shown,
+        places=[place_of.get(trial.number) for trial in shown],
+        run_of=standing.runs_of(connection, tuner_id),
+        n_runs=standing.count_runs(connection, tuner_id),
+        curves=_read_curves(connection, tuner, max_curves, max_points),
+    )
+
+
+def _read_curves(connection: Connection, tuner: Tuner, max_curves: int, max_points: int) -> list[Curve]:
+    metric = tuner.objectives[0]["metric"]
+    owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=_is_upward(tuner), limit=max_curves)
+    return [Curve(owner, read_series(connection, owner.run_id, [metric], None, max_points)[metric]) for owner in owners]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOverview:
+    """A run at a look; `told` are the events about it, as they went out, but for its epochs."""
+
+    last_event_id: int
+    run: Run
+    tuner: Tuner | None
+    trial: Trial | None
+    series: dict[str, Series]
+    told: Sequence[dict[str, Any]]
+
+
+def look_at_run(connection: Connection, run_id: UUID, max_points: int) -> RunOverview:
+    """How a run goes.
+
+    Raises:
+        UnknownRun: there is none with this id.
+    """
+    last = events.last_event_id(connection)
+    run = runs.get(connection, run_id)
+    told, _ = events.list_after(connection, 0, EventFilter(types=_TOLD, run_ids=frozenset({run_id})), _MOST_TOLD)
+    tuner_ids = [] if run.tuner_id is None else [run.tuner_id]
+    trial_ids = [] if run.trial_id is None else [run.trial_id]
+    return RunOverview(
+        last_event_id=last,
+        run=run,
+        tuner=next(iter(tuners.find_many(connection, tuner_ids).values()), None),
+        trial=next(iter(trials.find_many(connection, trial_ids).values()), None),
+        series=read_series(connection, run_id, None, None, max_points),
+        told=[orjson.loads(event.data) for event in told],
+    )
