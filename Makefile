@@ -28,7 +28,7 @@ demo: $(DEMO_READY) ## tune a real model, and watch it (KEEP=1 leaves the servic
 	@$(PY) -m examples.digits $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
-test: $(ALL_READY) ## run all tests, in random order, with branch coverage
+test: $(ALL_READY) chromium ## run all tests, in random order, with branch coverage
 	@$(PY) -m pytest -n 2 --dist worksteal --cov
 
 .PHONY: check
@@ -65,6 +65,14 @@ $(PEERS_READY):
 	@.peers/bin/python -m pip install --quiet torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 	@.peers/bin/python -m pip install --quiet optuna==5.0.0 scikit-learn scipy
 	@touch $@
+
+.PHONY: screenshots
+screenshots: $(ALL_READY) chromium ## render each page of the dashboard with the demo's data, into docs/images
+	@$(PY) -m tests.dashboard.screenshots
+
+.PHONY: chromium
+chromium:
+	@scripts/chromium
 
 .PHONY: openapi
 openapi: $(DEMO_READY) ## write openapi/openapi.json anew

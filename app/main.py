@@ -14,6 +14,7 @@ from app.api.application import State, build
 from app.api.gate import Rules
 from app.api.state import Readiness, Services
 from app.domain.addresses import Network
+from app.dashboard import shell
 from app.observers.plugins import Plugins, load
 from app.observers.sender import Sender
 from app.observers.webhooks import Webhooks
@@ -68,6 +69,7 @@ class Application:
         self._readiness = Readiness()
         plugins.join_installed()
         self.asgi = build(self._lifespan, version("tunetrack"), settings.rules)
+        self.asgi.router.routes.extend(shell.routes())
 
     def leave(self) -> None:
         """Be no longer ready: the process is about to end."""

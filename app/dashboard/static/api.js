@@ -1,0 +1,108 @@
+// The public API: requests, their problems, the one event stream of a page, and the way in where keys are asked for.
+
+import { h } from "./dom.js";
+
+/** A refusal, as the service words it. */
+export class Problem extends Error {
+  constructor(body, status) {
+    super(body.detail ?? `The service answered ${status}.`);
+    Object.assign(this, { status, code: body.code, position: body.position });
+  }
+}
+
+/** The answer to a request; after a 401 somebody signs in, and it is asked again. */
+export async function call(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.status === 401 && path !== SESSION) {
+    await signIn();
+    return call(method, path, body);
+  }
+  throw new Problem(await response.json().catch(() => ({})), response.status);
+}
+
+export const get = (path) => call("GET", path);
+
+/** The query of a path; null is left out, a list repeats. */
+export function query(values) {
+  const pairs = Object.entries(values).flatMap(([key, value]) =>
+    (Array.isArray(value) ? value : [value]).filter((one) => one !== null && one !== undefined && one !== "").map((one) => [key, one]));
+  return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
+}
+
+// ------------------------------------------------------------------------------------------------------------ sign in
+
+const SESSION = "/v1/session";
+let signingIn = null;
+
+/** Ask for a key, once, whoever waits for it; the service turns it into a cookie. */
+function signIn() {
+  signingIn ??= new Promise((resolve) => {
+    const key = h("input", { type: "password", name: "key", required: true, autocomplete: "current-password" });
+    const failure = h("p", { class: "failure", role: "alert" });
+    const dialog = h("dialog", { class: "sign-in", "aria-label": "Sign in" },
+      h("form", { onsubmit: submit }, h("h1", null, "Sign in"), h("label", null, "API key", key), failure, h("button", null, "Sign in")));
+    async function submit(event) {
+      event.preventDefault();
+      try {
+        await call("POST", SESSION, { key: key.value });
+      } catch (error) {
+        failure.textContent = error.message;
+        return;
+      }
+      dialog.remove();
+      signingIn = null;
+      resolve();
+    }
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+  return signingIn;
+}
+
+// ------------------------------------------------------------------------------------------------------------- stream
+
+const TYPES = ["run_start", "epoch_end", "training_end", "run_crash", "run_resume", "run_delete",
+  "trial_start", "trial_stale", "trial_end", "tuner_end"];
+
+/**
+ * Follow the events after a number: the browser comes back by itself, with the last one that it had.
+ * `onReset`: this store has not come so far (it is another one); all must be read again.
+ */
+export function follow(filter, after, onEvent, onReset) {
+  const source = new EventSource(`/v1/events/stream${query({ ...filter, after })}`);
+  let wasLost = false, again = null;
+  const hear = (message) => onEvent(JSON.parse(message.data));
+  for (const type of TYPES) source.addEventListener(type, hear);
+  source.addEventListener("reset", onReset);
+  source.onopen = () => {
+    show(wasLost ? "back" : "live");
+    wasLost = false;
+  };
+  source.onerror = () => {
+    wasLost = true;
+    show("lost");
+    // A browser gives up where it was answered anything but a stream, as a proxy does while the service is away.
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(onReset, 3000);
+  };
+  return () => {
+    clearTimeout(again);
+    source.close();
+    show("");
+  };
+}
+
+const SAID = { live: "Live", back: "Live again", lost: "Connection lost, trying again …", "": "" };
+let calm = null;
+
+function show(state) {
+  const place = document.getElementById("connection");
+  clearTimeout(calm);
+  place.className = state === "back" ? "live" : state;
+  place.textContent = SAID[state];
+  if (state === "back") calm = setTimeout(() => show("live"), 4000);
+}

@@ -1,0 +1,58 @@
+// Some runs side by side: their curves over each other, the parameters that differ.
+
+import { follow, get, query } from "./api.js";
+import { h, num } from "./dom.js";
+import { figure } from "./figure.js";
+import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
+
+const MOST_METRICS = 12;
+
+export async function view(place, { search, crumbs }) {
+  const ids = search.getAll("run");
+  crumbs({ text: "Compare" });
+  if (ids.length < 2) {
+    place.append(h("section", { class: "empty" }, h("h1", null, "Nothing to compare"), h("p", null, "Tick two or more runs in a list, and come back."), h("a", { href: "#/" }, "To the runs")));
+    return () => null;
+  }
+  let { last_event_id: last } = await get("/v1/overview?page_size=1");
+  const [compared, { runs }] = await Promise.all([get(`/v1/runs/compare${query({ run_id: ids })}`), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`)]);
+  const names = compared.names.map((name, index) => name || `run ${compared.run_ids[index].slice(-8)}`);
+  const byMetric = new Map();
+
+  function curveOf(metric, index) {
+    if (!byMetric.has(metric)) byMetric.set(metric, new Map());
+    const curves = byMetric.get(metric);
+    if (!curves.has(index)) curves.set(index, { xs: [], ys: [], name: names[index], colour: COLOURS[index] ?? null, isStopped: false, href: `#/runs/${ids[index]}` });
+    return curves.get(index);
+  }
+
+  runs.forEach(({ series }, index) => {
+    for (const [metric, { epochs, values }] of Object.entries(series)) Object.assign(curveOf(metric, index), { xs: epochs, ys: values });
+  });
+  const charts = new Map([...byMetric.keys()].slice(0, MOST_METRICS).map((metric) => [metric, figure({
+    title: metric, file: `compare-${metric}`, canZoom: true, height: 260,
+    draw: (width, height, zoom) => lines([...byMetric.get(metric).values()], width, height, zoom),
+    describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
+    rows: () => lineRows([...byMetric.get(metric).values()], metric),
+  })]));
+  const head = h("thead", null, h("tr", null, h("th", { scope: "col" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, h("span", { class: "swatch", style: { background: `var(${COLOURS[index] ?? "--faint"})` } }), h("a", { href: `#/runs/${ids[index]}` }, name)))));
+  const line = (name, values, differs) => h("tr", { class: differs ? "differs" : "same" }, h("th", { scope: "row" }, name), values.map((value) => h("td", { class: "number" }, num(value, 6))));
+  const part = (title, entries) => h("tbody", null, h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title)), entries);
+  const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
+  const params = Object.entries(compared.params);
+  place.append(h("h1", { class: "headline" }, `${names.length} runs; ${params.filter(differing).length} of ${params.length} parameters differ.`),
+    legend(names.map((name, index) => ({ name, colour: COLOURS[index] ?? null, href: `#/runs/${ids[index]}` }))),
+    h("div", { class: "charts" }, [...charts.values()].map((one) => one.element)),
+    h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
+      part("Parameters that differ", params.filter(differing).map(([name, one]) => line(name, one.values, true))),
+      part("Metrics, latest", Object.entries(compared.metrics).map(([name, one]) => line(name, one.latest ?? one.values, false))),
+      params.some(same) && part("Parameters that are equal", params.filter(same).map(([name, one]) => line(name, one.values, false)))))));
+  requestAnimationFrame(() => charts.forEach((one) => one.redraw()));
+  return follow({ run_id: ids, type: "epoch_end" }, last, (event) => {
+    const index = ids.indexOf(event.run_id);
+    for (const [metric, value] of Object.entries(event.metrics)) {
+      put(curveOf(metric, index), event.epoch, value);
+      charts.get(metric)?.redraw();
+    }
+  }, () => location.reload());
+}

@@ -1,0 +1,96 @@
+// Elements, and values as people read them. Text goes into text nodes and nowhere else.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function build(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+  return element;
+}
+
+/** An HTML element; strings among the children become text. */
+export const h = (tag, attributes, ...children) => build(document.createElement(tag), attributes, children);
+
+/** An SVG element. */
+export const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
+
+/** A number in so many significant digits, without a tail of zeros; what is none is spelled. */
+export function num(value, digits = 4) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "number") return String(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1e7) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
+    const [mantissa, exponent] = value.toExponential(Math.min(digits, 3) - 1).split("e");
+    return `${Number(mantissa)}e${Number(exponent)}`;
+  }
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** A score, with as many decimals as tell it from its neighbours, so that columns align. */
+export function score(value) {
+  if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
+  return value.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 4);
+}
+
+/** One and many: count(1, "trial") is "1 trial". */
+export const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+
+/** How long, in its two largest units. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.round((seconds % 86400) / 3600)} h`;
+}
+
+function ago(time) {
+  const seconds = Math.max(0, (Date.now() - new Date(time)) / 1000);
+  if (seconds < 10) return "now";
+  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+/** A time, relative; the exact one on hover. It stays true by itself. */
+export function when(time) {
+  return time ? h("time", { datetime: time, title: `${new Date(time).toLocaleString()} (${time})` }, ago(time)) : "–";
+}
+
+setInterval(() => {
+  for (const one of document.querySelectorAll("time[datetime]")) {
+    const text = ago(one.getAttribute("datetime"));
+    if (one.textContent !== text) one.textContent = text;
+  }
+}, 5000);
+
+/** A state as a word with a mark of its own, so that colour is never all that tells. */
+export const badge = (state) => h("span", { class: `badge is-${state}` }, state);
+
+/** A command to copy. */
+export function command(text) {
+  const button = h("button", { type: "button", class: "quiet", onclick: copy }, "Copy");
+  async function copy() {
+    await navigator.clipboard?.writeText(text);
+    button.textContent = "Copied";
+  }
+  return h("div", { class: "command" }, h("pre", { tabindex: 0 }, h("code", null, text)), button);
+}
+
+/** A file for the user to keep. */
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}

@@ -1,0 +1,125 @@
+// A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
+
+import { call, follow, get } from "./api.js";
+import { badge, command, duration, h, num, when } from "./dom.js";
+import { figure } from "./figure.js";
+import { COLOURS, lineRows, lines, put } from "./lines.js";
+
+const TOLD = {
+  run_start: () => "started",
+  training_end: (event) => `ended as ${event.status} after ${duration(event.duration_s)}`,
+  run_crash: (event) => `fell silent, or lost its trial, at epoch ${num(event.last_epoch)}`,
+  run_resume: () => "spoke again",
+  run_delete: () => "was deleted",
+};
+
+export async function view(place, { id, crumbs }) {
+  const path = `/v1/runs/${id}`;
+  let seen = await get(`${path}/overview`);
+  const curves = new Map(), charts = new Map();
+  const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = h("div", { class: "charts" }), empty = h("div");
+  let timer = null, unfollow = null, isGone = false;
+
+  const hrefOfTuner = () => seen.run.tuner_id && `#/tuners/${seen.run.tuner_id}`;
+
+  function chart(metric) {
+    if (charts.has(metric)) return charts.get(metric);
+    const curve = curves.get(metric);
+    const one = figure({
+      title: metric, file: metric, canZoom: true, height: 240,
+      draw: (width, height, zoom) => lines([curves.get(metric)], width, height, zoom, { yLabel: "" }),
+      describe: () => `${curve.xs.length} epochs, now ${num(curves.get(metric).ys.at(-1))}.`,
+      rows: () => lineRows([curves.get(metric)], metric),
+    });
+    charts.set(metric, one);
+    return one;
+  }
+
+  function curveOf(metric) {
+    if (!curves.has(metric)) curves.set(metric, { xs: [], ys: [], name: metric, colour: COLOURS[0], isOpen: true, isStopped: false });
+    return curves.get(metric);
+  }
+
+  function take() {
+    for (const [metric, { epochs, values }] of Object.entries(seen.series)) Object.assign(curveOf(metric), { xs: epochs, ys: values });
+  }
+
+  function show() {
+    const { run, trial } = seen, name = run.name || `run ${run.run_id.slice(-8)}`;
+    crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: trial ? `Trial ${trial.number}` : name });
+    const isOpen = run.status === "running";
+    top.replaceChildren(h("h1", { class: "name" }, trial ? `Trial ${trial.number}` : name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
+      h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
+    const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
+    facts.replaceChildren(...Object.entries(run.summary).slice(0, 4).map(([metric, one]) => {
+      const isLoss = metric === seen.objective?.metric ? seen.objective.direction === "minimize" : /loss|err/i.test(metric);
+      return fact(metric, [num(run.metrics[metric]), h("div", { class: "note" }, `${isLoss ? "lowest" : "highest"} ${num(isLoss ? one.min : one.max)} at ${num(isLoss ? one.epoch_of_min : one.epoch_of_max)}`)]);
+    }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
+    for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
+    grid.replaceChildren(...[...curves.keys()].slice(0, 60).map((metric) => chart(metric).element));
+    empty.replaceChildren(...(curves.size ? [] : [h("section", { class: "empty" }, h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`))]));
+    charts.forEach((one) => one.redraw());
+    const pairs = Object.entries(run.params);
+    side.replaceChildren(...[
+      h("section", { class: "card" }, h("h2", null, "Parameters"), pairs.length ? h("dl", { class: "pairs" }, pairs.map(([key, value]) => [h("dt", null, key), h("dd", null, num(value, 6))])) : h("p", { class: "note" }, "None.")),
+      run.stop && h("section", { class: "card" }, h("h2", null, "Told to stop"), h("p", null, `${run.stop.rule}: ${run.stop.reason}`)),
+      run.note && h("section", { class: "card" }, h("h2", null, "Note"), h("p", { class: "text" }, run.note)),
+      trial && h("section", { class: "card" }, h("h2", null, "How it was chosen"), h("dl", { class: "pairs" }, Object.entries(trial.why).map(([key, value]) => [h("dt", null, key), h("dd", null, typeof value === "object" ? JSON.stringify(value) : num(value))]))),
+      h("section", { class: "card" }, h("h2", null, "Events"), h("ol", { class: "events" }, seen.events.map((event) => h("li", null, when(event.timestamp), " ", TOLD[event.type]?.(event) ?? event.type)))),
+    ].filter(Boolean));
+  }
+
+  async function stop() {
+    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).catch(() => null);
+    reload();
+  }
+
+  function hear(event) {
+    if (event.type !== "epoch_end") return later(100);
+    for (const [metric, value] of Object.entries(event.metrics)) {
+      const isNew = !curves.has(metric);
+      put(curveOf(metric), event.epoch, value);
+      if (isNew) grid.append(chart(metric).element);
+      chart(metric).redraw();
+    }
+    empty.replaceChildren();
+    later(1000);
+  }
+
+  function later(ms) {
+    timer ??= setTimeout(reload, ms);
+  }
+
+  /** The facts anew; the curves stay as the events told them. */
+  async function reload() {
+    timer = null;
+    const next = await get(`${path}/overview?max_points=2`).catch((error) => error);
+    if (isGone) return;
+    if (next instanceof Error) return next.status === 404 ? top.replaceChildren(h("h1", null, "This run was deleted.")) : later(3000);
+    seen = next;
+    show();
+  }
+
+  async function restart() {
+    unfollow?.();
+    const next = await get(`${path}/overview`).catch(() => null);
+    if (isGone) return;
+    if (!next) return setTimeout(restart, 3000);
+    seen = next;
+    curves.clear();
+    take();
+    show();
+    unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
+  }
+
+  take();
+  place.append(top, facts, empty, h("div", { class: "with-side" }, grid, side));
+  show();
+  requestAnimationFrame(() => charts.forEach((one) => one.redraw()));
+  unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
+  return () => {
+    isGone = true;
+    clearTimeout(timer);
+    unfollow();
+  };
+}

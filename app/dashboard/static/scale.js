@@ -1,0 +1,110 @@
+// Scales from values to pixels, their ticks, and the axes that show them.
+
+import { num, s } from "./dom.js";
+
+/** Linear, from a domain (lowest, highest) to a range of pixels. */
+export function linear([low, high], [from, to]) {
+  if (low === high) [low, high] = [low - (Math.abs(low) * 0.05 || 0.5), high + (Math.abs(high) * 0.05 || 0.5)];
+  const scale = (value) => from + ((value - low) / (high - low)) * (to - from);
+  scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high - low);
+  scale.ticks = (n) => linearTicks(low, high, n);
+  return Object.assign(scale, { domain: [low, high], range: [from, to] });
+}
+
+/** Logarithmic; the domain is positive. */
+export function log([low, high], range) {
+  const inner = linear([Math.log10(low), Math.log10(high)], range);
+  const scale = (value) => inner(Math.log10(value));
+  scale.invert = (pixel) => 10 ** inner.invert(pixel);
+  scale.ticks = (n) => {
+    const decades = [];
+    for (let exponent = Math.ceil(Math.log10(low) - 1e-9); exponent <= Math.log10(high) + 1e-9; exponent++) decades.push(10 ** exponent);
+    if (decades.length < 3) return shortTicks(low, high);
+    const every = Math.ceil(decades.length / n);
+    return decades.filter((_, index) => index % every === 0);
+  };
+  return Object.assign(scale, { domain: [low, high], range });
+}
+
+/** One place for each of some things. */
+export function points(options, [from, to]) {
+  const keys = options.map(String);
+  const step = (to - from) / Math.max(keys.length, 1);
+  const scale = (value) => from + step * (keys.indexOf(String(value)) + 0.5);
+  scale.ticks = () => options;
+  return Object.assign(scale, { domain: options, range: [from, to], isDiscrete: true });
+}
+
+/** 1, 2, 5 in each decade. */
+function shortTicks(low, high) {
+  const ticks = [];
+  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.log10(high); exponent++)
+    for (const one of [1, 2, 5]) ticks.push(Number((one * 10 ** exponent).toPrecision(3)));
+  const inside = ticks.filter((value) => value >= low * 0.999 && value <= high * 1.001);
+  return inside.length > 1 ? inside : linearTicks(low, high, 4);
+}
+
+function linearTicks(low, high, n) {
+  const rough = (high - low) / Math.max(n, 1);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((one) => one * power >= rough) * power;
+  const ticks = [];
+  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index++) ticks.push(Number((index * step).toPrecision(12)));
+  return ticks;
+}
+
+/** The lowest and highest of finite numbers, with some air; null where there are none. */
+export function extent(values, air = 0.06) {
+  let low = Infinity, high = -Infinity;
+  for (const value of values) {
+    if (typeof value !== "number") continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return null;
+  const room = (high - low) * air;
+  return [low - room, high + room];
+}
+
+/** The scale of a parameter: log where its range is, a place for each option where it has some. */
+export function ofSpec(spec, range, values) {
+  if (spec.type === "choice") return points(spec.options, range);
+  if (spec.type === "flag") return points([false, true], range);
+  const seen = extent(values, 0) ?? [spec.min, spec.max];
+  const domain = [Math.min(spec.min, seen[0]), Math.max(spec.max, seen[1])];
+  return spec.log && domain[0] > 0 ? log(domain, range) : linear(domain, range);
+}
+
+/** A grid with numbers on the left, and numbers below. */
+export function axes(x, y, { xLabel, yLabel } = {}) {
+  const [left, right] = x.range, [bottom, top] = y.range;
+  const rows = y.ticks(Math.max(2, (bottom - top) / 45)).map((value) =>
+    s("g", { class: "tick" }, s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
+      s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value))));
+  const room = x.isDiscrete ? (right - left) / x.domain.length / 7 : 30;
+  const columns = x.ticks(Math.max(2, (right - left) / 85)).map((value) =>
+    s("g", { class: "tick" }, s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, cut(label(value), room))));
+  return s("g", { class: "axes", "aria-hidden": true }, rows, columns, s("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
+    xLabel && s("text", { class: "name", x: right, y: bottom + 34, "text-anchor": "end" }, xLabel),
+    yLabel && s("text", { class: "name", x: 0, y: top - 10 }, yLabel));
+}
+
+/** A tick's text. */
+export const label = (value) => (typeof value === "boolean" ? String(value) : num(value, 3));
+
+/** A text in so many characters. */
+export const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);
+
+// A canvas knows no custom properties: what they come to is asked once, and again in other colours.
+const ink = document.createElement("span"), known = new Map();
+addEventListener("redraw", () => known.clear());
+
+/** A colour of the style sheet as a canvas wants it. */
+export function colourOf(expression) {
+  if (!known.has(expression)) {
+    if (!ink.isConnected) document.body.append(ink);
+    ink.style.color = expression;
+    known.set(expression, getComputedStyle(ink).color);
+  }
+  return known.get(expression);
+}

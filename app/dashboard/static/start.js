@@ -1,0 +1,174 @@
+// The start page: tuners and recent runs, with numbers; search with the filter language.
+
+import { follow, get, query } from "./api.js";
+import { badge, command, count, duration, h, num, s, score, when } from "./dom.js";
+import { linear } from "./scale.js";
+import { table } from "./table.js";
+
+const SHOWN_METRICS = 4;
+
+/** The best score over trials, small: does it still rise? */
+export function sparkline(tuner) {
+  const steps = tuner.improvements;
+  if (!steps.length) return h("span", { class: "note" }, "–");
+  const ended = Object.entries(tuner.counts).reduce((sum, [state, n]) => sum + (["completed", "stopped", "failed", "infeasible"].includes(state) ? n : 0), 0);
+  const values = steps.map((one) => one.score);
+  const x = linear([1, Math.max(ended, 2)], [2, 118]), y = linear([Math.min(...values), Math.max(...values)], [26, 4]);
+  const last = steps.at(-1);
+  const said = `From ${num(values[0])} to ${num(last.score)} in ${count(steps.length, "step")}; the last ${count(ended - last.place, "trial")} ago`;
+  return s("svg", { class: "spark", width: 122, height: 30, viewBox: "0 0 122 30", role: "img", "aria-label": said }, s("title", null, said),
+    s("path", { d: `M${x(steps[0].place)} ${y(values[0])}${steps.slice(1).map((one) => `H${x(one.place)}V${y(one.score)}`).join("")}H118` }),
+    s("circle", { cx: x(last.place), cy: y(last.score), r: 2.5 }));
+}
+
+function tunerTable() {
+  const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
+  return table({
+    caption: "Tuners", key: (one) => one.tuner_id,
+    sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials]),
+    columns: [
+      { name: "Tuner", sort: (one) => one.name, cell: (one) => [h("a", { class: "name", href: `#/tuners/${one.tuner_id}` }, one.name || one.tuner_id.slice(0, 8)), " ", badge(one.state)] },
+      { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, score(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
+      { name: "Best so far", cell: sparkline },
+      { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(ended(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(ended(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
+      { name: "Running", isNumber: true, sort: (one) => one.counts.running, cell: (one) => num(one.counts.running) },
+      { name: "Failed", isNumber: true, sort: (one) => one.counts.failed, cell: (one) => num(one.counts.failed + one.counts.infeasible) },
+      { name: "Last activity", sort: (one) => one.last_sign_time, cell: (one) => when(one.last_sign_time) },
+    ],
+  });
+}
+
+/** Runs with their numbers; those that are ticked can be compared. */
+export function runTable(metrics, nameOf) {
+  const picked = new Set();
+  const title = (run) => run.name || `${nameOf.get(run.tuner_id) || "run"} ${run.run_id.slice(-8)}`;
+  const compare = h("a", { class: "button", hidden: true }, "Compare");
+  const tick = (run) => h("input", {
+    type: "checkbox", "aria-label": `Compare ${title(run)}`, checked: picked.has(run.run_id),
+    onchange(event) {
+      event.target.checked ? picked.add(run.run_id) : picked.delete(run.run_id);
+      compare.hidden = picked.size < 2;
+      compare.textContent = `Compare ${count(picked.size, "run")}`;
+      compare.setAttribute("href", `#/compare${query({ run: [...picked] })}`);
+    },
+  });
+  const rows = table({
+    caption: "Runs", key: (run) => run.run_id,
+    sign: (run) => JSON.stringify([run.name, run.status, run.metrics, run.last_epoch, run.end_time]),
+    columns: [
+      { name: "", cell: tick },
+      { name: "Run", sort: (run) => run.name, cell: (run) => [h("a", { class: "name", href: `#/runs/${run.run_id}` }, title(run)), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
+      { name: "Status", sort: (run) => run.status, cell: (run) => badge(run.status) },
+      ...metrics.map((metric) => ({ name: metric, isNumber: true, sort: (run) => run.metrics[metric], cell: (run) => score(run.metrics[metric]) })),
+      { name: "Epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
+      { name: "Took", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
+      { name: "Started", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
+    ],
+  });
+  return { ...rows, compare };
+}
+
+function metricsOf(runs) {
+  const n = new Map();
+  for (const run of runs) for (const metric of Object.keys(run.metrics)) n.set(metric, (n.get(metric) ?? 0) + 1);
+  return [...n].sort((a, b) => b[1] - a[1]).slice(0, SHOWN_METRICS).map(([metric]) => metric);
+}
+
+export async function view(place, { search, crumbs }) {
+  crumbs();
+  const filter = search.get("filter") ?? "", order = search.get("order_by") ?? "";
+  const tuners = tunerTable(), more = h("button", { type: "button", hidden: true, onclick: onMore }, "More runs");
+  const failure = h("p", { class: "failure", id: "filter-failure", role: "alert" });
+  const runsPlace = h("div");
+  const tunersPlace = h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.element);
+  const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
+  const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
+  const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
+  const nameOf = new Map();
+  let shown = [], token = null, list = null, unfollow = null, timer = null, isGone = false;
+
+  function onsubmit(event) {
+    event.preventDefault();
+    const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim() })}`;
+    if (next === location.hash) readRuns();
+    else location.hash = next;
+  }
+
+  async function readRuns(size = 25) {
+    try {
+      const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), 1000) })}`);
+      [shown, token] = [page.items, page.next_page_token];
+      failure.replaceChildren();
+      input.removeAttribute("aria-invalid");
+    } catch (error) {
+      [shown, token] = [[], null];
+      input.setAttribute("aria-invalid", "true");
+      const at = error.position;
+      failure.replaceChildren(error.message);
+      if (at !== undefined) failure.append(h("code", { class: "pointer-line" }, filter.slice(0, at), h("mark", null, filter[at] ?? "⏎"), filter.slice(at + 1)));
+    }
+    showRuns();
+  }
+
+  function showRuns() {
+    more.hidden = !token;
+    const metrics = metricsOf(shown);
+    if (!list || list.metrics !== metrics.join()) {
+      list = Object.assign(runTable(metrics, nameOf), { metrics: metrics.join() });
+      runsPlace.replaceChildren(list.compare, list.element);
+    }
+    list.element.hidden = !shown.length;
+    list.update(shown);
+    runsPlace.querySelector(".empty")?.remove();
+    if (!shown.length && !failure.textContent) runsPlace.append(h("div", { class: "empty" }, filter ? h("p", null, "No run matches.") : [h("p", null, "No runs yet. Start one:"), command(`curl ${location.origin}/v1/runs -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)]));
+  }
+
+  async function onMore() {
+    const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: token })}`);
+    shown = [...shown, ...page.items];
+    token = page.next_page_token;
+    showRuns();
+  }
+
+  async function readTuners() {
+    const seen = await get("/v1/overview?page_size=100");
+    for (const one of seen.items) nameOf.set(one.tuner_id, one.name);
+    tuners.update(seen.items);
+    tuners.element.hidden = !seen.items.length;
+    tunersPlace.querySelector(".empty")?.remove();
+    if (!seen.items.length) tunersPlace.append(h("div", { class: "empty" }, h("p", null, "No tuners yet. Make one from a space of parameters:"),
+      command(`curl ${location.origin}/v1/tuners -H 'Content-Type: application/json' -d '{"name": "first", "space": {"lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": true}}}'`)));
+    return seen.last_event_id;
+  }
+
+  function hear() {
+    timer ??= setTimeout(reread, 1000);
+  }
+
+  async function reread() {
+    await Promise.all([readTuners(), readRuns()]).catch(() => null);
+    timer = null;
+  }
+
+  async function start() {
+    unfollow?.();
+    const last = await readTuners().catch(() => null);
+    if (isGone) return;
+    if (last === null) return setTimeout(start, 3000);
+    unfollow = follow({}, last, hear, start);
+  }
+
+  place.append(h("h1", { class: "hidden" }, "Tuners and runs"), tunersPlace,
+    h("section", { class: "card wide" }, h("h2", null, "Recent runs"), form, failure, runsPlace, more));
+  const runsRead = readRuns(); // at once, and named when the tuners are known
+  const last = await readTuners();
+  await runsRead;
+  list?.forget();
+  showRuns();
+  unfollow = follow({}, last, hear, start);
+  return () => {
+    isGone = true;
+    clearTimeout(timer);
+    unfollow();
+  };
+}

@@ -1,0 +1,1 @@
+"""The dashboard: its files as they are sent, and what a real browser makes of them."""

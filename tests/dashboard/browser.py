@@ -1,0 +1,98 @@
+"""A real browser, one per test process, in a thread of its own: what drives it keeps an event loop in its thread."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+T = TypeVar("T")
+
+TIMEOUT_MS = 30_000
+EXECUTABLE = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Seen:
+    """What a page asked for and complained of."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self._url = url
+        page.on("request", self._note_request)
+        page.on("console", self._note_message)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+        if not request.url.startswith((self._url, "data:", "blob:")):
+            self.complaints.append(f"a request left the host: {request.url}")
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+
+Scenario = Callable[[Page, Seen], T]
+
+
+class Chromium:
+    """The browser. A scenario gets a page of its own; afterwards nothing may have been complained of."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="browser")
+        self._closing = threading.Event()
+        self._driver: Any = None
+        self._browser: Browser = self._thread.submit(self._launch).result()
+
+    def _launch(self) -> Browser:
+        self._driver = sync_playwright().start()
+        browser: Browser = self._driver.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        return browser
+
+    def run(self, url: str, scenario: Scenario[T], *, may_complain_of: tuple[str, ...] = (), **context: Any) -> T:
+        """What the scenario answers.
+
+        Args:
+            url: of the service; requests to anybody else are complaints.
+            may_complain_of: parts of complaints that belong to the scenario.
+        """
+        return self._thread.submit(self._run, url, scenario, may_complain_of, context).result()
+
+    def _run(self, url: str, scenario: Scenario[T], may_complain_of: tuple[str, ...], context: dict[str, Any]) -> T:
+        with self._page(url, context) as (page, seen):
+            answer = scenario(page, seen)
+            left = [one for one in seen.complaints if not any(part in one for part in may_complain_of)]
+            assert not left, left
+        return answer
+
+    @contextmanager
+    def _page(self, url: str, options: dict[str, Any]) -> Iterator[tuple[Page, Seen]]:
+        context = self._browser.new_context(base_url=url, viewport={"width": 1360, "height": 860}, **options)
+        try:
+            context.set_default_timeout(TIMEOUT_MS)
+            page = context.new_page()
+            yield page, Seen(page, url)
+        finally:
+            context.close()
+
+    def close(self) -> None:
+        """End it."""
+        self._thread.submit(self._browser.close).result()
+        self._thread.submit(self._driver.stop).result()
+        self._thread.shutdown()
