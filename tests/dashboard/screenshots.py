@@ -58,8 +58,9 @@ def shoot(chromium: Chromium, url: str, path: str, file: Path, scheme: str, size
         page.set_viewport_size({"width": size["width"], "height": size["height"]})
         page.goto(path)
         expect(page.locator("#connection")).to_have_text("Live")
-        page.wait_for_function("[...document.querySelectorAll('figure')].some((one) => one.dataset.drawn)")
-        page.evaluate("document.fonts.ready.then(() => new Promise((done) => setTimeout(done, 300)))")
+        if path != "/":
+            expect(page.locator("figure[data-drawn]").first).to_be_visible()
+        page.wait_for_timeout(500)  # nothing tells that a picture has settled
         page.screenshot(path=file)
 
     FOLDER.mkdir(parents=True, exist_ok=True)

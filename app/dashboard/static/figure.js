@@ -5,6 +5,7 @@
 // too much for elements; `vector()` draws the same as SVG, for the download.
 
 import { h, num, s, save } from "./dom.js";
+import { colourOf } from "./scale.js";
 
 /** A chart: {element, redraw}. It draws at most once per frame, and only while it is on the page. */
 export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0 }) {
@@ -42,6 +43,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     const said = `${title}. ${describe()}`;
     svg.setAttribute("aria-label", said);
     svg.replaceChildren(s("title", null, said), ...plot.nodes.flat(Infinity).filter(Boolean));
+    svg.classList.toggle("painted", Boolean(plot.paint));
     if (plot.paint) {
       const density = Math.min(devicePixelRatio || 1, 2);
       if (canvas.width !== Math.round(width * density) || canvas.height !== height * density) {
@@ -53,9 +55,22 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       const context = canvas.getContext("2d");
       context.setTransform(density, 0, 0, density, 0, 0);
       context.clearRect(0, 0, width, height);
+      drawGrid(context);
       plot.paint(context);
     }
     element.dataset.drawn = Number(element.dataset.drawn ?? 0) + 1;
+  }
+
+  /** The grid goes under what is painted. */
+  function drawGrid(context) {
+    context.strokeStyle = colourOf("var(--grid)");
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const line of svg.querySelectorAll("line.grid")) {
+      context.moveTo(line.getAttribute("x1"), line.getAttribute("y1"));
+      context.lineTo(line.getAttribute("x2"), line.getAttribute("y2"));
+    }
+    context.stroke();
   }
 
   function point(index) {

@@ -38,12 +38,12 @@ export function parallel(model, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, brush: brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isLast: name === "" }))],
+    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, brush: brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
     marks: shown.map((trial) => ({ x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }
 
-function axis(name, x, scale, { title, brush, room, range, onBrush, isLast }) {
+function axis(name, x, scale, { title, brush, room, range, onBrush, isFirst, isLast }) {
   const [bottom, top] = range;
   const ticks = scale.isDiscrete ? scale.ticks() : scale.ticks(4);
   const handle = s("rect", { class: "handle", x: x - 12, width: 24, y: top - 6, height: bottom - top + 12, tabindex: 0, role: "slider",
@@ -74,7 +74,7 @@ function axis(name, x, scale, { title, brush, room, range, onBrush, isLast }) {
     event.stopPropagation();
   });
   return s("g", { class: "axis" },
-    s("text", { class: "title", x, y: 18, "text-anchor": "middle" }, cut(title, Math.max(room, 5))),
+    s("text", { class: "title", x: isFirst ? 0 : x, y: 18, "text-anchor": isFirst ? "start" : "middle" }, cut(title, Math.max(room, 5))),
     s("line", { class: "base", x1: x, x2: x, y1: top, y2: bottom }),
     ticks.map((tick) => s("text", { x: x + 7, y: scale(tick) + 4 }, cut(label(tick), isLast ? 9 : Math.max(4, room - 1)))),
     brush && s("rect", { class: "brush", x: x - 8, width: 16, y: brush[0], height: brush[1] - brush[0] }), handle);
