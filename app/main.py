@@ -13,8 +13,8 @@ from sqlalchemy import URL
 from app.api.application import State, build
 from app.api.gate import Rules
 from app.api.state import Readiness, Services
-from app.domain.addresses import Network
 from app.dashboard import shell
+from app.domain.addresses import Network
 from app.observers.plugins import Plugins, load
 from app.observers.sender import Sender
 from app.observers.webhooks import Webhooks

@@ -7,6 +7,7 @@
     pages.py         opaque page tokens
     tuners.py trials.py analysis.py runs.py events.py observers.py operations.py
                      routers; *_models.py: their bodies and answers
+    overview.py      all that somebody who looks wants at once
     openapi.py       writes and checks openapi/openapi.json
 
 May import `service`, `domain`, and for plain reads `store`.

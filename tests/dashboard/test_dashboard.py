@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import threading
 from typing import Any
 
@@ -9,9 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.calls import JSON, answer, create_tuner, end_run, log_batch, log_epoch, report, start_run, suggest
+from tests.calls import JSON, answer, create_tuner, end_run, get_run, log_batch, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
-from tests.server import Server
+from tests.server import COMMAND, Server
 
 SPACE = {
     "learning_rate": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": True},
@@ -219,6 +220,44 @@ def test_runs_can_be_compared(chromium: Chromium, server: Server, client: httpx.
         expect(chart).to_have_accessible_name(re.compile("rival 0.1 at 0.25"))
 
     chromium.run(server.url, scenario)
+
+
+def test_with_keys_somebody_signs_in_and_is_told_what_a_key_cannot_do(chromium: Chromium, fresh_server: Server) -> None:
+    keys = {}
+    for scope in ("read", "admin"):
+        command = [
+            str(COMMAND),
+            "keys",
+            "create",
+            "--name",
+            scope,
+            "--scope",
+            scope,
+            "--database",
+            fresh_server.database,
+        ]
+        keys[scope] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    admin = {"Authorization": f"Bearer {keys['admin']}"}
+    with httpx.Client(base_url=fresh_server.url, headers=admin, trust_env=False) as client:
+        run = start_run(client, name="secret")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("API key").fill("wrong")
+        dialog.get_by_role("button", name="Sign in").click()
+        expect(dialog.get_by_role("alert")).not_to_be_empty()
+        assert page.get_by_text("secret").count() == 0
+        dialog.get_by_label("API key").fill(keys["read"])
+        dialog.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="secret").click()
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_role("alert")).not_to_be_empty()
+
+    chromium.run(fresh_server.url, scenario, may_complain_of=("401", "403"))
+    with httpx.Client(base_url=fresh_server.url, headers=admin, trust_env=False) as client:
+        assert get_run(client, run)["stop_requested"] is False
 
 
 def test_a_run_can_be_stopped(chromium: Chromium, server: Server, client: httpx.Client) -> None:

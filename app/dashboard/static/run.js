@@ -17,7 +17,7 @@ export async function view(place, { id, crumbs }) {
   const path = `/v1/runs/${id}`;
   let seen = await get(`${path}/overview`);
   const curves = new Map(), charts = new Map();
-  const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = h("div", { class: "charts" }), empty = h("div");
+  const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = h("div", { class: "charts" }), empty = h("div"), refusal = h("p", { class: "failure", role: "alert" });
   let timer = null, unfollow = null, isGone = false;
 
   const hrefOfTuner = () => seen.run.tuner_id && `#/tuners/${seen.run.tuner_id}`;
@@ -70,7 +70,7 @@ export async function view(place, { id, crumbs }) {
   }
 
   async function stop() {
-    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).catch(() => null);
+    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).catch((error) => { refusal.textContent = error.message; });
     reload();
   }
 
@@ -113,7 +113,7 @@ export async function view(place, { id, crumbs }) {
   }
 
   take();
-  place.append(top, facts, empty, h("div", { class: "with-side" }, grid, side));
+  place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid, side));
   show();
   requestAnimationFrame(() => charts.forEach((one) => one.redraw()));
   unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);

@@ -63,6 +63,7 @@ export async function view(place, { id, crumbs }) {
   const title = h("div", { class: "title-line" });
   const facts = h("dl", { class: "facts" });
   const key = h("div");
+  const refusal = h("p", { class: "failure", role: "alert" });
 
   // ---------------------------------------------------------------------------------------------------------- curves
 
@@ -169,7 +170,7 @@ export async function view(place, { id, crumbs }) {
     const { tuner } = model, { counts } = tuner;
     headline.textContent = sentence(model, shares);
     crumbs({ text: name() });
-    const steer = (word, verb) => h("button", { type: "button", onclick: async () => { await call("POST", `${path}/${verb}`); reload(); } }, word);
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(reload, (error) => { refusal.textContent = error.message; }) }, word);
     title.replaceChildren(h("span", { class: "name" }, name()), badge(tuner.state), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     const most = tuner.budget.max_trials;
     facts.replaceChildren(
@@ -256,7 +257,7 @@ export async function view(place, { id, crumbs }) {
 
   take(first);
   await readFront();
-  place.append(title, headline, facts);
+  place.append(title, refusal, headline, facts);
   if (model.nTrials === 0) place.append(h("section", { class: "empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
     command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`)));
   place.append(h("div", { class: "charts" }, bestChart.element, curveChart.element, shareChart.element, strands.element, planes.map((one) => one.element)),
