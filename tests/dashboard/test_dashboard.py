@@ -225,17 +225,8 @@ def test_runs_can_be_compared(chromium: Chromium, server: Server, client: httpx.
 def test_with_keys_somebody_signs_in_and_is_told_what_a_key_cannot_do(chromium: Chromium, fresh_server: Server) -> None:
     keys = {}
     for scope in ("read", "admin"):
-        command = [
-            str(COMMAND),
-            "keys",
-            "create",
-            "--name",
-            scope,
-            "--scope",
-            scope,
-            "--database",
-            fresh_server.database,
-        ]
+        words = ["--name", scope, "--scope", scope, "--database", fresh_server.database]
+        command = [str(COMMAND), "keys", "create", *words]
         keys[scope] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     admin = {"Authorization": f"Bearer {keys['admin']}"}
     with httpx.Client(base_url=fresh_server.url, headers=admin, trust_env=False) as client:

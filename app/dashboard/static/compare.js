@@ -47,6 +47,14 @@ export async function view(place, { search, crumbs }) {
       part("Parameters that differ", params.filter(differing).map(([name, one]) => line(name, one.values, true))),
       part("Metrics, latest", Object.entries(compared.metrics).map(([name, one]) => line(name, one.latest ?? one.values, false))),
       params.some(same) && part("Parameters that are equal", params.filter(same).map(([name, one]) => line(name, one.values, false)))))));
+
+  /** The whole view anew, once the service is there. */
+  async function again() {
+    if (!place.isConnected) return;
+    if (await get("/v1/overview?page_size=1").catch(() => null)) dispatchEvent(new Event("hashchange"));
+    else setTimeout(again, 3000);
+  }
+
   requestAnimationFrame(() => charts.forEach((one) => one.redraw()));
   return follow({ run_id: ids, type: "epoch_end" }, last, (event) => {
     const index = ids.indexOf(event.run_id);
@@ -54,5 +62,5 @@ export async function view(place, { search, crumbs }) {
       put(curveOf(metric, index), event.epoch, value);
       charts.get(metric)?.redraw();
     }
-  }, () => location.reload());
+  }, again);
 }
