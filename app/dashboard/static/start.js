@@ -80,7 +80,8 @@ export async function view(place, { search, crumbs }) {
   const tuners = tunerTable(), more = h("button", { type: "button", hidden: true, onclick: onMore }, "More runs");
   const failure = h("p", { class: "failure", id: "filter-failure", role: "alert" });
   const runsPlace = h("div");
-  const tunersPlace = h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.element);
+  const others = h("p", { class: "note", hidden: true }, "The 100 newest; GET /v1/overview has them all.");
+  const tunersPlace = h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.element, others);
   const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
   const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
   const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
@@ -135,6 +136,7 @@ export async function view(place, { search, crumbs }) {
     for (const one of seen.items) nameOf.set(one.tuner_id, one.name);
     tuners.update(seen.items);
     tuners.element.hidden = !seen.items.length;
+    others.hidden = !seen.next_page_token;
     tunersPlace.querySelector(".empty")?.remove();
     if (!seen.items.length) tunersPlace.append(h("div", { class: "empty" }, h("p", null, "No tuners yet. Make one from a space of parameters:"),
       command(`curl ${location.origin}/v1/tuners -H 'Content-Type: application/json' -d '{"name": "first", "space": {"lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": true}}}'`)));
