@@ -22,7 +22,6 @@ export const s = (tag, attributes, ...children) => build(document.createElementN
 /** A number in so many significant digits, without a tail of zeros; what is none is spelled. */
 export function num(value, digits = 4) {
   if (value === null || value === undefined) return "–";
-  if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return value.toLocaleString("en");
   const size = Math.abs(value);

@@ -28,8 +28,9 @@ export function parallel(model, brushes, onBrush, width, height) {
   return {
     paint(context) {
       context.lineWidth = 1.3;
+      const density = Math.min(0.85, 0.15 + 60 / strands.length); // many are fainter, and the better ones less so
       for (const one of strands.filter(isDown)) {
-        context.globalAlpha = one.isOut ? 0.12 : 0.75;
+        context.globalAlpha = one.isOut ? 0.12 * density : density * (0.25 + 0.75 * one.trial.share);
         context.strokeStyle = colourOf(one.isOut ? "var(--faint)" : one.trial.shade);
         context.beginPath();
         one.places.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
