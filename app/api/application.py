@@ -52,7 +52,21 @@ Ask a tuner what to try next, track the training run, log each epoch, end the ru
 Every write is safe to repeat. Every error is a problem document (RFC 9457) with a `code`.
 """
 # What stands below /runs goes before /runs/{run_id}.
-_NOUNS = (compare, runs, run_search, curves, trials, tuners, analysis, events, overview, observers, session, operations, docs)
+_NOUNS = (
+    compare,
+    runs,
+    run_search,
+    curves,
+    trials,
+    tuners,
+    analysis,
+    events,
+    overview,
+    observers,
+    session,
+    operations,
+    docs,
+)
 
 
 def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:

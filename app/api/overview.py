@@ -20,7 +20,8 @@ from app.api.overview_models import (
 )
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import declared
-from app.api.run_models import Run, Series
+from app.api.run_models import Run
+from app.api.run_search_models import Series
 from app.api.state import services
 from app.api.strict import new_router
 from app.api.trial_models import Trial

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from app.api.event_models import Event
 from app.api.fields import Answer, Id, Number, Scalar, Time
-from app.api.run_models import Run, Series
+from app.api.run_models import Run
+from app.api.run_search_models import Series
 from app.api.trial_models import Trial
 from app.api.tuner_models import Budget, Objective, TrialCounts, Tuner
 from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
