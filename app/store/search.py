@@ -50,6 +50,7 @@ from app.domain.order import Order, OrderKey, Place
 from app.domain.sortable import NAN, decode
 from app.domain.values import INT64_MAX, Scalar, to_rfc3339
 from app.store import runs as run_rows
+from app.store.bounds import bounds_of
 from app.store.facts import INDEXED
 from app.store.filter_sql import Columns, Compiler, Sql, is_id, within
 from app.store.runs import Run
@@ -58,8 +59,9 @@ from app.store.types import Id
 
 NEWEST_FIRST = Order((OrderKey(Field("start_time", Kind.time), is_descending=True),), are_ids_descending=True)
 
-_FEW = 5000
-"""So many runs are looked at one by one and sorted in a few hundredths of a second."""
+_FEW = 2000
+"""So many runs are looked at one by one and sorted in about a hundredth of a second; for more of them, walking is as
+quick (measured from 100 to 5,000, with 10,000 and with 100,000 runs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,9 @@ class _Query:
             compiler.fact_value(key.field) if key.field.kind in MAPS else compiler.column(key.field)
             for key in self._search.order.keys[1:]
         ]
-        query = select(owner).where(walked.c.name == str(first.field), value < NAN)
+        after = self._search.after
+        lower, upper = bounds_of(first, conjuncts(self._search.condition), None if after is None else after[0])
+        query = select(owner).where(walked.c.name == str(first.field), value.between(lower, upper))
         if self._dialect == "sqlite":
             query = query.with_hint(walked, "INDEXED BY ix_facts_name_value_run_id", "sqlite")
         return self._restricted(query, compiler, owner, keys, is_first_there=True)
@@ -266,7 +270,7 @@ class _Query:
             is_equal = and_(column == value, ways)
             is_there = key.field.name in _NEVER_MISSING or (column is keys[0] and is_first_there)
             ways = or_(further, is_equal) if is_there else or_(further, is_equal, column.is_(None))
-            if column is keys[0] and is_there:
+            if column is keys[0] and is_there and not is_first_there:
                 yield column <= value if key.is_descending else column >= value  # what an index can jump to
         yield ways
 
