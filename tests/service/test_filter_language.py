@@ -1,12 +1,14 @@
 """What the language of filters says, and what it refuses, with the place where it goes wrong."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.domain.errors import BadFilter
 from app.domain.filters import EVENT_FIELDS, RUN_FIELDS, holds
-from app.service.filter_language import parse_filter
+from app.service.filter_language import parse_filter, parse_order
 
 RUN: dict[str, Any] = {
     "name": "it's",
@@ -91,3 +93,31 @@ def test_the_same_language_asks_events() -> None:
     assert holds(condition, {"type": "training_end", "final_metrics": {"accuracy": 0.8}})
     assert not holds(condition, {"type": "training_end", "final_metrics": {"accuracy": "NaN"}})
     assert not holds(condition, {"type": "epoch_end", "metrics": {"accuracy": 0.8}})
+
+
+_DOCUMENTED = (Path(__file__).parents[2] / "docs" / "filters.md").read_text()
+_ROWS = re.findall(r"^\| .+? \| (.+) \|$", _DOCUMENTED, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *re.findall(r"^```\n(.+?)\n```$", _DOCUMENTED, re.MULTILINE | re.DOTALL),
+        *(
+            text
+            for row in _ROWS
+            for text in re.findall(r"`([^`]+)`", row)
+            if re.match(r'params\.|metrics\.|name |"', text)
+        ),
+        *(f"{text} = 1" for text in re.findall(r"``\s(metrics\..+?)\s``", _DOCUMENTED)),
+    ],
+)
+def test_what_the_documentation_shows_is_understood(text: str) -> None:
+    assert parse_filter(text, RUN_FIELDS) is not None
+
+
+def test_the_documented_order_is_understood_and_all_fields_are_named() -> None:
+    (order,) = re.findall(r"`order_by=(.+?)`", _DOCUMENTED)
+    assert [str(key.field) for key in parse_order(order, RUN_FIELDS)] == ["metrics.accuracy", "start_time"]
+    (named,) = re.findall(r"Fields of a run: `(.+?)`", _DOCUMENTED, re.DOTALL)
+    assert {name.removesuffix(".*") for name in named.split()} == set(RUN_FIELDS)
