@@ -90,6 +90,12 @@ class Asker:
         idle = statistics.median(beside) * 1e3
         return Measured(statistics.median(took) * 1e3 - idle, idle, answer)
 
+    def time_ms(self, path: str) -> float:
+        """How long one answer takes."""
+        begin = time.perf_counter()
+        self._get(path)
+        return (time.perf_counter() - begin) * 1e3
+
     def _get(self, path: str) -> bytes:
         self._service.request("GET", path)
         answer = self._service.getresponse()
@@ -237,8 +243,7 @@ def measure_curves(backend: Backend, engine: Engine, n_long: int, times: int) ->
         for name, path in asked.items():
             measured = asker.ask(path, times)
             print(f"| {name} | {measured.over_ms:.1f} | {measured.ratio:.0f} |", flush=True)
-        measured = asker.ask(thinned, 1)
-        print(f"| {n_long:,} epochs thinned to 1,000 points, from the log alone | {measured.over_ms:.0f} | |")
+        print(f"| {n_long:,} epochs thinned to 1,000 points, from the log alone | {asker.time_ms(thinned):.0f} | |")
     asyncio.run(condense(backend.url))
     _analyze(engine)
     with service(backend) as server, noop() as nothing:
