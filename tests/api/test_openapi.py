@@ -169,7 +169,7 @@ def test_each_json_answer_has_a_name() -> None:
     for (method, path), operation in operations().items():
         for status, response in operation["responses"].items():
             for media_type, content in resolve(response).get("content", {}).items():
-                if media_type.endswith("json"):
+                if media_type.endswith(("/json", "+json")):
                     assert "$ref" in content["schema"], f"{method} {path} {status}"
 
 
