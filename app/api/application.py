@@ -18,6 +18,7 @@ from app.api import (
     curves,
     docs,
     events,
+    export,
     observers,
     operations,
     overview,
@@ -54,6 +55,7 @@ Every write is safe to repeat. Every error is a problem document (RFC 9457) with
 # What stands below /runs goes before /runs/{run_id}.
 _NOUNS = (
     compare,
+    export,
     runs,
     run_search,
     curves,

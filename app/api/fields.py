@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any
 from uuid import UUID
@@ -154,7 +155,14 @@ Time = Annotated[
 ]
 """A time that goes out."""
 
-SentTime = Annotated[AwareDatetime, BeforeValidator(_check_text)]
+
+def _check_year(value: datetime) -> datetime:
+    if not 1900 <= value.year <= 9998:
+        raise ValueError("a year from 1900 to 9998 is expected")
+    return value
+
+
+SentTime = Annotated[AwareDatetime, BeforeValidator(_check_text), AfterValidator(_check_year)]
 """A time that comes in: RFC 3339, with its zone."""
 
 Id = Annotated[UUID, Field(examples=["019352a1-4b5c-7d6e-8f90-a1b2c3d4e5f6"])]

@@ -41,6 +41,7 @@ class RunRequest(Wire):
     stale_after_s: Seconds | None = Field(
         default=None, description="Silent for so long, it is given up as crashed; by default it never is."
     )
+    start_time: SentTime | None = Field(default=None, description="When it started, if not now: for imports.")
 
 
 class MetricSummary(Answer):
@@ -177,3 +178,4 @@ class EndRequest(Wire):
 
     status: Literal["finished", "failed", "stopped"] = "finished"
     final_metrics: Metrics = Field(default_factory=dict, examples=[{"accuracy": 0.85}])
+    end_time: SentTime | None = Field(default=None, description="When it ended, if not now: for imports.")

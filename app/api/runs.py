@@ -87,6 +87,7 @@ async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Respo
         worker=body.worker,
         attempt=body.attempt,
         stale_after_s=body.stale_after_s,
+        start_time=body.start_time,
         body_digest=b"" if body.run_id is None else body_digest(body),
     )
     database = services(request).database
@@ -176,7 +177,7 @@ async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON
 @needs(Scope.train)
 async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Response:
     """End a run; where it belongs to a trial, this is the trial's result. The same again is harmless."""
-    wanted = EndRun(parse_id(run_id, UnknownRun), RunStatus(body.status), body.final_metrics)
+    wanted = EndRun(parse_id(run_id, UnknownRun), RunStatus(body.status), body.final_metrics, body.end_time)
     database = services(request).database
     return await answer_once(request, lambda once: database.write(end_runs, wanted, once), _show_run)
 

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from app.domain.errors import DomainError, MissingObjective, RunEnded, UnknownRun
+from app.domain.errors import DomainError, InvalidRequest, MissingObjective, RunEnded, UnknownRun
 from app.domain.events import TrainingEnd
 from app.domain.goal import Direction, Objective, Outcome
 from app.domain.states import RUN_ENDS, RunStatus, TrialState
@@ -26,11 +27,12 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class EndRun:
-    """How a run ended."""
+    """How a run ended; `end_time` is when, if not now."""
 
     run_id: UUID
     status: RunStatus
     final_metrics: Mapping[str, Number]
+    end_time: datetime | None = None
 
 
 @locking(lambda connection, requests: rows_of_runs(connection, {request.run_id for request in requests}))
@@ -56,16 +58,19 @@ def end_runs(transaction: Transaction, requests: Sequence[EndRun]) -> list[Run |
 
 def _end(transaction: Transaction, run: Run, request: EndRun, holdings: Holdings) -> None:
     if run.status in RUN_ENDS:
-        if run.status is request.status and run.final_metrics == request.final_metrics:
+        is_same_time = request.end_time is None or run.end_time == request.end_time
+        if run.status is request.status and run.final_metrics == request.final_metrics and is_same_time:
             return
         raise RunEnded(f"Run {run.run_id} has ended as {run.status} already, with other words; that cannot change.")
+    if request.end_time is not None and request.end_time < run.start_time:
+        raise InvalidRequest("a run does not end before it starts", "body", "end_time")
     tuner, trial = holdings.of(run)
     require_hold(run, trial)
     # A trial that has its result already keeps it; the run ends all the same.
     if tuner is not None and trial is not None and not has_ended(trial):
         end_once(tuner, trial, _outcome(run, request, tuner.objectives))
     # A clock that was set back makes no training end before it began.
-    run.status, run.end_time = request.status, max(transaction.now, run.start_time)
+    run.status, run.end_time = request.status, request.end_time or max(transaction.now, run.start_time)
     run.final_metrics, run.lease_s, run.stale_at = dict(request.final_metrics), None, None
     duration_s = (run.end_time - run.start_time).total_seconds()
     event = TrainingEnd(run.run_id, run.status, run.final_metrics, duration_s)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -30,6 +30,7 @@ class StartRun:
         params: None takes those of the trial.
         worker, attempt: who speaks for the trial.
         stale_after_s: for how long the run may be silent before it is given up; None is for ever.
+        start_time: of what was trained elsewhere; None is now.
         body_digest: of what the client sent: the same again is a repeat, anything else a conflict.
     """
 
@@ -43,6 +44,7 @@ class StartRun:
     attempt: int | None
     stale_after_s: float | None
     body_digest: bytes
+    start_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _new(transaction: Transaction, request: StartRun, trial: Trial | None, tuner
         tags=request.tags,
         note=request.note,
         status=RunStatus.running,
-        start_time=now,
+        start_time=request.start_time or now,
         end_time=None,
         last_epoch=None,
         summary={},

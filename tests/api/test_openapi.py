@@ -40,6 +40,7 @@ OPERATIONS: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/strategies"): {"200"},
     ("post", "/v1/runs"): {"200", "201", "404", "409"} | _BODY,
     ("get", "/v1/runs"): {"200", "422"},
+    ("get", "/v1/runs/export"): {"200", "422"},
     ("get", "/v1/runs/compare"): {"200", "404", "422"},
     ("get", "/v1/metrics"): {"200", "404", "422"},
     ("get", "/v1/runs/{run_id}"): {"200", "404"},
