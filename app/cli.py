@@ -24,6 +24,7 @@ from typer.models import OptionInfo
 from app.api.gate import Rules
 from app.cli_keys import keys_cli, writing
 from app.domain.addresses import Network, parse_networks
+from app.importing import command as importing
 from app.logs import Format, Level, configure
 from app.main import Application, Settings
 from app.service.invariants import find_violations
@@ -149,6 +150,33 @@ def serve(
         server.run(sockets=[listener])
         if not server.started:
             _fail("the service could not start; the lines above say why")
+
+
+@cli.command(name="import")
+def import_runs(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files of our own export (CSV or NDJSON, runs and their epochs), or one SQLite file of MLflow, or the "
+            "address of an MLflow tracking server."
+        ),
+    ],
+    url: Annotated[str, typer.Option(envvar="TUNETRACK_URL", help="Where the service is.")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="TUNETRACK_KEY", help="An API key; others can read it here, so better set TUNETRACK_KEY."),
+    ] = None,
+) -> None:
+    """Bring runs into a running service. Safe to repeat: what is there already is left as it is."""
+    try:
+        tally = importing.import_from(sources, url, key, Console(stderr=True))
+    except importing.CannotImport as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on where it ended", status=130)
+    typer.echo(importing.told(tally))
+    if tally.bad:
+        raise typer.Exit(1)
 
 
 @cli.command()

@@ -41,7 +41,9 @@ def fill(client: httpx.Client) -> dict[str, object]:
     return run
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["backup", "--help"], ["check", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["serve", "--help"], ["backup", "--help"], ["check", "--help"], ["import", "--help"]]
+)
 def test_help_is_there(arguments: list[str]) -> None:
     done = tunetrack(*arguments)
     assert done.returncode == 0
