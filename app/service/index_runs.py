@@ -42,6 +42,9 @@ async def index_for_ever(database: Database) -> None:
             before = await index_quiet(database, seen, before)
         except Unavailable as error:
             log.warning("searches are slower while the store is away: %s", error)
+        except Exception:
+            # Whatever it was, the service goes on, and searches read the runs themselves.
+            log.exception("runs could not be indexed")
         await asyncio.sleep(_EVERY_S)
 
 
@@ -57,5 +60,11 @@ async def condense_long(database: Database, seen: Sequence[Mark]) -> None:
     """Write the pieces of the changed runs that have long histories."""
     long = [mark.run_id for mark in seen if mark.last_epoch is not None and mark.last_epoch >= SHORTEST]
     for run_id in await database.read(list_long, long):
-        while await database.write(condense_runs, run_id):
-            pass  # there is more
+        try:
+            while await database.write(condense_runs, run_id):
+                pass  # there is more
+        except Unavailable:
+            raise
+        except Exception:
+            # One history that cannot be read must not keep the others from being quick.
+            log.exception("the history of run %s could not be condensed", run_id)

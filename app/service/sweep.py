@@ -24,6 +24,8 @@ async def sweep_for_ever(database: Database) -> None:
             await database.write(sweep, None)
         except Unavailable as error:
             log.warning("the sweep waits for the store: %s", error)
+        except Exception:
+            log.exception("what has had its time could not be removed")  # the next sweep may pass
         await asyncio.sleep(_EVERY_S)
 
 
