@@ -11,6 +11,7 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /src
 # The dependencies are a layer of their own: a change of the code does not install them again.
 COPY pyproject.toml uv.lock ./
+COPY client/pyproject.toml client/pyproject.toml
 RUN uv sync --locked --no-dev --no-install-project
 COPY README.md LICENSE ./
 COPY app app

@@ -40,6 +40,7 @@ check: $(ALL_READY) ## all that can be known without running it: lint, format, t
 	run types    $(PY) -m mypy; \
 	run imports  .venv/bin/lint-imports; \
 	run openapi  $(PY) -m app.api.openapi --check; \
+	run breaking $(PY) openapi/breaking.py; \
 	echo; test -z "$$failed" || { echo "check: these failed: $${failed#, }"; exit 1; }; \
 	echo "check: all is well"
 
@@ -78,6 +79,27 @@ chromium:
 openapi: $(DEMO_READY) ## write openapi/openapi.json anew
 	@$(PY) -m app.api.openapi
 
+SDK ?= sdk
+
+.PHONY: sdk
+sdk: sdk-python sdk-typescript ## generate the Python and the TypeScript client into sdk/ (the latter where npm is)
+
+.PHONY: sdk-python
+sdk-python: $(ALL_READY)
+	@rm -rf $(SDK)/python
+	@$(UV) run --quiet --isolated --no-project --python "$(PYTHON)" --with-requirements openapi/python/requirements.txt \
+		openapi-python-client generate --meta uv --config openapi/python/config.yaml \
+		--path openapi/openapi.json --output-path $(SDK)/python
+
+.PHONY: sdk-typescript
+sdk-typescript:
+	@if command -v npm >/dev/null; then \
+		rm -rf $(SDK)/typescript && mkdir -p $(SDK)/typescript && sdk=$$(cd $(SDK)/typescript && pwd) && cd openapi/ts && \
+		npm ci --silent --ignore-scripts --no-audit --no-fund && SDK=$$sdk npm run --silent build; \
+	else \
+		echo "make sdk: SKIPPED the TypeScript client: there is no npm here" >&2; \
+	fi
+
 .PHONY: serve
 serve: $(DEMO_READY) ## start the service on http://127.0.0.1:8000, its data in tunetrack.db
 	@.venv/bin/tunetrack serve
@@ -87,7 +109,7 @@ install: $(ALL_READY) ## make .venv, with the command tunetrack and all that dev
 
 .PHONY: clean
 clean: ## remove what these targets made; databases stay
-	rm -rf .venv .uv .peers .bench-search .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+	rm -rf .venv .uv .peers .bench-search .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist sdk openapi/ts/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, from the lock. Each is done once, and again when the lock changes.
@@ -95,12 +117,12 @@ clean: ## remove what these targets made; databases stay
 # Compiled now, not at each start: half of the time that the service takes to be there.
 SYNC = $(UV) sync --quiet --locked --compile-bytecode --python "$(PYTHON)"
 
-$(ALL_READY): pyproject.toml uv.lock | $(UV)
+$(ALL_READY): pyproject.toml client/pyproject.toml uv.lock | $(UV)
 	@echo "Installing everything that uv.lock names into .venv"
 	@$(SYNC) --all-groups
 	@touch $(ALL_READY) $(DEMO_READY)
 
-$(DEMO_READY): pyproject.toml uv.lock | $(UV)
+$(DEMO_READY): pyproject.toml client/pyproject.toml uv.lock | $(UV)
 	@echo "Installing what the service and its demo need into .venv"
 	@$(SYNC) --no-dev --group demo --inexact
 	@touch $(DEMO_READY)

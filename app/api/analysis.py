@@ -13,7 +13,7 @@ from app.service.look_back import explain
 router = new_router("analysis")
 
 
-class Importance(Answer):
+class ImportanceAnswer(Answer):
     """How much of the scores' variance each parameter explains by itself."""
 
     importance: dict[str, float] = Field(
@@ -23,7 +23,7 @@ class Importance(Answer):
 
 
 @router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
-async def get_importance(request: Request, tuner_id: str) -> Importance:
+async def get_importance(request: Request, tuner_id: str) -> ImportanceAnswer:
     """How much of the scores' variance each parameter explains by itself."""
     shares, n_trials = await explain(services(request).database, parse_id(tuner_id, UnknownTuner))
-    return Importance(importance=shares, trials=n_trials)
+    return ImportanceAnswer(importance=shares, trials=n_trials)

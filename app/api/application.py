@@ -31,6 +31,7 @@ from app.api import (
 )
 from app.api.event_models import Event
 from app.api.examples import EXAMPLES
+from app.api.fields import NON_FINITE
 from app.api.gate import Gate, Rules
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
@@ -133,6 +134,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
             name = "Problem" if kind.core_schema["type"] == "model" else "Event"
             schemas[name] = schema
         schemas.update(STOPPER_SCHEMAS)
+        schemas["NonFinite"] = NON_FINITE
+        schemas["Number"]["anyOf"][0] = {"$ref": "#/components/schemas/NonFinite"}
         references = {name: f"#/components/schemas/{name}" for name in STOPPER_SCHEMAS}
         by_type = {schema["properties"]["type"]["const"]: references[name] for name, schema in STOPPER_SCHEMAS.items()}
         schemas["Stopper"] = {

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.api.fields import Answer, Id, Metrics, Number, Params, Time
+from app.api.fields import Answer, Id, Metrics, Number, Params, Scores, Time
 from app.api.trial_models import Trial
 from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
 
@@ -100,7 +100,7 @@ class TrialEndEvent(_Event):
     number: int
     state: TrialState
     score: Number | None
-    scores: dict[str, Number] | None
+    scores: Scores | None
     reason: str | None
 
 

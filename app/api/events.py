@@ -59,11 +59,8 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "description": "An endless stream; the data of each event is one of `Event`, as one line of JSON.",
         "content": {
             "text/event-stream": {
-                "schema": {
-                    "type": "string",
-                    "contentMediaType": "application/json",
-                    "contentSchema": {"$ref": "#/components/schemas/Event"},
-                }
+                # What each `data:` line holds: generated clients take the schema for that of one event.
+                "schema": {"$ref": "#/components/schemas/Event"},
             }
         },
     }

@@ -226,7 +226,7 @@ EXAMPLES: dict[str, Any] = {
             }
         ]
     },
-    "Importance": {"importance": {"learning_rate": 0.71, "optimizer": 0.2, "dropout": 0.09}, "trials": 48},
+    "ImportanceAnswer": {"importance": {"learning_rate": 0.71, "optimizer": 0.2, "dropout": 0.09}, "trials": 48},
     "RunRequest": {"params": {"learning_rate": 0.01}, "tags": ["integration-test"], "name": "baseline"},
     "Run": _RUN,
     "RunPage": {"items": [_RUN], "next_page_token": None},

@@ -50,6 +50,9 @@ def _check_number(value: Any) -> float | str:
     raise ValueError('a number is expected, or one of "NaN", "Infinity", "-Infinity"')
 
 
+NON_FINITE = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"], "description": "The numbers that JSON lacks."}
+"""`NonFinite` in the OpenAPI document."""
+
 Number = TypeAliasType(
     "Number",
     Annotated[
@@ -57,7 +60,7 @@ Number = TypeAliasType(
         PlainValidator(_check_number),
         WithJsonSchema(
             {
-                "anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}],
+                "anyOf": [NON_FINITE, {"type": "number"}],
                 "description": "A number, or one of the three that JSON lacks.",
             }
         ),
@@ -132,8 +135,15 @@ Attempt = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 Tag = Annotated[str, StringConstraints(max_length=250, pattern=_NOT_BLANK)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Tags = Annotated[list[Tag], Field(max_length=1000)]
-Params = Annotated[dict[Key, Scalar], Field(max_length=1000)]
-Metrics = Annotated[dict[Key, Number], Field(max_length=1000)]
+Params = TypeAliasType(
+    "Params", Annotated[dict[Key, Scalar], Field(max_length=1000, description="Parameters, each with its value.")]
+)
+Metrics = TypeAliasType(
+    "Metrics", Annotated[dict[Key, Number], Field(max_length=1000, description="Metrics, each with its value.")]
+)
+Scores = TypeAliasType(
+    "Scores", Annotated[dict[Key, Number], Field(max_length=100, description="Scores, by the objective's metric.")]
+)
 Int64 = Annotated[StrictInt, Field(ge=INT64_MIN, le=INT64_MAX)]
 EpochNumber = Annotated[StrictInt, Field(ge=0, le=INT64_MAX)]
 

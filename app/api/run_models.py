@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from app.api.fields import (
     Answer,
@@ -173,9 +174,12 @@ class RunPatch(Wire):
     params: Params = Field(default_factory=dict)
 
 
+EndStatus = TypeAliasType("EndStatus", Literal["finished", "failed", "stopped"])
+
+
 class EndRequest(Wire):
     """How a run ended."""
 
-    status: Literal["finished", "failed", "stopped"] = "finished"
+    status: EndStatus = "finished"
     final_metrics: Metrics = Field(default_factory=dict, examples=[{"accuracy": 0.85}])
     end_time: SentTime | None = Field(default=None, description="When it ended, if not now: for imports.")

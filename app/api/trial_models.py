@@ -3,8 +3,9 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
+from typing_extensions import TypeAliasType
 
-from app.api.fields import Answer, Attempt, Id, Key, Number, Params, Text, Time, Wire, Worker
+from app.api.fields import Answer, Attempt, Id, Number, Params, Scores, Text, Time, Wire, Worker
 from app.domain.goal import Outcome
 from app.domain.states import TrialState, TunerState
 from app.domain.values import from_json_number
@@ -21,7 +22,7 @@ class Trial(Answer):
     params: Params
     state: TrialState
     score: Number | None
-    scores: dict[str, Number] | None = Field(description="By metric, where the tuner has several objectives.")
+    scores: Scores | None = Field(description="By metric, where the tuner has several objectives.")
     reason: str | None
     worker: str | None
     attempt: int = Field(description="How often it was handed out.")
@@ -68,12 +69,13 @@ class Suggestion(Answer):
     retry_after_s: float | None = Field(description="When to ask again, where that may help.")
 
 
+OutcomeState = TypeAliasType("OutcomeState", Literal["completed", "failed", "infeasible"])
+
+
 class _Outcome(Wire):
     score: Number | None = None
-    scores: Annotated[dict[Key, Number], Field(max_length=100)] | None = Field(
-        default=None, description="By metric, where the tuner has several objectives."
-    )
-    state: Literal["completed", "failed", "infeasible"] | None = None
+    scores: Scores | None = Field(default=None, description="By metric, where the tuner has several objectives.")
+    state: OutcomeState | None = None
     reason: Text | None = Field(default=None, examples=["OOM"])
 
     def outcome(self) -> Outcome:

@@ -16,6 +16,7 @@ from app.api.fields import (
     Number,
     Params,
     Scalar,
+    Scores,
     Seconds,
     SentTime,
     Tags,
@@ -33,8 +34,9 @@ from app.store.tuners import Tuner as TunerRow
 from app.tuning.stopping.registry import MAX_STOPPERS, STOPPERS
 from app.tuning.stopping.stopper import Stopper as StopperRule
 
+Condition = TypeAliasType("Condition", dict[Key, list[Scalar]])
 When = Annotated[
-    dict[Key, list[Scalar]] | None,
+    Condition | None,
     Field(description="Where the parameter exists: the parent (a choice or flag) has one of these values."),
 ]
 
@@ -77,7 +79,8 @@ class Flag(Wire):
     when: When = None
 
 
-Spec = Annotated[IntRange | FloatRange | Choice | Flag, Field(discriminator="type")]
+Spec = TypeAliasType("Spec", Annotated[IntRange | FloatRange | Choice | Flag, Field(discriminator="type")])
+Space = TypeAliasType("Space", dict[str, Spec])
 
 
 class Objective(Wire):
@@ -140,7 +143,7 @@ class SnapshotTuner(Wire):
 
     name: Name
     strategy: str
-    space: dict[str, Spec]
+    space: Space
     objectives: _Objectives
     seed: Int64
     options: JsonObject
@@ -161,7 +164,7 @@ class SnapshotTrial(Wire):
     params: Params
     state: TrialState
     score: Number | None
-    scores: dict[Key, Number] | None
+    scores: Scores | None
     reason: Text | None
     worker: Name | None
     attempt: Annotated[StrictInt, Field(ge=0, lt=2**31)]
@@ -185,7 +188,7 @@ class TunerRequest(Wire):
     tuner_id: Id | None = Field(default=None, description="Chosen by the client; the same again is harmless.")
     name: Name = ""
     strategy: str = Field(default="auto", max_length=250, examples=["random"])
-    space: dict[str, Spec] | None = Field(
+    space: Space | None = Field(
         default=None,
         examples=[
             {
@@ -243,7 +246,7 @@ class Tuner(Answer):
     tuner_id: Id
     name: str
     strategy: str
-    space: dict[str, Spec]
+    space: Space
     objective: Objective | None = Field(description="Null where there are several.")
     objectives: list[Objective]
     seed: int

@@ -1,0 +1,203 @@
+"""What has not been delivered yet: a queue whose oldest part may lie in a file, so that it is bounded and survives.
+
+put() ──> memory ──(full, or kept at exit)──> the file's end
+peek(), drop() take from the file's front first, then from memory
+"""
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import uuid
+from collections import deque
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from tunetrack_client.message import Message
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+log = logging.getLogger("tunetrack_client")
+
+
+def default_folder() -> Path:
+    """Where spool files lie: `TUNETRACK_SPOOL`, else `tunetrack/spool` where programs keep their state."""
+    if spool := os.environ.get("TUNETRACK_SPOOL"):
+        return Path(spool)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "tunetrack" / "spool"
+
+
+class Backlog:
+    """Messages in the order in which they were put. May be shared by threads.
+
+    Args:
+        url: of the service that they are for; it is written into the file.
+        folder: where the file is made, when there must be one.
+        most_in_memory: how many are kept in memory before they go to the file.
+    """
+
+    def __init__(self, url: str, folder: Path, most_in_memory: int = 10_000) -> None:
+        self.url = url
+        self.n_lost = 0
+        self.path: Path | None = None
+        self._folder = folder
+        self._most_in_memory = most_in_memory
+        self._memory: deque[Message] = deque()
+        self._file: BinaryIO | None = None
+        self._offset = 0
+        self._n_in_file = 0
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> "Backlog | None":
+        """What another process left in a file; None where that process still lives, or the file is none of ours."""
+        file = path.open("r+b")
+        header = _header(file.readline())
+        if header is None or not _try_lock(file):
+            file.close()
+            return None
+        backlog = cls(header["url"], path.parent)
+        backlog.path, backlog._file, backlog._offset = path, file, file.tell()
+        backlog._n_in_file = sum(1 for line in file if line.endswith(b"\n"))
+        return backlog
+
+    def __len__(self) -> int:
+        with self._lock:
+            return self._n_in_file + len(self._memory)
+
+    def put(self, message: Message) -> None:
+        """At the end. Never waits for more than the local disk."""
+        with self._lock:
+            self._memory.append(message)
+            if len(self._memory) >= self._most_in_memory:
+                self._spill()
+
+    def peek(self, n: int) -> list[Message | None]:
+        """The first n, which stay; None for a line of a file that cannot be read."""
+        with self._lock:
+            found: list[Message | None] = []
+            if self._file is not None and self._n_in_file:
+                self._file.seek(self._offset)
+                found.extend(map(_message, islice(self._file, min(n, self._n_in_file))))
+            found.extend(islice(self._memory, n - len(found)))
+            return found
+
+    def drop(self, n: int) -> None:
+        """Away with the first n; an empty file goes too."""
+        with self._lock:
+            if self._is_closed:
+                return
+            from_file = min(n, self._n_in_file)
+            if self._file is not None and from_file:
+                self._file.seek(self._offset)
+                self._offset += sum(len(line) for line in islice(self._file, from_file))
+                self._n_in_file -= from_file
+                if not self._n_in_file:
+                    self._remove()
+            for _ in range(n - from_file):
+                self._memory.popleft()
+
+    def spill(self) -> None:
+        """All that is in memory into the file."""
+        with self._lock:
+            self._spill()
+
+    def close(self) -> Path | None:
+        """Keep what is left in the file; its path, None where nothing is left."""
+        with self._lock:
+            self._spill()
+            self._is_closed = True
+            if self._file is not None and self._n_in_file:
+                self._file.close()
+                self._file = None
+                return self.path
+            self._remove()
+            return None
+
+    def forget(self) -> None:
+        """Start empty, and leave the file alone: in a forked process all of it is the parent's."""
+        self.path, self._file, self._offset, self._n_in_file = None, None, 0, 0
+        self._memory.clear()
+        self._lock = threading.Lock()
+
+    def _spill(self) -> None:
+        if not self._memory:
+            return
+        end = None
+        try:
+            file = self._file or self._create()
+            end = file.seek(0, os.SEEK_END)
+            file.write(b"".join(message.to_line() for message in self._memory))
+            file.flush()
+        except OSError as error:
+            if end is not None and self._file is not None:
+                self._file.truncate(end)  # no half of a line stays
+            self._lose(error)
+            return
+        self._n_in_file += len(self._memory)
+        self._memory.clear()
+
+    def _lose(self, error: OSError) -> None:
+        n_too_many = len(self._memory) - self._most_in_memory + 1
+        if n_too_many > 0:
+            for _ in range(n_too_many):
+                self._memory.popleft()
+            self.n_lost += n_too_many
+        if self.n_lost in (0, 1) or self.n_lost % 1000 == 0:
+            log.warning("cannot keep what the service has not taken yet: %s; %d messages lost", error, self.n_lost)
+
+    def _create(self) -> BinaryIO:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = self._folder / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b")
+        _try_lock(self._file)
+        self._file.write(json.dumps({"tunetrack_spool": 1, "url": self.url}).encode() + b"\n")
+        self._file.flush()
+        self._offset = self._file.tell()
+        return self._file
+
+    def _remove(self) -> None:
+        if self._file is not None and self.path is not None:
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+            self._file, self.path = None, None
+
+
+def _header(line: bytes) -> dict[str, str] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("tunetrack_spool") == 1 and "url" in found else None
+
+
+def _message(line: bytes) -> Message | None:
+    try:
+        return Message.of_line(line)
+    except ValueError as error:
+        log.warning("a line of a spool file is left out: %s", error)
+        return None
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    try:
+        _lock(file)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""The command: what waits in the spool folder, and its delivery."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tunetrack_client.backlog import default_folder
+from tunetrack_client.errors import TunetrackError
+from tunetrack_client.sync import left_behind, sync
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    parser = argparse.ArgumentParser(prog="tunetrack-client", description="Deliver what trainings could not.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help in (("sync", "deliver what is kept in the spool folder"), ("status", "show what is kept there")):
+        command = commands.add_parser(name, help=help, description=f"{help.capitalize()}.")
+        command.add_argument("--spool", type=Path, help="the folder (default: TUNETRACK_SPOOL, else %(default)s)")
+        command.set_defaults(spool=default_folder())
+        if name == "sync":
+            command.add_argument("--url", help="the service (default: the one that each file was meant for)")
+            command.add_argument("--key", help="its API key (default: TUNETRACK_KEY)")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "status":
+        return _status(chosen.spool)
+    return _sync(chosen.spool, chosen.url, chosen.key or os.environ.get("TUNETRACK_KEY"))
+
+
+def _status(folder: Path) -> int:
+    n_files = 0
+    for backlog in left_behind(folder):
+        n_files += 1
+        _say(f"{backlog.path}: {len(backlog)} messages for {backlog.url}")
+        backlog.close()
+    if not n_files:
+        _say(f"nothing is kept in {folder}")
+    return 0
+
+
+def _sync(folder: Path, url: str | None, key: str | None) -> int:
+    status, n_files = 0, 0
+    for backlog in left_behind(folder):
+        n_files += 1
+        try:
+            done = sync(backlog, url, key)
+        except TunetrackError as error:
+            sys.stderr.write(f"error: {error}; {backlog.path} stays\n")
+            status = 1
+        else:
+            refused = "".join(f", {n} refused ({code})" for code, n in sorted(done.refusals.items()))
+            _say(f"{done.path}: {done.n_delivered} delivered{refused}")
+    if not n_files:
+        _say(f"nothing is kept in {folder}")
+    return status
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,248 @@
+"""The door: what a program holds that talks to a service."""
+
+import atexit
+import logging
+import os
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tunetrack_client import events
+from tunetrack_client.backlog import Backlog, default_folder
+from tunetrack_client.connection import JSON, Connection
+from tunetrack_client.errors import Unavailable
+from tunetrack_client.message import Message
+from tunetrack_client.outbox import Outbox
+from tunetrack_client.run import Run
+from tunetrack_client.trial import LONGEST_SILENCE_S
+from tunetrack_client.tuner import Tuner, request
+
+log = logging.getLogger("tunetrack_client")
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+_NAMESPACE = uuid.UUID("5e0b6c1a-3f1d-5d0e-9a57-74756e657472")
+"""What makes a tuner's id of a key."""
+
+
+class Client:
+    """A service, as one process sees it. May be shared by threads; in a forked process it begins anew.
+
+    Args:
+        url: where it listens; by default `TUNETRACK_URL`, else http://127.0.0.1:8000.
+        key: its API key, if it wants one; by default `TUNETRACK_KEY`.
+        patience_s: how long a question (for a tuner, a trial, a list) is repeated while the service is away.
+            What a training says is never waited for, and kept for as long as it takes.
+        spool: the folder for what could not be delivered; by default `TUNETRACK_SPOOL`, else
+            `~/.local/state/tunetrack/spool`. `tunetrack-client sync` delivers it later.
+        exit_timeout_s: how long the end of the program may wait for the service.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        patience_s: float = 120.0,
+        spool: Path | str | None = None,
+        exit_timeout_s: float = 10.0,
+    ) -> None:
+        self.url = url or os.environ.get("TUNETRACK_URL") or DEFAULT_URL
+        self._connection = Connection(self.url, key or os.environ.get("TUNETRACK_KEY"))
+        folder = default_folder() if spool is None else Path(spool)
+        self.outbox = Outbox(self._connection, lambda: Backlog(self.url, folder))
+        self._patience_s = patience_s
+        self._exit_timeout_s = exit_timeout_s
+        self._at_exit = _call_weakly(self)
+        atexit.register(self._at_exit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def tuner(
+        self,
+        space: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        key: str | None = None,
+        tuner_id: str | None = None,
+        name: str | None = None,
+        objective: str | Mapping[str, Any] | None = None,
+        direction: str | None = None,
+        objectives: Sequence[Mapping[str, Any]] | None = None,
+        strategy: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        max_trials: int | None = None,
+        budget: Mapping[str, Any] | None = None,
+        stopper: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        seed: int | None = None,
+        lease_s: float | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Tuner:
+        """Create a search, or join one: without a `space` that of `tuner_id` or `key`, which must exist.
+
+        Args:
+            key: a name of your own. Workers that create a tuner with the same key and the same words share one.
+            objective, direction: the metric to look at, and `maximize` or `minimize` (default: score, maximize).
+            max_trials: short for `budget={"max_trials": …}`.
+            stopper: a name such as "asha", or the whole of it with its options.
+        Raises:
+            IdConflict: the key is taken by a tuner that was created with other words.
+            InvalidSpace, InvalidRequest, UnknownStrategy: it makes no sense.
+            UnknownTuner: there is none to join.
+        """
+        if key is not None and tuner_id is not None:
+            raise ValueError("give either a key or a tuner_id: the key stands for an id")
+        known_id = tuner_id if key is None else str(uuid.uuid5(_NAMESPACE, key))
+        if space is None:
+            if known_id is None:
+                raise ValueError("a new tuner needs a space, and an old one its tuner_id or its key")
+            return Tuner(self, self.get(f"/v1/tuners/{known_id}"))
+        body = request(
+            space,
+            objective=objective,
+            direction=direction,
+            objectives=objectives,
+            max_trials=max_trials,
+            budget=budget,
+            stopper=stopper,
+            tuner_id=known_id or str(uuid.uuid4()),
+            name=key if name is None else name,
+            strategy=strategy,
+            options=None if options is None else dict(options),
+            seed=seed,
+            lease_s=lease_s,
+            tags=None if tags is None else list(tags),
+        )
+        return Tuner(self, self.ask("POST", "/v1/tuners", body))
+
+    def run(
+        self,
+        params: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        tags: Sequence[str] = (),
+        note: str = "",
+        stale_after_s: float | None = None,
+    ) -> Run:
+        """Start a run that belongs to no tuner: `with client.run({"lr": 0.01}) as run:`. Needs no service to begin.
+
+        Args:
+            stale_after_s: silent for so long, it is given up as crashed; by default it never is.
+        """
+        run_id = str(uuid.uuid4())
+        run = Run(self.outbox, run_id, params or {})
+        body: JSON = {"run_id": run_id, "params": run.params, "name": name, "tags": list(tags), "note": note}
+        if stale_after_s is not None:
+            body["stale_after_s"] = stale_after_s
+        silence_s = min(LONGEST_SILENCE_S, (stale_after_s or 3 * LONGEST_SILENCE_S) / 3)
+        self.outbox.keep_alive(run_id, f"/v1/runs/{run_id}/heartbeat", silence_s)
+        self.outbox.put(Message("/v1/runs", body, run_id))
+        return run
+
+    def runs(self, filter: str | None = None, order_by: str | None = None) -> Iterator[JSON]:
+        """Runs, newest first unless told otherwise, as the service shows them."""
+        return self.pages("/v1/runs", filter=filter, order_by=order_by)
+
+    def tuners(self) -> Iterator[JSON]:
+        """Tuners, newest first, as the service shows them."""
+        return self.pages("/v1/tuners")
+
+    def events(
+        self,
+        after: int | None = None,
+        *,
+        type: str | Sequence[str] = (),
+        run_id: str | Sequence[str] = (),
+        tuner_id: str | Sequence[str] = (),
+        tag: str | Sequence[str] = (),
+    ) -> Iterator[events.Event]:
+        """Events as they happen, each once and none left out, over however many connections it takes; endless.
+
+        Args:
+            after: those after this id, 0 for all that there are; by default what happens from now on.
+            type, run_id, tuner_id, tag: only these; several mean any of them.
+        Raises:
+            Refused: the service does not take the question.
+        """
+        filters = {"type": type, "run_id": run_id, "tuner_id": tuner_id, "tag": tag}
+        chosen = {name: [only] if isinstance(only, str) else list(only) for name, only in filters.items()}
+        return events.follow(self._connection, after, chosen)
+
+    def get(self, path: str, **query: Any) -> JSON:
+        """The answer to a question, e.g. `client.get("/v1/runs/" + run_id)`.
+
+        Raises:
+            Unavailable, Refused
+        """
+        answer: JSON = self.ask("GET", path, query=query)
+        return answer
+
+    def pages(self, path: str, **query: Any) -> Iterator[JSON]:
+        """All the items of a list, page by page."""
+        token = None
+        while True:
+            page = self.get(path, page_size=1000, page_token=token, **query)
+            yield from page["items"]
+            token = page["next_page_token"]
+            if token is None:
+                return
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: JSON | None = None,
+        query: Mapping[str, Any] | None = None,
+        *,
+        is_new: bool = False,
+    ) -> Any:
+        """The answer to a request, sent again while the service is away.
+
+        Args:
+            is_new: each one makes something new, so that only an Idempotency-Key keeps a repeat from doing it twice.
+        Raises:
+            Unavailable: it was away for longer than `patience_s`.
+            Refused: it says no.
+        """
+        known = {name: value for name, value in (query or {}).items() if value is not None}
+        once = str(uuid.uuid4()) if is_new else None
+        return self._connection.ask(method, path, body, known, once=once, patience_s=self._patience_s)
+
+    def flush(self, timeout_s: float = 60.0) -> bool:
+        """Wait until the service has heard all that was said so far; whether it has."""
+        return self.outbox.flush(timeout_s)
+
+    def flush_or_raise(self) -> None:
+        """Wait until the service has heard all that was said so far.
+
+        Raises:
+            Unavailable: it has not, for longer than `patience_s`.
+        """
+        if not self.outbox.flush(self._patience_s):
+            raise Unavailable(f"{self.url} has not answered for {self._patience_s} s; what was said is kept")
+
+    def close(self) -> None:
+        """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
+        atexit.unregister(self._at_exit)
+        left = self.outbox.close(self._exit_timeout_s)
+        self._connection.close()
+        if left is not None:
+            log.warning("%s has not heard all; what is left is in %s: run `tunetrack-client sync`", self.url, left)
+
+
+def _call_weakly(client: Client) -> Any:
+    """Closes the client, if there is still one: the exit must not be what keeps it alive."""
+    reference = weakref.ref(client)
+
+    def close() -> None:
+        if (alive := reference()) is not None:
+            alive.close()
+
+    return close

@@ -1,0 +1,144 @@
+"""The way to the service: one request, sent once or until it is answered."""
+
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from tunetrack_client.errors import TEMPORARY, Unavailable, refused
+
+log = logging.getLogger("tunetrack_client")
+
+JSON = dict[str, Any]
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 15.0
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_AWAY = frozenset({408, 425, 429, 502, 503, 504, 507})
+
+
+class Connection:
+    """Connections to one service, opened when they are needed. May be shared by threads.
+
+    Args:
+        url: where the service listens.
+        key: its API key, if it wants one.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.key = key
+        self.http = self._open()
+
+    def _open(self) -> httpx.Client:
+        headers = {"User-Agent": "tunetrack-client"} | (
+            {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
+        )
+        # A proxy that the environment names is for elsewhere: it cannot reach this machine's own addresses.
+        is_elsewhere = httpx.URL(self.url).host not in ("127.0.0.1", "localhost", "::1")
+        return httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=is_elsewhere)
+
+    def reopen(self) -> None:
+        """Forget all connections without a word to the other side: in a forked process they are the parent's."""
+        self.http = self._open()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: JSON | None = None,
+        query: Mapping[str, Any] | None = None,
+        *,
+        once: str | None = None,
+    ) -> Any:
+        """The answer to one request, sent once.
+
+        Args:
+            once: the Idempotency-Key.
+        Raises:
+            Unavailable: no answer, or "not now".
+            Refused: the service says no.
+        """
+        try:
+            headers = {} if once is None else {"Idempotency-Key": once}
+            response = self.http.request(method, path, json=body, params=query, headers=headers)
+        except httpx.TransportError as error:
+            raise Unavailable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
+        return read(response)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: JSON | None = None,
+        query: Mapping[str, Any] | None = None,
+        *,
+        once: str | None = None,
+        patience_s: float,
+    ) -> Any:
+        """The answer to a request that may be repeated, sent until there is one.
+
+        Raises:
+            Unavailable: there was none for so long.
+            Refused: the service says no.
+        """
+        deadline = time.monotonic() + patience_s
+        for number, pause_s in enumerate(pauses()):
+            try:
+                return self.send(method, path, body, query, once=once)
+            except Unavailable as error:
+                pause_s = max(pause_s, error.retry_after_s or 0.0)
+                if time.monotonic() + pause_s > deadline:
+                    raise
+                if number == 0:
+                    log.warning("%s; trying again for %.0f s", error, patience_s)
+            time.sleep(pause_s)
+        raise AssertionError("pauses never end")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.http.close()
+
+
+def read(response: httpx.Response) -> Any:
+    """The JSON of an answer, None where it is empty.
+
+    What is no problem document of the service comes from something between: it is no refusal, but no answer.
+
+    Raises:
+        Unavailable, Refused
+    """
+    if response.is_success:
+        return response.json() if response.content else None
+    problem = _problem(response)
+    if problem is None or response.status_code in _AWAY or problem["code"] in TEMPORARY:
+        said = f"{response.status_code}" if problem is None else f"{response.status_code} {problem['code']}"
+        raise Unavailable(f"{response.request.url.copy_with(query=None)} answers {said}", _retry_after(response))
+    raise refused(problem)
+
+
+def _problem(response: httpx.Response) -> JSON | None:
+    if response.headers.get("content-type", "").partition(";")[0] != "application/problem+json":
+        return None
+    try:
+        found = response.json()
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and {"code", "status", "detail"} <= found.keys() else None
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        return min(float(response.headers["retry-after"]), 300.0)
+    except (KeyError, ValueError):
+        return None
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each next try, endlessly: longer each time, up to a limit, and never quite the same."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        yield pause_s * random.uniform(0.5, 1.0)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -1,0 +1,195 @@
+"""What the training says, on its way in the background: nobody who trains waits for the network.
+
+put() ──> backlog ──> one thread ──> the service
+            └──> a file, while the service is away
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunetrack_client.backlog import Backlog
+from tunetrack_client.connection import Connection, pauses
+from tunetrack_client.delivery import Delivery, Listener
+from tunetrack_client.errors import Unavailable
+from tunetrack_client.message import Message, Request, fold
+
+log = logging.getLogger("tunetrack_client")
+
+_TAKEN_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Beat:
+    """A sign of life to send when nothing else was said for a while.
+
+    Args:
+        last: when something was said last, None before anything was: then there is nothing to keep alive yet.
+    """
+
+    request: Request
+    every_s: float
+    last: float | None
+
+
+class Outbox:
+    """Takes messages at once, and delivers them in order, in batches, again and again until they are taken.
+
+    Args:
+        new_backlog: makes the queue; asked again in a forked process, which has nothing to say yet.
+    """
+
+    def __init__(self, connection: Connection, new_backlog: Callable[[], Backlog]) -> None:
+        self._connection = connection
+        self._new_backlog = new_backlog
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._backlog = self._new_backlog()
+        self._delivery = Delivery(self._connection)
+        self._beats: dict[str, Beat] = {}
+        self._changed = threading.Condition()
+        self._wake = threading.Event()
+        self._n_put = self._n_done = 0
+        self._is_away = self._is_abandoned = self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, message: Message) -> None:
+        """Say something; it returns before anybody has heard it."""
+        self._own()
+        if self._is_closed:
+            raise RuntimeError("this client is closed")
+        with self._changed:
+            self._backlog.put(message)
+            self._n_put += 1
+            self._run()
+
+    def listen(self, about: str, listener: Listener) -> None:
+        """Tell it what comes of all that is said about this run or trial."""
+        self._own()
+        self._delivery.listeners[about] = listener
+
+    def keep_alive(
+        self, about: str, path: str, every_s: float, body: dict[str, Any] | None = None, *, is_known: bool = False
+    ) -> None:
+        """Send a sign of life whenever nothing was said for so long.
+
+        Args:
+            is_known: the service knows it already; else there is no sign before the first message about it was taken.
+        """
+        self._own()
+        last = time.monotonic() if is_known else None
+        with self._changed:
+            self._beats[about] = Beat(Request(path, body or {}, about, ()), every_s, last)
+            self._run()
+
+    def let_go(self, about: str) -> None:
+        """No more signs of life for it."""
+        with self._changed:
+            self._beats.pop(about, None)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was put before is delivered; whether it is."""
+        self._own()
+        self._wake.set()
+        with self._changed:
+            wanted = self._n_put
+            return self._changed.wait_for(lambda: self._n_done >= wanted, timeout_s)
+
+    def close(self, timeout_s: float) -> Path | None:
+        """Deliver what can be delivered in that time, and keep the rest in a file; its path, if there is one."""
+        self._own()
+        if self._is_closed:
+            return None
+        self._is_closed = True
+        self.flush(timeout_s)
+        with self._changed:
+            self._is_abandoned = True
+            self._beats.clear()
+            self._changed.notify_all()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(0.5)
+        return self._backlog.close()
+
+    def _own(self) -> None:
+        if os.getpid() != self._pid:
+            self._backlog.forget()
+            self._connection.reopen()
+            self._begin()
+
+    def _run(self) -> None:
+        self._changed.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="tunetrack", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while not self._is_abandoned:
+            with self._changed:
+                if not len(self._backlog):
+                    self._changed.wait(self._until_next_beat())
+            self._send_beats()
+            if messages := self._backlog.peek(_TAKEN_AT_ONCE):
+                for request in fold(message for message in messages if message is not None):
+                    if not self._insist(request):
+                        return
+                self._backlog.drop(len(messages))
+                with self._changed:
+                    self._n_done += len(messages)
+                    self._changed.notify_all()
+
+    def _insist(self, request: Request) -> bool:
+        """Send it until it is taken or refused; False where there is no time left for that."""
+        for number, pause_s in enumerate(pauses()):
+            try:
+                self._delivery.send(request)
+            except Unavailable as error:
+                self._miss(error, number)
+                if not self._is_abandoned:
+                    self._wake.wait(max(pause_s, error.retry_after_s or 0.0))
+                    self._wake.clear()
+                if self._is_abandoned:
+                    return False
+            else:
+                if self._is_away:
+                    self._is_away = False
+                    log.warning("%s answers again", self._connection.url)
+                self._said(request.about)
+                return True
+        raise AssertionError("pauses never end")
+
+    def _miss(self, error: Unavailable, number: int) -> None:
+        if number < 2:
+            return  # a hiccup
+        if not self._is_away:
+            self._is_away = True
+            log.warning("%s; the training goes on, and what it says is kept until it can be told", error)
+        self._backlog.spill()
+
+    def _said(self, about: str) -> None:
+        with self._changed:
+            if (beat := self._beats.get(about)) is not None:
+                beat.last = time.monotonic()
+
+    def _until_next_beat(self) -> float | None:
+        due = [beat.last + beat.every_s for beat in self._beats.values() if beat.last is not None]
+        return max(min(due) - time.monotonic(), 0.0) if due else None
+
+    def _send_beats(self) -> None:
+        now = time.monotonic()
+        with self._changed:
+            due = [beat for beat in self._beats.values() if beat.last is not None and beat.last + beat.every_s <= now]
+            for beat in due:
+                beat.last = now
+        for beat in due:
+            try:
+                self._delivery.send(beat.request)
+            except Unavailable:
+                return  # the next one may come through

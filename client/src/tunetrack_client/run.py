@@ -1,0 +1,196 @@
+"""One training, tracked."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat
+
+from tunetrack_client.errors import LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
+from tunetrack_client.message import Message
+from tunetrack_client.outbox import Outbox
+
+if TYPE_CHECKING:
+    from tunetrack_client.trial import Trial
+
+log = logging.getLogger("tunetrack_client")
+
+Status = Literal["finished", "failed", "stopped"]
+Value = SupportsFloat
+"""A metric's value: anything that is a number, zero-dimensional arrays and tensors too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run should stop: by which rule, for which reason, and the epoch that was judged."""
+
+    rule: str
+    reason: str
+    epoch: int | None = None
+
+
+class Run:
+    """A training that is going on. Its methods return at once; the network is somebody else's work.
+
+    As a context it ends by itself: `finished`; `stopped` where it was told to stop and did; `failed` where an exception
+    leaves the block. One that is interrupted (Ctrl-C, `sys.exit`) hands its trial back, for another worker to take up.
+    """
+
+    def __init__(self, outbox: Outbox, run_id: str, params: Mapping[str, Any], trial: "Trial | None" = None) -> None:
+        self.run_id = run_id
+        self.params = dict(params)
+        self.trial = trial
+        self.error: Refused | None = None
+        """What the service refused last of what this run said, None where it took everything."""
+        self._outbox = outbox
+        self._stop: Stop | None = None
+        self._has_obeyed = False
+        self._is_open = True
+        self._logged: set[str] = set()
+        self._final: dict[str, float | str] = {}
+        outbox.listen(run_id, self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_open:
+            return
+        if kind is None:
+            self.end()
+        elif issubclass(kind, Exception):
+            self.end("failed")
+        elif self.trial is not None:
+            self._is_open = False
+            self._outbox.let_go(self.run_id)
+            self.trial.release()
+        else:
+            self.end("failed")
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the training is hopeless, or no longer wanted, as far as is known by now."""
+        self._has_obeyed = self._stop is not None
+        return self._has_obeyed
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why it should stop; the rule `lease-lost` means that another worker has the trial."""
+        return self._stop
+
+    def log(self, epoch: int, metrics: Mapping[str, Value] | None = None, /, **more: Value) -> None:
+        """Tell what was measured at an epoch, e.g. `run.log(3, loss=0.41)` or `run.log(3, {"val/loss": 0.41})`.
+
+        Epochs may come in any order, and the metrics of one in several calls.
+
+        Raises:
+            TypeError, ValueError: a value is no number, or the epoch is none.
+            RuntimeError: the run has ended.
+        """
+        self._require_open()
+        if isinstance(epoch, bool) or (epoch := int(epoch)) < 0:
+            raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
+        values = to_wire({**(metrics or {}), **more})
+        self._has_obeyed = False
+        self._logged |= values.keys()
+        self._say("/epochs", {"epoch": epoch, "metrics": values}, is_epoch=True)
+
+    def final(self, metrics: Mapping[str, Value] | None = None, /, **more: Value) -> None:
+        """Tell what came out in the end, of no epoch in particular; a trial's score is taken from here first."""
+        self._require_open()
+        self._final |= to_wire({**(metrics or {}), **more})
+
+    def end(self, status: Status | None = None) -> None:
+        """End it, which is the result of its trial, too. A second end changes nothing.
+
+        Args:
+            status: by default `stopped` where `should_stop` was seen to be true and nothing was logged after that,
+                else `finished`.
+        Raises:
+            MissingObjective: it finished without the metric that its tuner looks at; it is ended as failed.
+        """
+        if not self._is_open:
+            return
+        status = status or ("stopped" if self._has_obeyed else "finished")
+        missing = self._missing() if status == "finished" else None
+        if missing is not None:
+            status = "failed"
+        self._close()
+        self._say("/end", {"status": status, "final_metrics": self._final})
+        if missing is not None:
+            raise missing
+
+    def flush(self, timeout_s: float = 60.0) -> bool:
+        """Wait until the service has heard all that was said so far; whether it has. Nothing needs this but tests,
+        and epochs that are so quick that they should wait for the word to stop."""
+        return self._outbox.flush(timeout_s)
+
+    def told(self, answer: dict[str, Any]) -> None:
+        """The service's word on what was said (called in the background)."""
+        stop = answer.get("stop")
+        if stop is not None and self._stop is None:
+            self._stop = Stop(stop["rule"], stop["reason"], stop.get("epoch"))
+
+    def refused(self, error: Refused) -> None:
+        """The service did not take what was said (called in the background)."""
+        self.error = error
+        if isinstance(error, LeaseLost | UnknownRun | RunEnded):
+            self._stop = Stop(error.code, error.detail)
+            self._outbox.let_go(self.run_id)
+        if self.trial is not None:
+            self.trial.refused(error)
+
+    def _say(self, path: str, body: dict[str, Any], *, is_epoch: bool = False) -> None:
+        self._outbox.put(Message(f"/v1/runs/{self.run_id}{path}", body, self.run_id, is_epoch))
+
+    def _close(self) -> None:
+        self._is_open = False
+        self._outbox.let_go(self.run_id)
+        if self.trial is not None:
+            self.trial.is_open = False
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise RuntimeError("this run has ended")
+
+    def _missing(self) -> MissingObjective | None:
+        wanted = [] if self.trial is None else self.trial.metrics
+        missing = next((metric for metric in wanted if metric not in self._logged | self._final.keys()), None)
+        if missing is None:
+            return None
+        known = ", ".join(sorted(self._logged | self._final.keys())) or "nothing"
+        detail = f"The tuner optimises {missing!r}, which this run never logged; it logged {known}."
+        return MissingObjective({"code": "missing-objective", "status": 422, "detail": detail, "metric": missing})
+
+
+def to_wire(metrics: Mapping[str, Value]) -> dict[str, float | str]:
+    """Metrics as the service takes them: numbers, and names for the three that JSON lacks.
+
+    Raises:
+        TypeError, ValueError: a value is no number.
+    """
+    values: dict[str, float | str] = {}
+    for name, value in metrics.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"metric {name!r} is no number: {value!r:.100}") from error
+        values[str(name)] = number if abs(number) < float("inf") else _name(number)
+    return values
+
+
+def _name(number: float) -> str:
+    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the metrics that are numbers: frameworks mix others in."""
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        if not isinstance(value, str | bytes):
+            with suppress(TypeError, ValueError):
+                found[name] = float(value)
+    return found

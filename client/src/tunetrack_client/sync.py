@@ -1,0 +1,53 @@
+"""What trainings could not tell, told later: `tunetrack-client sync`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunetrack_client.backlog import Backlog
+from tunetrack_client.connection import Connection
+from tunetrack_client.delivery import Delivery
+from tunetrack_client.message import fold
+
+_TAKEN_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What became of one file."""
+
+    path: Path
+    n_delivered: int
+    refusals: Counter[str]
+    """How many messages the service did not take, by its code."""
+
+
+def left_behind(folder: Path) -> Iterator[Backlog]:
+    """What processes that are gone could not deliver, oldest first. Each is ours until it is closed."""
+    for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
+        if (backlog := Backlog.open(path)) is not None:
+            yield backlog
+
+
+def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Synced:
+    """Deliver it. What was delivered in an earlier try is harmless.
+
+    Args:
+        url: another address than the one that it was meant for.
+    Raises:
+        Unavailable: the service is away; what is left stays.
+    """
+    path = backlog.path
+    assert path is not None
+    connection = Connection(url or backlog.url, key)
+    delivery = Delivery(connection)
+    try:
+        while messages := backlog.peek(_TAKEN_AT_ONCE):
+            for request in fold(message for message in messages if message is not None):
+                delivery.send(request)
+            backlog.drop(len(messages))
+        return Synced(path, delivery.n_delivered, delivery.refusals)
+    finally:
+        backlog.close()
+        connection.close()

@@ -1,0 +1,112 @@
+"""One proposal of a tuner, held by this worker."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tunetrack_client.errors import LeaseLost, Refused
+from tunetrack_client.message import Message
+from tunetrack_client.outbox import Outbox
+from tunetrack_client.run import Run, Value, to_wire
+
+LONGEST_SILENCE_S = 30.0
+"""A run is heard of at least so often, whatever its lease: that is how soon it learns that it should stop."""
+
+
+class Trial:
+    """Parameters to try, and the ways to tell what came of them: a run, or a bare result.
+
+    While it is open, its lease is renewed in the background for as long as this process lives.
+    """
+
+    def __init__(self, outbox: Outbox, wire: Mapping[str, Any], metrics: Sequence[str], lease_s: float) -> None:
+        self.trial_id: str = wire["trial_id"]
+        self.tuner_id: str = wire["tuner_id"]
+        self.number: int = wire["number"]
+        self.params: dict[str, Any] = wire["params"]
+        self.attempt: int = wire["attempt"]
+        self.why: dict[str, Any] = wire["why"]
+        self.metrics = metrics
+        """The objectives' metrics."""
+        self.is_open = True
+        """Whether its outcome is still to be told."""
+        self.error: Refused | None = None
+        """What the service refused last of what was said about it."""
+        self._outbox = outbox
+        self._silence_s = min(lease_s / 3, LONGEST_SILENCE_S)
+        self._path = f"/v1/trials/{self.trial_id}"
+        outbox.listen(self.trial_id, self)
+        self._keep_alive()
+
+    def __repr__(self) -> str:
+        return f"Trial(number={self.number}, params={self.params}, attempt={self.attempt})"
+
+    def run(self, *, name: str = "", tags: Sequence[str] = (), note: str = "") -> Run:
+        """Start the training of it, as a tracked run: `with trial.run() as run:`. Its end is the trial's result."""
+        self._require_open()
+        run_id = str(uuid.uuid4())
+        run = Run(self._outbox, run_id, self.params, self)
+        body = {"run_id": run_id, "trial_id": self.trial_id, "attempt": self.attempt}
+        body |= {"name": name, "tags": list(tags), "note": note}
+        self._outbox.let_go(self.trial_id)
+        self._outbox.keep_alive(run_id, f"/v1/runs/{run_id}/heartbeat", self._silence_s)
+        self._outbox.put(Message("/v1/runs", body, run_id))
+        return run
+
+    def result(self, score: Value | None = None, /, **scores: Value) -> None:
+        """Tell the score, without a run; of several objectives by their names."""
+        values = to_wire(scores if score is None else {"score": score, **scores})
+        self._conclude({"score": values["score"]} if score is not None else {"scores": values})
+
+    def fail(self, reason: str = "") -> None:
+        """It went wrong, and may be tried again while the tuner's `max_attempts` allow."""
+        self._conclude({"state": "failed", "reason": reason})
+
+    def infeasible(self, reason: str = "") -> None:
+        """These parameters make no sense, and are never to be tried again."""
+        self._conclude({"state": "infeasible", "reason": reason})
+
+    def release(self) -> None:
+        """Hand it back as it came, for another worker to take up. Harmless where it has its outcome."""
+        if self.is_open:
+            self._close()
+            self._outbox.put(Message(f"{self._path}/release", {"attempt": self.attempt}, self.trial_id))
+
+    @contextmanager
+    def held(self) -> Iterator["Trial"]:
+        """Whoever leaves without an outcome has failed; whoever is interrupted hands it back."""
+        try:
+            yield self
+        except BaseException:
+            self.release()
+            raise
+        if self.is_open:
+            self.fail("the trainer went on without an outcome")
+
+    def told(self, answer: dict[str, Any]) -> None:
+        """The service took what was said (called in the background)."""
+
+    def refused(self, error: Refused) -> None:
+        """The service did not take what was said (called in the background)."""
+        self._outbox.let_go(self.trial_id)
+        if not isinstance(error, LeaseLost):  # another has it: nobody's mistake
+            self.error = error
+
+    def _conclude(self, outcome: dict[str, Any]) -> None:
+        self._require_open()
+        self._close()
+        body = {"trial_id": self.trial_id, "attempt": self.attempt} | outcome
+        self._outbox.put(Message(f"/v1/tuners/{self.tuner_id}/result", body, self.trial_id))
+
+    def _keep_alive(self) -> None:
+        beat = {"attempt": self.attempt}
+        self._outbox.keep_alive(self.trial_id, f"{self._path}/heartbeat", self._silence_s, beat, is_known=True)
+
+    def _close(self) -> None:
+        self.is_open = False
+        self._outbox.let_go(self.trial_id)
+
+    def _require_open(self) -> None:
+        if not self.is_open:
+            raise RuntimeError(f"trial {self.number} has its outcome already")

@@ -1,0 +1,158 @@
+"""One search, as a worker sees it."""
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tunetrack_client.run import Value, to_wire
+from tunetrack_client.trial import Trial
+
+if TYPE_CHECKING:
+    from tunetrack_client.client import Client
+
+JSON = dict[str, Any]
+
+_PAUSE_S = 1.0
+"""Between one question and the next, where the service does not say when to ask again."""
+
+
+class Tuner:
+    """A search that exists at the service."""
+
+    def __init__(self, client: "Client", wire: JSON) -> None:
+        self.tuner_id: str = wire["tuner_id"]
+        self.name: str = wire["name"]
+        self.space: dict[str, JSON] = wire["space"]
+        self.metrics: list[str] = [objective["metric"] for objective in wire["objectives"]]
+        self._client = client
+        self._lease_s: float = wire["lease_s"]
+        self._path = f"/v1/tuners/{self.tuner_id}"
+
+    def __repr__(self) -> str:
+        return f"Tuner({self.name or self.tuner_id})"
+
+    def trials(self, worker: str | None = None, *, limit: int | None = None) -> Iterator[Trial]:
+        """Trial after trial, until the tuner has no more to give; waits where it has none just now.
+
+        Each turn of the loop ends with an outcome: that of a run, or a result. A turn that ends without one has failed;
+        a loop that is left by `break` or an exception hands its trial back.
+
+        Args:
+            worker: who asks. One that comes again under its old name is handed the trial that it held;
+                two at once must not share a name. By default one that no other process has.
+            limit: how many at most.
+        Raises:
+            Unavailable: the service was away for longer than the client's `patience_s`.
+            Refused: it did not take an outcome.
+        """
+        worker = worker or _own_name()
+        n_given = 0
+        while limit is None or n_given < limit:
+            self._client.flush_or_raise()
+            answer = self._ask(1, worker)
+            if not answer["trials"]:
+                if answer["tuner_state"] in ("completed", "stopped"):
+                    return
+                time.sleep(_PAUSE_S if answer["retry_after_s"] is None else answer["retry_after_s"])
+            for trial in map(self._trial, answer["trials"]):
+                n_given += 1
+                with trial.held():
+                    yield trial
+                self._settle(trial)
+
+    def suggest(self, count: int = 1, *, worker: str | None = None) -> list[Trial]:
+        """So many trials at once, fewer where there are none just now; for loops of your own making.
+
+        Each is held, and kept alive, until it has its outcome or is released.
+        """
+        self._client.flush_or_raise()
+        return [self._trial(wire) for wire in self._ask(count, worker or _own_name())["trials"]]
+
+    def enqueue(self, params: Mapping[str, Any]) -> None:
+        """Have these parameters tried next."""
+        self._client.ask("POST", f"{self._path}/trials", {"params": dict(params)}, is_new=True)
+
+    def observe(self, params: Mapping[str, Any], score: Value | None = None, /, **scores: Value) -> None:
+        """Tell what is known from elsewhere: the strategy learns from it. The same again changes nothing."""
+        values = to_wire(scores if score is None else {"score": score})
+        outcome: JSON = {"scores": values} if score is None else values
+        self._client.ask("POST", f"{self._path}/result", {"params": dict(params)} | outcome)
+
+    @property
+    def best(self) -> JSON | None:
+        """The best trial so far, as the service shows it; None while there is none, and with several objectives."""
+        best: JSON | None = self.fetch()["best"]
+        return best
+
+    @property
+    def state(self) -> str:
+        """`active`, `paused`, `stopped` or `completed`."""
+        return str(self.fetch()["state"])
+
+    def fetch(self) -> JSON:
+        """The tuner as the service shows it now: counts, best, budget and all."""
+        return self._client.get(self._path)
+
+    def history(self) -> Iterator[JSON]:
+        """All its trials, by number, as the service shows them."""
+        return self._client.pages(f"{self._path}/trials")
+
+    def pause(self) -> None:
+        """Hand out nothing for a while."""
+        self._client.ask("POST", f"{self._path}/pause")
+
+    def resume(self) -> None:
+        """Hand out again."""
+        self._client.ask("POST", f"{self._path}/resume")
+
+    def stop(self) -> None:
+        """Hand out nothing any more, and tell all its runs to stop."""
+        self._client.ask("POST", f"{self._path}/stop")
+
+    def _ask(self, count: int, worker: str) -> JSON:
+        answer: JSON = self._client.ask("POST", f"{self._path}/suggest", {"count": count, "worker": worker})
+        return answer
+
+    def _trial(self, wire: JSON) -> Trial:
+        return Trial(self._client.outbox, wire, self.metrics, self._lease_s)
+
+    def _settle(self, trial: Trial) -> None:
+        """Raise an outcome that the service will not take: it would hand out the same trial for ever."""
+        self._client.flush_or_raise()
+        if trial.error is not None:
+            raise trial.error
+
+
+def _own_name() -> str:
+    """A name for a worker that gave none: its machine and process are for people, the rest makes it one of its kind."""
+    return f"{socket.gethostname()[:200]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+
+def request(
+    space: Mapping[str, Mapping[str, Any]] | None,
+    *,
+    objective: str | Mapping[str, Any] | None,
+    direction: str | None,
+    objectives: Sequence[Mapping[str, Any]] | None,
+    max_trials: int | None,
+    budget: Mapping[str, Any] | None,
+    stopper: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+    **rest: Any,
+) -> JSON:
+    """The body that creates a tuner, from what a person would say."""
+    body: JSON = {name: value for name, value in rest.items() if value is not None}
+    if space is not None:
+        body["space"] = {name: dict(spec) for name, spec in space.items()}
+    if objectives is not None:
+        body["objectives"] = [dict(one) for one in objectives]
+    elif objective is not None or direction is not None:
+        one = {"metric": objective} if isinstance(objective, str) else dict(objective or {})
+        body["objective"] = one | ({} if direction is None else {"direction": direction})
+    if budget is not None or max_trials is not None:
+        body["budget"] = dict(budget or {}) | ({} if max_trials is None else {"max_trials": max_trials})
+    if stopper is not None:
+        body["stopper"] = {"type": stopper} if isinstance(stopper, str) else stopper
+    return body

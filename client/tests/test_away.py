@@ -1,0 +1,274 @@
+"""The service is away, killed, or behind a bad network: the training goes on, and nothing is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.proxy import flaky_proxy
+from tests.server import Server
+from tunetrack_client import Client, Unavailable, errors, float_range
+
+SPACE = {"x": float_range(0.0, 1.0)}
+NOWHERE = "http://127.0.0.1:9"
+
+
+def command(*arguments: str, spool: Path) -> subprocess.CompletedProcess[str]:
+    """One run of tunetrack-client."""
+    program = Path(sys.executable).parent / "tunetrack-client"
+    env = os.environ | {"TUNETRACK_SPOOL": str(spool)}
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, env=env)
+
+
+def program(code: str, url: str, spool: Path) -> subprocess.Popen[str]:
+    """A trainer of its own."""
+    env = os.environ | {"TUNETRACK_SPOOL": str(spool), "TUNETRACK_URL": url}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def curve(client: Client, run_id: str) -> list[float]:
+    """The losses that the service has."""
+    values: list[float] = client.get(f"/v1/runs/{run_id}/metrics")["series"]["loss"]["values"]
+    return values
+
+
+def test_a_service_killed_in_mid_training_costs_nothing(fresh_server: Server, spool: Path) -> None:
+    with Client(fresh_server.url, spool=spool) as client:
+        tuner = client.tuner(SPACE, objective="loss", direction="minimize", max_trials=2)
+        for trial in tuner.trials():
+            with trial.run() as run:
+                run.log(0, loss=9)
+                run.flush()
+                fresh_server.kill()
+                for epoch in range(1, 500):
+                    run.log(epoch, loss=float(epoch))
+                run.final(loss=trial.params["x"])
+            fresh_server.start()
+        history = list(tuner.history())
+        assert [(one["state"], one["score"]) for one in history] == [
+            ("completed", one["params"]["x"]) for one in history
+        ]
+        runs = list(client.runs())
+        assert [run["last_epoch"] for run in runs] == [499, 499]
+        assert curve(client, runs[0]["run_id"]) == [9.0, *map(float, range(1, 500))]
+    assert not list(spool.glob("*"))
+
+
+def test_a_bad_network_loses_nothing_and_does_nothing_twice(fresh_server: Server, spool: Path) -> None:
+    with flaky_proxy(fresh_server.port, seed=3) as (url, proxy), Client(url, spool=spool) as client:
+        tuner = client.tuner(SPACE, objective="loss", max_trials=10)
+        for trial in tuner.trials(worker="w"):
+            with trial.run() as run:
+                for epoch in range(20):
+                    run.log(epoch, loss=epoch)
+                    if epoch % 5 == 0:
+                        run.flush()
+    assert all(proxy.fates[fate] for fate in ("drops_request", "drops_answer", "is_sent_twice", "is_held_back"))
+    with Client(fresh_server.url, spool=spool) as client:
+        (found,) = client.tuners()
+        assert found["counts"]["completed"] == 10
+        assert sum(found["counts"].values()) == 10
+        runs = list(client.runs())
+        assert len(runs) == 10
+        assert all(curve(client, run["run_id"]) == list(range(20)) for run in runs)
+        types = [event["type"] for event in client.get("/v1/events", limit=1000)["items"]]
+        assert (types.count("run_start"), types.count("epoch_end"), types.count("trial_end")) == (10, 200, 10)
+
+
+def test_what_could_not_be_told_is_kept_and_told_later(server: Server, spool: Path) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    with client.run({"lr": 0.1}, name="offline") as run:
+        for epoch in range(2500):
+            run.log(epoch, loss=epoch)
+    client.close()
+    (file,) = spool.glob("*.jsonl")
+    assert file.stat().st_mode & 0o077 == 0
+    assert "2502 messages" in command("status", spool=spool).stdout
+    away = command("sync", spool=spool)
+    assert (away.returncode, file.exists()) == (1, True)
+    assert "does not answer" in away.stderr
+    done = command("sync", "--url", server.url, spool=spool)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2502 delivered" in done.stdout
+    with Client(server.url, spool=spool) as online:
+        assert curve(online, run.run_id) == list(range(2500))
+        assert online.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
+    assert "nothing is kept" in command("sync", spool=spool).stdout
+
+
+def test_a_sync_that_was_cut_may_be_done_again(server: Server, spool: Path) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    with client.run() as run:
+        run.log(0, loss=1)
+    client.close()
+    (file,) = spool.glob("*.jsonl")
+    kept = file.read_bytes()
+    assert command("sync", "--url", server.url, spool=spool).returncode == 0
+    file.write_bytes(kept + b'{"half a li')
+    again = command("sync", "--url", server.url, spool=spool)
+    assert (again.returncode, "refused" in again.stdout) == (0, False)
+    with Client(server.url, spool=spool) as online:
+        assert curve(online, run.run_id) == [1]
+
+
+def test_more_than_fits_into_memory_goes_to_disk_and_arrives_in_order(fresh_server: Server, spool: Path) -> None:
+    fresh_server.kill()
+    with Client(fresh_server.url, spool=spool) as client:
+        with client.run() as run:
+            for epoch in range(25_000):
+                run.log(epoch, loss=epoch)
+        assert list(spool.glob("*.jsonl"))
+        fresh_server.start()
+        assert client.flush()
+        assert not list(spool.glob("*.jsonl"))
+        assert curve(client, run.run_id) == list(range(25_000))
+
+
+def test_a_program_that_ends_has_told_everything(server: Server, spool: Path) -> None:
+    code = """if True:
+        from tunetrack_client import Client
+        run = Client().run()
+        for epoch in range(3000):
+            run.log(epoch, loss=epoch)
+        print(run.run_id)
+        raise SystemExit("and dies")
+    """
+    with program(code, server.url, spool) as trainer:
+        output, errors = trainer.communicate(timeout=60)
+    assert (trainer.returncode, errors) == (1, "and dies\n")
+    with Client(server.url, spool=spool) as client:
+        assert curve(client, output.strip()) == list(range(3000))
+
+
+def test_a_program_that_ends_while_the_service_is_away_says_where_it_kept_what(spool: Path) -> None:
+    code = """if True:
+        from tunetrack_client import Client
+        with Client(exit_timeout_s=0.1).run() as run:
+            run.log(0, loss=1)
+    """
+    with program(code, NOWHERE, spool) as trainer:
+        output, errors = trainer.communicate(timeout=60)
+    assert (trainer.returncode, output) == (0, "")
+    assert "tunetrack-client sync" in errors
+    assert "Traceback" not in errors
+    assert "3 messages" in command("status", spool=spool).stdout
+
+
+def test_the_spool_of_a_living_process_is_left_alone(spool: Path) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    client.run()
+    while not list(spool.glob("*.jsonl")):  # it goes to disk after some tries
+        threading.Event().wait(0.02)
+    assert "nothing is kept" in command("status", spool=spool).stdout
+    client.close()
+    assert "1 messages" in command("status", spool=spool).stdout
+
+
+def test_a_forked_process_speaks_for_itself_alone(server: Server, spool: Path) -> None:
+    code = """if True:
+        import os
+        from tunetrack_client import Client
+        client = Client()
+        run = client.run(name="parent")
+        run.log(0, loss=0)
+        child = os.fork()
+        if child == 0:
+            with client.run(name="child") as own:
+                own.log(0, loss=1)
+            print(own.run_id, flush=True)
+            client.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        run.log(1, loss=2)
+        run.end()
+        client.close()
+        print(run.run_id)
+    """
+    with program(code, server.url, spool) as trainer:
+        output, errors = trainer.communicate(timeout=60)
+    assert (trainer.returncode, errors) == (0, "")
+    child, parent = output.split()
+    with Client(server.url, spool=spool) as client:
+        assert (curve(client, child), curve(client, parent)) == ([1], [0, 2])
+    assert not list(spool.glob("*"))
+
+
+def test_a_worker_that_lost_its_trial_is_told_and_its_late_words_change_nothing(server: Server, spool: Path) -> None:
+    with Client(server.url, spool=spool) as slow, Client(server.url, spool=spool) as quick:
+        tuner = slow.tuner(SPACE, objective="loss", max_trials=1)
+        (trial,) = tuner.suggest(worker="preempted")
+        with trial.run() as run:
+            run.log(0, loss=1)
+            slow.flush()
+            # Somebody hands it back for the one that was taken to be dead, and another takes it up.
+            quick.ask("POST", f"/v1/trials/{trial.trial_id}/release", {"worker": "preempted"})
+            (again,) = quick.tuner(tuner_id=tuner.tuner_id).suggest(worker="other")
+            assert (again.trial_id, again.attempt) == (trial.trial_id, 2)
+            run.log(1, loss=2)
+            run.flush()
+            assert run.should_stop
+            assert run.stop is not None
+            assert run.stop.rule == "lease-lost"
+            run.log(2, loss=3)
+        again.result(0.5)
+        assert list(tuner.trials(worker="preempted")) == []
+        (ended,) = tuner.history()
+    assert (ended["state"], ended["score"], ended["worker"]) == ("completed", 0.5, "other")
+
+
+def test_a_silent_training_keeps_its_lease_while_its_process_lives(server: Server, spool: Path) -> None:
+    code = """if True:
+        import sys
+        from tunetrack_client import Client, float_range
+        client = Client()
+        tuner = client.tuner({"x": float_range(0.0, 1.0)}, max_trials=1, lease_s=1.0)
+        for trial in tuner.trials(worker="silent"):
+            with trial.run() as run:
+                client.flush()
+                print(tuner.tuner_id, flush=True)
+                sys.stdin.readline()
+                run.log(0, score=1)
+    """
+    env = os.environ | {"TUNETRACK_SPOOL": str(spool), "TUNETRACK_URL": server.url}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as trainer:
+        assert trainer.stdout is not None
+        with Client(server.url, spool=spool) as client:
+            tuner = client.tuner(tuner_id=trainer.stdout.readline().strip())
+            (trial,) = tuner.history()
+            first = trial["lease_expires_at"]
+            while (now := next(tuner.history()))["lease_expires_at"] == first:  # it is renewed, without a word
+                threading.Event().wait(0.05)
+            assert (now["state"], now["attempt"]) == ("running", 1)
+            trainer.send_signal(signal.SIGKILL)
+            trainer.wait()
+            attempts = []
+            for taken in tuner.trials(worker="other", limit=1):
+                attempts.append(taken.attempt)
+                taken.result(1)
+            assert attempts == [2]
+
+
+def test_a_question_to_a_service_that_is_away_gives_up_when_its_patience_ends(spool: Path) -> None:
+    impatient = Client(NOWHERE, patience_s=0.0, spool=spool)
+    with pytest.raises(Unavailable, match="does not answer"):
+        impatient.tuner(SPACE)
+    impatient.close()
+
+
+def test_every_code_of_the_service_has_its_class() -> None:
+    from app.api import problems
+    from app.domain.errors import DomainError
+
+    def kinds(kind: type[DomainError]) -> set[type[DomainError]]:
+        return {leaf for child in kind.__subclasses__() for leaf in (kinds(child) or {child})}
+
+    codes = {problems.code_of(kind) for kind in kinds(DomainError)}
+    assert codes - errors.TEMPORARY <= errors.BY_CODE.keys()

@@ -1,0 +1,257 @@
+"""What a trainer does, and what the service then knows."""
+
+import math
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tunetrack_client import Client, Refused, choice, errors, flag, float_range, int_range
+
+SPACE = {"x": float_range(0.0, 1.0)}
+
+
+def test_a_search_runs_to_its_end(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=5, seed=1)
+    for trial in tuner.trials(worker="w"):
+        with trial.run(name="one", tags=["test"]) as run:
+            for epoch in range(3):
+                run.log(epoch, gain=trial.params["x"] * epoch)
+    found = tuner.fetch()
+    assert (found["state"], found["counts"]["completed"]) == ("completed", 5)
+    history = list(tuner.history())
+    assert [trial["number"] for trial in history] == [0, 1, 2, 3, 4]
+    assert all(trial["score"] == trial["params"]["x"] * 2 for trial in history)
+    assert tuner.best is not None
+    assert tuner.best["score"] == max(trial["score"] for trial in history)
+
+
+def test_every_kind_of_spec_is_understood(client: Client) -> None:
+    space = {
+        "a": int_range(1, 64, log=True),
+        "b": float_range(0.0, 1.0, step=0.25),
+        "c": choice("adam", "sgd"),
+        "d": flag(when={"c": ["sgd"]}),
+    }
+    for trial in client.tuner(space, max_trials=6).trials():
+        assert ("d" in trial.params) == (trial.params["c"] == "sgd")
+        trial.result(trial.params["a"])
+
+
+def test_a_run_without_a_tuner_is_kept_with_all_that_was_said(client: Client) -> None:
+    with client.run({"lr": 0.1}, name="alone", tags=["t"], note="n") as run:
+        run.log(0, {"val/loss": 1})
+        run.log(1, {"val/loss": math.nan}, other=math.inf)
+        run.final(accuracy=0.5)
+    assert client.flush()
+    found = client.get(f"/v1/runs/{run.run_id}")
+    assert (found["name"], found["params"], found["tags"], found["note"]) == ("alone", {"lr": 0.1}, ["t"], "n")
+    assert (found["status"], found["last_epoch"]) == ("finished", 1)
+    assert found["metrics"] == {"val/loss": "NaN", "other": "Infinity", "accuracy": 0.5}
+
+
+def test_a_run_that_is_told_to_stop_and_does_is_stopped(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1, stopper={"type": "threshold", "min": 0.5})
+    (trial,) = tuner.suggest()
+    with trial.run() as run:
+        for epoch in range(100):
+            run.log(epoch, gain=1 - epoch / 10)
+            run.flush()
+            if run.should_stop:
+                break
+    client.flush()
+    assert run.stop is not None
+    assert run.stop.rule == "threshold"
+    (ended,) = tuner.history()
+    assert (ended["state"], ended["score"]) == ("stopped", 1.0)
+    assert client.get(f"/v1/runs/{run.run_id}")["last_epoch"] == 6
+
+
+def test_a_run_that_goes_on_after_it_was_told_to_stop_is_finished(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1, stopper={"type": "threshold", "min": 0.5})
+    for trial in tuner.trials():
+        with trial.run() as run:
+            run.log(0, gain=0.1)
+            run.flush()
+            assert run.should_stop
+            run.log(1, gain=0.9)
+    (ended,) = tuner.history()
+    assert (ended["state"], ended["score"]) == ("completed", 0.9)
+
+
+def test_an_exception_ends_the_run_as_failed_and_comes_out(client: Client) -> None:
+    tuner = client.tuner(SPACE, budget={"max_trials": 1, "max_attempts": 1})
+    for trial in tuner.trials():
+        with pytest.raises(ZeroDivisionError), trial.run():
+            _ = 1 / 0
+    (ended,) = tuner.history()
+    assert ended["state"] == "failed"
+
+
+def test_an_interrupted_run_hands_its_trial_back(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=1)
+    (trial,) = tuner.suggest()
+    with pytest.raises(KeyboardInterrupt), trial.run():
+        raise KeyboardInterrupt
+    client.flush()
+    (waiting,) = tuner.history()
+    assert waiting["state"] == "queued"
+    (again,) = tuner.suggest()
+    assert again.trial_id == trial.trial_id
+    again.result(1)
+
+
+def test_a_loop_that_is_left_hands_its_trial_back(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=2)
+    for trial in tuner.trials():
+        if trial.number == 1:
+            break
+        trial.result(0.5)
+    client.flush()
+    assert [trial["state"] for trial in tuner.history()] == ["completed", "queued"]
+
+
+def test_a_turn_without_an_outcome_fails_its_trial_and_the_search_still_ends(client: Client) -> None:
+    tuner = client.tuner(SPACE, budget={"max_trials": 2, "max_attempts": 2})
+    attempts = [(trial.number, trial.attempt) for trial in tuner.trials()]
+    assert attempts == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert [trial["state"] for trial in tuner.history()] == ["failed", "failed"]
+
+
+def test_a_run_that_never_logged_the_objective_says_so_at_its_end(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="accuracy", budget={"max_trials": 1, "max_attempts": 1})
+    (trial,) = tuner.suggest()
+    with pytest.raises(errors.MissingObjective, match=r"'accuracy'.*it logged loss"), trial.run() as run:
+        run.log(0, loss=1.0)
+    client.flush()
+    assert [trial["state"] for trial in tuner.history()] == ["failed"]
+
+
+def test_results_of_every_kind_are_told(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=2)
+    first, second = tuner.suggest(2)
+    first.result(0.5)
+    second.infeasible("too small")
+    client.flush()
+    assert [(one["state"], one["score"], one["reason"]) for one in tuner.history()] == [
+        ("completed", 0.5, None),
+        ("infeasible", None, "too small"),
+    ]
+    objectives = [{"metric": "gain"}, {"metric": "cost", "direction": "minimize"}]
+    several = client.tuner(SPACE, objectives=objectives, max_trials=1)
+    for trial in several.trials():
+        trial.result(gain=1, cost=2)
+    assert [one["scores"] for one in several.history()] == [{"gain": 1, "cost": 2}]
+
+
+def test_proposals_and_observations_of_ones_own(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=1)
+    tuner.enqueue({"x": 0.25})
+    tuner.observe({"x": 0.75}, 2.0)
+    tuner.observe({"x": 0.75}, 2.0)
+    for trial in tuner.trials():
+        assert trial.params == {"x": 0.25}
+        trial.result(1.0)
+    assert [one["score"] for one in tuner.history()] == [1.0, 2.0]
+
+
+def test_workers_with_the_same_key_share_a_tuner(client: Client, request: pytest.FixtureRequest) -> None:
+    key = request.node.nodeid
+    tuners = [client.tuner(SPACE, key=key, max_trials=12) for _ in range(4)]
+    assert len({tuner.tuner_id for tuner in tuners}) == 1
+    taken: list[int] = []
+
+    def work(number: int) -> None:
+        for trial in tuners[number].trials():
+            taken.append(trial.number)
+            trial.result(trial.params["x"])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(12))
+    assert client.tuner(key=key).fetch()["counts"]["completed"] == 12
+    with pytest.raises(errors.IdConflict):
+        client.tuner(SPACE, key=key, max_trials=13)
+
+
+def test_a_worker_that_comes_again_gets_the_trial_that_it_held(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=3)
+    (before,) = tuner.suggest(worker="phoenix")
+    (after,) = tuner.suggest(worker="phoenix")
+    assert (after.trial_id, after.attempt) == (before.trial_id, before.attempt)
+    for trial in tuner.trials("phoenix", limit=1):
+        assert trial.trial_id == before.trial_id
+        trial.result(1)
+
+
+def test_mistakes_are_told_where_they_are_made(client: Client) -> None:
+    with pytest.raises(errors.InvalidSpace, match="x"):
+        client.tuner({"x": float_range(1.0, 0.0)})
+    with pytest.raises(errors.UnknownStrategy) as caught:
+        client.tuner(SPACE, strategy="oracle")
+    assert "random" in caught.value.problem["known"]
+    with pytest.raises(errors.UnknownTuner):
+        client.tuner(key="nobody made this")
+    with pytest.raises(ValueError, match="needs a space"):
+        client.tuner()
+    with client.run() as run:
+        with pytest.raises(TypeError, match="'loss' is no number"):
+            run.log(0, loss=[1])  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="'loss' is no number"):
+            run.log(0, loss="high")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="from 0 on"):
+            run.log(-1, loss=1)
+    with pytest.raises(RuntimeError, match="has ended"):
+        run.log(0, loss=1)
+
+
+def test_a_value_that_contradicts_one_before_is_refused_and_its_neighbours_are_kept(client: Client) -> None:
+    with client.run() as run:
+        run.log(0, loss=1.0)
+        run.flush()
+        for epoch, loss in ((0, 2.0), (1, 0.5), (2, 0.25)):
+            run.log(epoch, loss=loss)
+    client.flush()
+    assert isinstance(run.error, errors.DuplicateMetricKey)
+    found = client.get(f"/v1/runs/{run.run_id}/metrics")["series"]["loss"]
+    assert found == {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.25]}
+
+
+def test_events_are_read_from_where_one_likes(client: Client) -> None:
+    with client.run(tags=["watched"]) as run:
+        run.log(0, loss=1.0)
+    client.flush()
+    events = client.events(after=0, run_id=run.run_id)
+    assert [next(events).type for _ in range(3)] == ["run_start", "epoch_end", "training_end"]
+    middle = next(client.events(after=0, type="epoch_end", run_id=run.run_id))
+    assert middle["metrics"] == {"loss": 1.0}
+    assert next(client.events(after=middle.event_id, run_id=[run.run_id])).type == "training_end"
+
+
+def test_events_from_now_on_begin_now(client: Client) -> None:
+    with client.run():
+        pass
+    client.flush()
+    heard: list[str] = []
+    opened = threading.Event()
+
+    def listen(events: Iterator[object]) -> None:
+        opened.set()
+        heard.append(getattr(next(events), "type"))  # noqa: B009 -- an Event
+
+    thread = threading.Thread(target=listen, args=(client.events(tag="later"),), daemon=True)
+    thread.start()
+    opened.wait()
+    while thread.is_alive():  # until the stream is open
+        with client.run(tags=["later"]):
+            client.flush()
+        thread.join(0.05)
+    assert len(heard) == 1
+
+
+def test_events_with_a_senseless_filter_are_refused(client: Client) -> None:
+    with pytest.raises(Refused):
+        next(client.events(type="no_such_type"))

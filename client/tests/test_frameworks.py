@@ -1,0 +1,243 @@
+"""The callbacks, each in a real training of its framework, with a stopper that ends it early.
+
+XGBoost, LightGBM and scikit-learn are installed for development. Keras, Lightning and the Hugging Face Trainer need a
+tensor library of many hundred megabytes: their tests run where they are installed, and are skipped where they are not.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tunetrack_client import Client, Run, float_range
+from tunetrack_client.sklearn import TunetrackSearchCV
+
+TRAINING = Callable[[Run], None]
+LAST_EPOCH = 2
+
+
+def train_and_be_stopped(client: Client, metric: str, train: TRAINING, at: int = LAST_EPOCH) -> dict[str, Any]:
+    """The run of one trial that is trained without end, and told to stop after some epochs."""
+    stopper = {"type": "threshold", "min": 1e30, "from_epoch": at}
+    tuner = client.tuner({"x": float_range(0.0, 1.0)}, objective=metric, max_trials=1, stopper=stopper)
+    (trial,) = tuner.suggest()
+    with trial.run() as run:
+        train(_attentive(run))
+    client.flush()
+    found = client.get(f"/v1/runs/{run.run_id}")
+    assert found["status"] == "stopped"
+    assert next(tuner.history())["state"] == "stopped"
+    assert found["summary"][metric]["count"] >= 1
+    return found
+
+
+def _attentive(run: Run) -> Run:
+    """Waits for the answer to each epoch, so that the word to stop comes when it is due."""
+    log = run.log
+
+    def log_and_wait(*arguments: Any, **more: Any) -> None:
+        log(*arguments, **more)
+        assert run.flush()
+
+    run.log = log_and_wait  # type: ignore[method-assign]
+    return run
+
+
+def test_xgboost(client: Client) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    from tunetrack_client.xgboost import TunetrackCallback
+
+    features, labels = load_iris(return_X_y=True)
+    data = xgboost.DMatrix(features, labels)
+
+    def train(run: Run) -> None:
+        booster = xgboost.train(
+            {"objective": "multi:softprob", "num_class": 3, "nthread": 1},
+            data,
+            num_boost_round=10_000,
+            evals=[(data, "train")],
+            verbose_eval=False,
+            callbacks=[TunetrackCallback(run)],
+        )
+        assert booster.num_boosted_rounds() == LAST_EPOCH + 1
+
+    assert train_and_be_stopped(client, "train-mlogloss", train)["last_epoch"] == LAST_EPOCH
+
+
+def test_xgboost_cross_validation(client: Client) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    from tunetrack_client.xgboost import TunetrackCallback
+
+    features, labels = load_iris(return_X_y=True)
+    with client.run() as run:
+        found = xgboost.cv(
+            {"nthread": 1}, xgboost.DMatrix(features, labels), 4, nfold=3, callbacks=[TunetrackCallback(run)]
+        )
+    client.flush()
+    series = client.get(f"/v1/runs/{run.run_id}/metrics")["series"]
+    assert series["test-rmse"]["values"] == pytest.approx(list(found["test-rmse-mean"]))
+
+
+def test_lightgbm(client: Client) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    from tunetrack_client.lightgbm import TunetrackCallback
+
+    features, labels = load_iris(return_X_y=True)
+
+    def train(run: Run) -> None:
+        data = lightgbm.Dataset(features, labels)
+        options = {"objective": "multiclass", "num_class": 3, "num_threads": 1, "verbose": -1}
+        booster = lightgbm.train(
+            options,
+            data,
+            num_boost_round=10_000,
+            valid_sets=[data],
+            valid_names=["valid"],
+            callbacks=[TunetrackCallback(run)],
+        )
+        assert booster.best_iteration == LAST_EPOCH + 1
+
+    assert train_and_be_stopped(client, "valid-multi_logloss", train)["last_epoch"] == LAST_EPOCH
+
+
+def test_scikit_learn_searches_and_refits(client: Client) -> None:
+    features, labels = load_digits(return_X_y=True)
+    features, labels = features[:300], labels[:300]
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=50))
+    search = TunetrackSearchCV(
+        model,
+        {"logisticregression__C": float_range(1e-3, 1e2, log=True)},
+        client=client,
+        n_iter=5,
+        batch_size=2,
+        cv=3,
+        seed=4,
+    )
+    search.fit(features, labels)
+    assert search.n_splits_ == 3
+    scores = search.cv_results_["mean_test_score"]
+    assert len(scores) == 5
+    trials = list(search.tuner_.history())
+    assert sorted(trial["score"] for trial in trials) == pytest.approx(sorted(scores))
+    assert search.tuner_.fetch()["best"]["params"] == search.best_params_
+    assert search.best_score_ == max(scores)
+    assert search.predict(features).shape == (300,)
+
+
+def test_scikit_learn_tells_candidates_that_cannot_be_fitted(client: Client) -> None:
+    features, labels = load_iris(return_X_y=True)
+    search = TunetrackSearchCV(
+        LogisticRegression(), {"C": float_range(-2.0, -1.0)}, client=client, n_iter=2, cv=3, refit=False
+    )
+    with pytest.raises(ValueError, match="fits failed"):
+        search.fit(features, labels)
+    assert search.tuner_.fetch()["counts"]["completed"] == 0
+
+
+def test_keras(client: Client) -> None:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    from tunetrack_client.keras import TunetrackCallback
+
+    features, labels = load_iris(return_X_y=True)
+
+    def train(run: Run) -> None:
+        model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(features, labels, validation_split=0.2, epochs=10_000, verbose=0, callbacks=[TunetrackCallback(run)])
+
+    found = train_and_be_stopped(client, "val_loss", train)
+    assert found["last_epoch"] == LAST_EPOCH
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= found["metrics"].keys()
+
+
+@pytest.mark.parametrize("has_logger", [False, True])
+def test_lightning(client: Client, has_logger: bool, tmp_path: Any) -> None:
+    pytest.importorskip("lightning", reason="Lightning is not installed")
+    import torch
+    from lightning.pytorch import LightningModule, Trainer
+
+    from tunetrack_client.lightning import TunetrackCallback, TunetrackLogger
+
+    features, labels = load_iris(return_X_y=True)
+    data = torch.utils.data.TensorDataset(torch.tensor(features, dtype=torch.float32), torch.tensor(labels))
+    loader = torch.utils.data.DataLoader(data, batch_size=50)
+
+    class Model(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 3)
+
+        def training_step(self, batch: Any, _: int) -> Any:
+            loss = torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
+            self.log("train_loss", loss)
+            return loss
+
+        def validation_step(self, batch: Any, _: int) -> None:
+            self.log("val_loss", torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1]))
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.01)
+
+    def train(run: Run) -> None:
+        trainer = Trainer(
+            max_epochs=10_000,
+            accelerator="cpu",
+            default_root_dir=tmp_path,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            log_every_n_steps=1,
+            logger=TunetrackLogger(run) if has_logger else False,
+            callbacks=[TunetrackCallback(run, log=not has_logger)],
+        )
+        trainer.fit(Model(), loader, loader)
+
+    found = train_and_be_stopped(client, "val_loss", train)
+    assert found["last_epoch"] == (LAST_EPOCH if not has_logger else found["last_epoch"])
+    assert {"train_loss", "val_loss"} <= found["metrics"].keys()
+
+
+@pytest.mark.parametrize("by", ["step", "epoch"])
+def test_hugging_face_trainer(client: Client, by: Any, tmp_path: Any) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    import torch
+
+    from tunetrack_client.huggingface import TunetrackCallback
+
+    features, labels = load_iris(return_X_y=True)
+    data = [{"x": row, "labels": int(label)} for row, label in zip(features.astype(numpy.float32), labels, strict=True)]
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 3)
+
+        def forward(self, x: Any, labels: Any) -> Any:
+            logits = self.layer(x)
+            return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+    def train(run: Run) -> None:
+        arguments = transformers.TrainingArguments(
+            output_dir=str(tmp_path),
+            num_train_epochs=10_000,
+            per_device_train_batch_size=50,
+            eval_strategy="epoch",
+            logging_steps=1,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=True,
+        )
+        transformers.Trainer(
+            Model(), arguments, train_dataset=data, eval_dataset=data, callbacks=[TunetrackCallback(run, by=by)]
+        ).train()
+
+    found = train_and_be_stopped(client, "eval_loss", train)
+    assert found["last_epoch"] == (LAST_EPOCH if by == "epoch" else 3)

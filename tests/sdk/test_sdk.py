@@ -1,0 +1,58 @@
+"""The clients that are generated from the OpenAPI document: their types hold, and they do what the service does."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shared
+from tests.server import COMMAND, Server
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
+    """The output of a command that must succeed."""
+    done = subprocess.run(command, cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_with_a_key(shared: Shared, *command: str | Path, env: Mapping[str, str] | None = None) -> str:
+    """The output of a program that is told the address of a service that wants a key, and the key."""
+    with Server(shared.new_database("sqlite")) as server:
+        create = ("keys", "create", "--name", "sdk", "--scope", "tune", "--database", server.database)
+        return run(*command, server.url, run(COMMAND, *create).strip(), env=env)
+
+
+def test_the_generated_python_client(shared: Shared, tmp_path: Path) -> None:
+    run("make", "sdk-python", f"SDK={tmp_path}")
+    package = tmp_path / "python"
+    assert not [path.name for path in (package / "tunetrack_api" / "models").glob("*_type_[0-9]*.py")], "an ugly name"
+    assert (package / "pyproject.toml").exists()
+    types = {"MYPYPATH": str(package)}
+    flags = ["--strict", "--no-incremental", "--config-file", ""]
+    run(sys.executable, "-m", "mypy", *flags, HERE / "scenario.py", env=types)
+    said = run_with_a_key(shared, sys.executable, HERE / "scenario.py", env={"PYTHONPATH": str(package)})
+    assert said == "all is well\n"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="THERE IS NO NPM HERE: the TypeScript client is not tested")
+def test_the_generated_typescript_client(shared: Shared, tmp_path: Path) -> None:
+    run("make", "sdk-typescript", f"SDK={tmp_path}")
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    (modules / "tunetrack-api").symlink_to(tmp_path / "typescript")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    options = json.loads((ROOT / "openapi" / "ts" / "sdk.tsconfig.json").read_text())["compilerOptions"]
+    options |= {"rootDir": ".", "outDir": "built", "noUncheckedIndexedAccess": True}
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["scenario.ts"]}))
+    shutil.copy(HERE / "scenario.ts", tmp_path)
+    run(ROOT / "openapi" / "ts" / "node_modules" / ".bin" / "tsc", "-p", tmp_path)
+    assert run_with_a_key(shared, "node", tmp_path / "built" / "scenario.js") == "all is well\n"
