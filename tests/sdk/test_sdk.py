@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Shared
 from tests.server import COMMAND, Server
+from tunetrack_client import Client, float_range
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -52,7 +53,18 @@ def test_the_generated_typescript_client(shared: Shared, tmp_path: Path) -> None
     (tmp_path / "package.json").write_text('{"type": "module"}')
     options = json.loads((ROOT / "openapi" / "ts" / "sdk.tsconfig.json").read_text())["compilerOptions"]
     options |= {"rootDir": ".", "outDir": "built", "noUncheckedIndexedAccess": True}
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["scenario.ts"]}))
-    shutil.copy(HERE / "scenario.ts", tmp_path)
+    files = ["scenario.ts", "widget.ts", "widget_test.ts"]
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
+    for file in (HERE / "scenario.ts", HERE / "widget_test.ts", ROOT / "examples" / "widget" / "widget.ts"):
+        shutil.copy(file, tmp_path)
     run(ROOT / "openapi" / "ts" / "node_modules" / ".bin" / "tsc", "-p", tmp_path)
     assert run_with_a_key(shared, "node", tmp_path / "built" / "scenario.js") == "all is well\n"
+    # The example that is written with it: a widget that follows a tuner.
+    url = shared.server("sqlite").url
+    with Client(url, spool=tmp_path / "spool") as client:
+        tuner = client.tuner({"x": float_range(0.0, 1.0)}, objective="gain", max_trials=2)
+        for trial in tuner.trials():
+            with trial.run() as one:
+                for epoch in range(3):
+                    one.log(epoch, gain=epoch + trial.number)
+    assert run("node", tmp_path / "built" / "widget_test.js", url, tuner.tuner_id) == "3 2 6\n"
