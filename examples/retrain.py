@@ -1,8 +1,8 @@
 """Retraining as soon as a model is no longer good enough, by webhook: `python examples/retrain.py [URL]`.
 
-The service must be allowed to call this machine, and have a key to keep the webhook's secret with:
+The service must be allowed to call this machine:
 
-    TUNETRACK_SECRET_KEY=$(tunetrack secret-key) tunetrack serve --webhook-allow 127.0.0.0/8
+    tunetrack serve --webhook-allow 127.0.0.0/8
 """
 
 import base64

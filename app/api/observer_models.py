@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from typing_extensions import TypeAliasType
 
 from app.api.fields import Answer, Id, Tag, Text, Time, Wire
 from app.domain.events import EVENT_TYPES
@@ -59,6 +60,9 @@ class ObserverRequest(Wire):
     secret: Secret | None = Field(default=None, description="Without one the service makes it.")
 
 
+ObserverSwitch = TypeAliasType("ObserverSwitch", Literal["on", "off"])
+
+
 class ObserverPatch(Wire):
     """What is to change; null takes a filter away."""
 
@@ -68,7 +72,7 @@ class ObserverPatch(Wire):
     run_id: Id | None = None
     tag: Tag | None = None
     when: When | None = None
-    state: Literal["on", "off"] | None = None
+    state: ObserverSwitch | None = None
 
     @model_validator(mode="after")
     def _refuse_null(self) -> Self:

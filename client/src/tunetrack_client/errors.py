@@ -156,6 +156,10 @@ class ParamExists(Conflict):
     """The run has this param with another value."""
 
 
+class NoSecretKey(Conflict):
+    """The service cannot keep the secret of a webhook: it has no key to encrypt it with."""
+
+
 class PreconditionFailed(Conflict):
     """It has changed since it was read."""
 
