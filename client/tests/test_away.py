@@ -199,6 +199,21 @@ def test_a_forked_process_speaks_for_itself_alone(server: Server, spool: Path) -
     assert not list(spool.glob("*"))
 
 
+def test_events_go_on_where_they_were_when_the_service_comes_back(fresh_server: Server, spool: Path) -> None:
+    with Client(fresh_server.url, spool=spool) as client:
+        run = client.run()
+        run.log(0, loss=0)
+        events = client.events(after=0)
+        assert [next(events).type, next(events)["epoch"]] == ["run_start", 0]
+        for epoch in (1, 2, 3):
+            fresh_server.kill()
+            fresh_server.start()
+            run.log(epoch, loss=epoch)
+            assert next(events)["epoch"] == epoch
+        run.end()
+        assert next(events).type == "training_end"
+
+
 def test_a_worker_that_lost_its_trial_is_told_and_its_late_words_change_nothing(server: Server, spool: Path) -> None:
     with Client(server.url, spool=spool) as slow, Client(server.url, spool=spool) as quick:
         tuner = slow.tuner(SPACE, objective="loss", max_trials=1)
