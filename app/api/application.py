@@ -33,6 +33,7 @@ from app.api.event_models import Event
 from app.api.examples import EXAMPLES
 from app.api.fields import NON_FINITE
 from app.api.gate import Gate, Rules
+from app.api.maps import spell_out
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
 from app.api.strict import StrictRoute
@@ -152,6 +153,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
                     operation["security"] = [{"key": [route.needed_scope]}]
         for name, example in EXAMPLES.items():
             schemas[name]["examples"] = [example]
+        spell_out(document)
         document["components"]["schemas"] = dict(sorted(schemas.items()))
         app.openapi_schema = document
     return app.openapi_schema

@@ -50,7 +50,12 @@ def _check_number(value: Any) -> float | str:
     raise ValueError('a number is expected, or one of "NaN", "Infinity", "-Infinity"')
 
 
-NON_FINITE = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"], "description": "The numbers that JSON lacks."}
+NON_FINITE = {
+    "type": "string",
+    "enum": ["NaN", "Infinity", "-Infinity"],
+    "x-enum-varnames": ["NAN", "INFINITY", "MINUS_INFINITY"],  # what generators call them
+    "description": "The numbers that JSON lacks.",
+}
 """`NonFinite` in the OpenAPI document."""
 
 Number = TypeAliasType(
