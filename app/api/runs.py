@@ -1,5 +1,6 @@
 """Runs: start, log, end."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -20,6 +21,7 @@ from app.api.run_models import (
 )
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
+from app.api.told import hear, told
 from app.domain.access import Scope
 from app.domain.errors import (
     DuplicateMetricKey,
@@ -36,10 +38,8 @@ from app.domain.errors import (
     UnknownTrial,
 )
 from app.domain.states import RunStatus
-from app.domain.values import to_rfc3339
 from app.service.edit_run import EditRun, delete_runs, edit_runs, edition
 from app.service.end import EndRun, end_runs
-from app.service.keep_alive import Alive
 from app.service.log_epochs import Epoch, LogEpochs, Logged
 from app.service.start import Started, StartRun, start_runs
 from app.service.stop import REQUESTED, TellToStop, tell_to_stop
@@ -124,20 +124,14 @@ async def log_epoch_batch(request: Request, run_id: str, body: EpochBatchRequest
 async def _log(request: Request, run_id: str, epochs: list[Epoch]) -> Response:
     wanted = LogEpochs(parse_id(run_id, UnknownRun), epochs)
     tracker = services(request).tracker
-    return await answer_once(request, lambda once: tracker.log(wanted, once), _show_logged)
+
+    words = partial(tracker.log, wanted)
+    return await answer_once(request, partial(hear, tracker, wanted.run_id, words), _show_logged)
 
 
 def _show_logged(logged: Logged) -> Response:
     counted = {"event_id": logged.last.event_id, "accepted": logged.accepted, "duplicates": logged.duplicates}
-    return show(counted | _told(logged.alive))
-
-
-def _told(alive: Alive | None) -> dict[str, Any]:
-    """What a run is told; nothing, where it has ended."""
-    if alive is None:
-        return {"should_stop": False, "stop": None, "lease_expires_at": None}
-    lease_end = None if alive.lease_expires_at is None else to_rfc3339(alive.lease_expires_at)
-    return {"should_stop": alive.stop is not None, "stop": alive.stop, "lease_expires_at": lease_end}
+    return show(counted | told(logged.alive))
 
 
 @router.post(
@@ -151,7 +145,8 @@ async def keep_run_alive(request: Request, run_id: str) -> Response:
     """Say that the training goes on, without an epoch; the answer says whether it should."""
     run = parse_id(run_id, UnknownRun)
     tracker = services(request).tracker
-    return await answer_once(request, lambda once: tracker.heartbeat(run, once), lambda alive: show(_told(alive)))
+    words = partial(tracker.heartbeat, run)
+    return await answer_once(request, partial(hear, tracker, run, words), lambda alive: show(told(alive)))
 
 
 @router.post(

@@ -9,11 +9,14 @@ from typing import TypeVar
 from uuid import UUID
 
 from app.domain.errors import LeaseLost
+from app.domain.states import RunStatus
 from app.service.keep_alive import Alive, GivenUp, heartbeat, reclaim
 from app.service.log_epochs import LogEpochs, Logged, log_epochs
 from app.service.stop_early import EarlyStopping
+from app.store import runs
 from app.store.database import Database
 from app.store.idempotency import Once
+from app.store.runs import Stop
 from app.store.writer import Operation
 
 R = TypeVar("R")
@@ -51,6 +54,13 @@ class Tracker:
         """
         alive = await self._speak(run_id, heartbeat, run_id, once)
         return replace(alive, stop=await self.early_stopping.judge(alive))
+
+    async def why_stop(self, run_id: UUID) -> Stop | None:
+        """Why a run should stop, which has said something; None: it may go on, or is over."""
+        run = (await self.database.read(runs.find_many, [run_id])).get(run_id)
+        if run is None or run.status is not RunStatus.running:
+            return None
+        return await self.early_stopping.judge(Alive(run_id, run.tuner_id, run.stop, lease_expires_at=None))
 
     async def _speak(self, run_id: UUID, operation: Operation[R, A], request: R, once: Once | None) -> A:
         for _ in range(_TRIES):
