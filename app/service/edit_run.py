@@ -74,7 +74,7 @@ def _edit(run: Run, request: EditRun) -> None:
     run.note = run.note if request.note is None else request.note
 
 
-@locking(lambda connection, requests: rows_of_runs(connection, set(requests)))
+@locking(lambda connection, requests: rows_of_runs(connection, set(requests)), goes_first=True)
 def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[DomainError | None]:
     """Delete runs with their history. A trial that one of them spoke for is held until its lease is over.
 

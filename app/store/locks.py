@@ -5,7 +5,7 @@ Where several operations share a transaction, that would not be one order any mo
 beforehand.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -29,16 +29,29 @@ class Rows:
 Which = Callable[[Connection, Sequence[Any]], Rows]
 
 _WHICH: dict[Callable[..., Any], Which] = {}
+_FIRST: set[Callable[..., Any]] = set()
 
 
-def locking(which: Which) -> Callable[[F], F]:
-    """Declares which rows a write operation locks for its requests."""
+def locking(which: Which, *, goes_first: bool = False) -> Callable[[F], F]:
+    """Declares which rows a write operation locks for its requests.
+
+    Args:
+        goes_first: before the other operations of a transaction. One that deletes has to: what the others record of
+            the same thing is stored at the end, and would be left behind.
+    """
 
     def declare(operation: F) -> F:
         _WHICH[operation] = which
+        if goes_first:
+            _FIRST.add(operation)
         return operation
 
     return declare
+
+
+def in_order(operations: Iterable[Callable[..., Any]]) -> list[Callable[..., Any]]:
+    """The operations of a transaction as they are to be done. Their requests came together: any order is right."""
+    return sorted(operations, key=lambda operation: operation not in _FIRST)
 
 
 def lock_beforehand(connection: Connection, requests: Mapping[Callable[..., Any], Sequence[Any]]) -> None:

@@ -27,7 +27,7 @@ from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unav
 from app.store import idempotency
 from app.store.faults import is_connection_lost, is_lost_race, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
-from app.store.locks import lock_beforehand
+from app.store.locks import in_order, lock_beforehand
 from app.store.transaction import Transaction
 
 R = TypeVar("R")
@@ -157,9 +157,9 @@ class Writer:
                 operation: [batch[position].request for position in members] for operation, members in positions.items()
             }
             lock_beforehand(connection, requests)
-            for operation, members in positions.items():
+            for operation in in_order(positions):
                 given = operation(transaction, requests[operation])
-                for position, answer in zip(members, given, strict=True):
+                for position, answer in zip(positions[operation], given, strict=True):
                     answers[position] = answer
             has_events = transaction.store_events()
             if kept := _done_once(batch, answers):
