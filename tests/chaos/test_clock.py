@@ -1,4 +1,4 @@
-"""A wall clock that steps back reorders nothing, and takes nothing from anybody."""
+"""A wall clock that is set back or forward reorders nothing, and takes nothing from anybody."""
 
 import socket
 import threading
@@ -12,7 +12,9 @@ import uvicorn
 from sqlalchemy import Connection
 
 from app.main import Application
+from app.service import reap
 from app.service.invariants import find_violations
+from app.service.reap import Reaper
 from app.store import clock, log
 from app.store.engines import open_readers, parse
 from app.store.migrate import migrate
@@ -20,6 +22,7 @@ from tests.calls import (
     ask,
     create_tuner,
     end_run,
+    get_run,
     get_trial,
     list_all,
     list_events,
@@ -29,6 +32,7 @@ from tests.calls import (
     suggest,
 )
 from tests.conftest import NewDatabase
+from tests.waiting import SHORT_S, trial_in
 
 HOUR = timedelta(hours=1)
 
@@ -142,3 +146,61 @@ def test_a_key_is_remembered_across_the_step(client: httpx.Client, step: Step) -
     second = client.post("/v1/runs", json={}, headers={"Idempotency-Key": "k"})
     assert second.headers["Idempotent-Replayed"] == "true"
     assert second.json() == first.json()
+
+
+# ---- leases ----
+
+LEASE_S = 1800.0
+SILENCE_S = 900.0
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Waits until the service has looked twice for what has fallen silent: once to see the clock, and once after it."""
+    looks = threading.Semaphore(0)
+    seen = Reaper.look
+
+    async def counted(reaper: Reaper) -> None:
+        await seen(reaper)
+        looks.release()
+
+    monkeypatch.setattr(Reaper, "look", counted)
+    monkeypatch.setattr(reap, "_EVERY_S", 0.05)
+
+    def wait() -> None:
+        while looks.acquire(blocking=False):
+            pass  # those of before
+        for _ in range(3):  # the first may have been under way
+            assert looks.acquire(timeout=60.0)
+
+    return wait
+
+
+@pytest.mark.parametrize("hours", [1, -1, 24])
+def test_a_step_of_the_clock_takes_no_trial_from_anybody(
+    look: Callable[[], None], client: httpx.Client, step: Step, hours: int
+) -> None:
+    tuner = create_tuner(client, lease_s=LEASE_S, budget={"max_trials": 2})
+    held = suggest(client, tuner, 2, worker="w")
+    run = start_run(client, trial_id=held[0]["trial_id"], stale_after_s=SILENCE_S)
+    look()
+    step(hours * HOUR)
+    look()
+    assert ask(client, tuner, worker="other")["trials"] == []
+    assert [get_trial(client, trial)["state"] for trial in held] == ["running", "running"]
+    assert get_run(client, run)["status"] == "running"
+    assert log_epoch(client, run, 0, loss=1.0)["should_stop"] is False
+    end_run(client, run, final_metrics={"score": 0.5})
+    report(client, tuner, trial_id=held[1]["trial_id"], score=0.5, worker="w", attempt=1)
+    kinds = {event["type"] for event in list_events(client)}
+    assert not kinds & {"trial_stale", "run_crash"}
+
+
+def test_a_lease_that_began_after_the_step_ends_when_it_says(
+    look: Callable[[], None], client: httpx.Client, step: Step
+) -> None:
+    tuner = create_tuner(client, lease_s=SHORT_S)
+    look()
+    step(HOUR)
+    look()
+    trial_in(client, suggest(client, tuner, worker="w")[0], "stale")
