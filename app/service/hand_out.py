@@ -88,7 +88,14 @@ class _Counter:
         return [*held, *given]
 
 
-@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
+def _rows(connection: Connection, requests: Sequence[HandOut]) -> Rows:
+    tuner_ids = {request.tuner_id for request in requests}
+    held = trials.list_held(connection, tuner_ids, {r.worker for r in requests if r.worker is not None})
+    ready = [*held, *trials.list_waiting(connection, tuner_ids)]
+    return Rows(tuner_ids, {trial.run_id for trial in ready if trial.run_id is not None})
+
+
+@locking(_rows)
 def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> list[Suggestion | DomainError | None]:
     """Each ask's trials; None for those that need another step.
 

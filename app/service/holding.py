@@ -31,9 +31,11 @@ class Holdings:
 
 
 def rows_of_runs(connection: Connection, run_ids: set[UUID]) -> Rows:
-    """What `open_holdings` locks, as far as it can be known beforehand."""
+    """What `open_holdings` locks."""
     seen = runs.find_many(connection, run_ids)
-    return Rows({run.tuner_id for run in seen.values() if run.tuner_id is not None}, run_ids)
+    of_trials = trials.find_many(connection, {run.trial_id for run in seen.values() if run.trial_id is not None})
+    holders = {trial.run_id for trial in of_trials.values() if trial.run_id is not None}
+    return Rows({run.tuner_id for run in seen.values() if run.tuner_id is not None}, run_ids | holders)
 
 
 def open_holdings(transaction: Transaction, run_ids: Collection[UUID]) -> Holdings:

@@ -340,7 +340,7 @@ def save_tuners(
     """Complete those tuners that have nothing left to do, and write all that was changed.
 
     Args:
-        locked_runs: runs that the caller has locked, all that could lose their trials among them, and saves itself.
+        locked_runs: runs that the caller has locked, all that speak for changed trials among them, and saves itself.
             Without any, those are locked here.
     """
     opened = list(opened)
@@ -350,9 +350,10 @@ def save_tuners(
     for one in opened:
         one.tuner.update_time = transaction.now
     freed = set().union(*(one.freed for one in opened))
-    found = {run_id: locked_runs[run_id] for run_id in freed & locked_runs.keys()}
-    if not locked_runs:
-        found = runs.lock(transaction.connection, freed)
+    # Those that speak for a trial that is changed, too: their own words change it as well.
+    speaking = {trial.run_id for one in opened for trial in one.changed.values() if trial.run_id is not None}
+    held = locked_runs or runs.lock(transaction.connection, freed | speaking)
+    found = {run_id: held[run_id] for run_id in freed & held.keys()}
     crashed = set().union(*(one.crashed for one in opened))
     for run in found.values():
         run.lease_s = None

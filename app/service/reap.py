@@ -43,7 +43,7 @@ class Leap:
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
+class Due:
     """What seems to be over at a time."""
 
     now: datetime
@@ -55,9 +55,18 @@ class _Due:
         return bool(self.trials or self.run_ids or self.tuner_ids)
 
 
-def _look(connection: Connection) -> _Due:
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """What seems to be over, to be given up where it is; and leaps of the clock."""
+
+    due: Due
+    leaps: Sequence[Leap] = ()
+
+
+def look(connection: Connection) -> Due:
+    """What seems to be over now."""
     now = clock.now(connection)
-    return _Due(
+    return Due(
         now,
         trials.list_expired(connection, now),
         runs.list_silent(connection, now),
@@ -87,10 +96,10 @@ class Reaper:
 
     async def look(self) -> None:
         """Give up what is over now."""
-        due = await self._database.read(_look)
+        due = await self._database.read(look)
         self._mind(due.now, time.monotonic())
         if due:
-            await self._database.write(reap, tuple(self._leaps))
+            await self._database.write(reap, Reap(due, tuple(self._leaps)))
 
     def _mind(self, now: datetime, steady_s: float) -> None:
         """Compare the clock with one that never leaps."""
@@ -103,25 +112,26 @@ class Reaper:
         self._last = now, steady_s
 
 
-def _rows(connection: Connection, _requests: Sequence[object]) -> Rows:
-    due = _look(connection)
-    run_ids = {trial.run_id for trial in due.trials if trial.run_id is not None}
+def _rows(connection: Connection, requests: Sequence[Reap]) -> Rows:
+    due = requests[-1].due
+    again = trials.find_many(connection, [trial.trial_id for trial in due.trials])
+    run_ids = {trial.run_id for trial in again.values() if trial.run_id is not None}
     return Rows({trial.tuner_id for trial in due.trials} | {*due.tuner_ids}, run_ids | {*due.run_ids})
 
 
 @locking(_rows)
-def reap(transaction: Transaction, requests: Sequence[tuple[Leap, ...]]) -> list[int | DomainError]:
+def reap(transaction: Transaction, requests: Sequence[Reap]) -> list[int | DomainError]:
     """Give up trials and runs that have fallen silent, and complete tuners whose time is over; how many there were.
 
     Records `trial_stale`, `trial_end`, `run_crash` and `tuner_end`.
     """
-    connection, leaps = transaction.connection, requests[-1]
-    seen = _look(connection)
+    connection, seen, leaps = transaction.connection, requests[-1].due, requests[-1].leaps
     opened = open_tuners(transaction, {trial.tuner_id for trial in seen.trials} | {*seen.tuner_ids})
-    held_by = {trial.run_id for trial in seen.trials if trial.run_id is not None}
+    trial_ids = [trial.trial_id for trial in seen.trials]
+    held_by = {trial.run_id for trial in trials.find_many(connection, trial_ids).values() if trial.run_id is not None}
     locked = runs.lock(connection, held_by | {*seen.run_ids})
     # As they are now that nobody else can change them: some may have spoken, or another replica was here first.
-    again = trials.find_many(connection, [trial.trial_id for trial in seen.trials])
+    again = trials.find_many(connection, trial_ids)
     expired = [trial for trial in again.values() if _has_expired(trial, opened[trial.tuner_id], seen.now, leaps)]
     for trial in expired:
         opened[trial.tuner_id].expire(trial)

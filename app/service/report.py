@@ -40,7 +40,16 @@ class Reported:
     tuner_state: TunerState
 
 
-@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
+def _rows(connection: Connection, requests: Sequence[Result]) -> Rows:
+    # Parameters that are not written as the space has them are missed here; their runs are locked when they are known.
+    digests = {(r.tuner_id, params_digest(r.params)) for r in requests if r.params is not None}
+    named = trials.find_many(connection, {r.trial_id for r in requests if r.trial_id is not None})
+    found = [*named.values(), *trials.find_equal(connection, digests)]
+    run_ids = {trial.run_id for trial in found if trial.run_id is not None and not has_ended(trial)}
+    return Rows({request.tuner_id for request in requests}, run_ids)
+
+
+@locking(_rows)
 def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reported | DomainError]:
     """End the trials that these results are about. Records `trial_end`, and `tuner_end` where it was the last."""
     opened = open_tuners(transaction, {request.tuner_id for request in requests})

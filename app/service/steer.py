@@ -6,6 +6,8 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from app.domain.errors import DomainError, TunerStopped, UnknownTuner
 from app.domain.states import TunerState, TunerStopReason
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
@@ -41,7 +43,12 @@ class Steered:
     best: Trial | None
 
 
-@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
+def _rows(connection: Connection, requests: Sequence[Steer]) -> Rows:
+    stopped = {request.tuner_id for request in requests if request.turn is Turn.stop}
+    return Rows({request.tuner_id for request in requests}, {*runs.list_open(connection, stopped)})
+
+
+@locking(_rows)
 def steer(transaction: Transaction, requests: Sequence[Steer]) -> list[Steered | DomainError]:
     """Pause tuners, resume them, or stop them for good and tell their runs to stop. Repeating it is harmless.
 
@@ -49,6 +56,7 @@ def steer(transaction: Transaction, requests: Sequence[Steer]) -> list[Steered |
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
     answers: list[Steered | DomainError] = []
+    stopped: set[UUID] = set()
     for request in requests:
         tuner = opened.get(request.tuner_id)
         if tuner is None:
@@ -56,13 +64,19 @@ def steer(transaction: Transaction, requests: Sequence[Steer]) -> list[Steered |
         elif tuner.tuner.state is TunerState.stopped and request.turn is not Turn.stop:
             answers.append(TunerStopped())
         else:
-            _turn(transaction, tuner, request.turn)
+            if _turn(tuner, request.turn):
+                stopped.add(request.tuner_id)
             answers.append(Steered(tuner.tuner, tuner.best))
+    locked = runs.lock(transaction.connection, runs.list_open(transaction.connection, stopped))
+    for run in locked.values():
+        run.stop = run.stop or STOPPED_TUNER
+    runs.save(transaction.connection, locked.values())
     save_tuners(transaction, opened.values())
     return answers
 
 
-def _turn(transaction: Transaction, tuner: OpenTuner, turn: Turn) -> None:
+def _turn(tuner: OpenTuner, turn: Turn) -> bool:
+    """Whether this stopped it."""
     state = tuner.tuner.state
     if turn is Turn.pause and state is TunerState.active:
         tuner.tuner.state = TunerState.paused
@@ -70,10 +84,8 @@ def _turn(transaction: Transaction, tuner: OpenTuner, turn: Turn) -> None:
         tuner.tuner.state = TunerState.active
     elif turn is Turn.stop and state is not TunerState.stopped:
         tuner.close(TunerState.stopped, TunerStopReason.stopped)
-        locked = runs.lock(transaction.connection, runs.list_open(transaction.connection, tuner.tuner.tuner_id))
-        for run in locked.values():
-            run.stop = run.stop or STOPPED_TUNER
-        runs.save(transaction.connection, locked.values())
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +134,14 @@ def _edit(tuner: OpenTuner, request: EditTuner) -> None:
     row.tags = row.tags if request.tags is None else request.tags
 
 
-@locking(lambda _, requests: Rows(tuner_ids=set(requests)))
+@locking(lambda connection, requests: Rows(set(requests), {*runs.list_of(connection, set(requests))}))
 def delete_tuners(transaction: Transaction, requests: Sequence[UUID]) -> list[DomainError | None]:
     """Delete tuners with their trials. Their runs stay, without a tuner."""
     connection = transaction.connection
     locked = tuners.lock(connection, set(requests))
-    for tuner_id in locked:
-        of_tuner = runs.lock(connection, runs.list_open(connection, tuner_id))
-        for run in of_tuner.values():
-            run.lease_s = None
-        runs.save(connection, of_tuner.values())
+    of_tuners = runs.lock(connection, runs.list_of(connection, locked.keys()))
+    for run in of_tuners.values():
+        run.lease_s = None
+    runs.save(connection, of_tuners.values())
     tuners.delete(connection, locked.keys())
     return [None if tuner_id in locked else UnknownTuner(tuner_id) for tuner_id in requests]

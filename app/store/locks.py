@@ -3,6 +3,10 @@
 An operation locks the rows it changes itself, tuners before runs before observers and each in the order of their ids.
 Where several operations share a transaction, that would not be one order any more: then all their rows are locked
 beforehand.
+
+A trial's row is not locked. It is changed by whoever holds its tuner's row, and the row of the run that speaks for it,
+if there is one; by that run's own words, with the row of the run alone. Which run that is changes with the tuner's row
+held only.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,7 +62,18 @@ def lock_beforehand(connection: Connection, requests: Mapping[Callable[..., Any]
     """Lock the rows of several operations that share a transaction."""
     if connection.dialect.name != "postgresql" or len(requests) < 2:
         return  # SQLite has one writer; and one operation keeps the order by itself
-    wanted = [_WHICH[operation](connection, asked) for operation, asked in requests.items() if operation in _WHICH]
-    tuners.lock(connection, set().union(*(rows.tuner_ids for rows in wanted)))
-    runs.lock(connection, set().union(*(rows.run_ids for rows in wanted)))
-    observers.lock(connection, set().union(*(rows.observer_ids for rows in wanted)))
+    wanted = _wanted(connection, requests)
+    if wanted.tuner_ids:
+        tuners.lock(connection, wanted.tuner_ids)
+        wanted = _wanted(connection, requests)  # now that no trial gets another run any more
+    runs.lock(connection, wanted.run_ids)
+    observers.lock(connection, wanted.observer_ids)
+
+
+def _wanted(connection: Connection, requests: Mapping[Callable[..., Any], Sequence[Any]]) -> Rows:
+    each = [_WHICH[operation](connection, asked) for operation, asked in requests.items() if operation in _WHICH]
+    return Rows(
+        set().union(*(rows.tuner_ids for rows in each)),
+        set().union(*(rows.run_ids for rows in each)),
+        set().union(*(rows.observer_ids for rows in each)),
+    )

@@ -153,10 +153,15 @@ def list_silent(connection: Connection, now: datetime) -> list[UUID]:
     return list(connection.execute(query).scalars())
 
 
-def list_open(connection: Connection, tuner_id: UUID) -> list[UUID]:
-    """The runs of a tuner that have not ended, in order."""
+def list_of(connection: Connection, tuner_ids: Collection[UUID]) -> list[UUID]:
+    """The runs of some tuners."""
+    return list(connection.execute(select(runs.c.run_id).where(runs.c.tuner_id.in_(tuner_ids))).scalars())
+
+
+def list_open(connection: Connection, tuner_ids: Collection[UUID]) -> list[UUID]:
+    """The runs of some tuners that have not ended."""
     is_open = runs.c.status.in_((RunStatus.running, RunStatus.crashed))
-    query = select(runs.c.run_id).where(runs.c.tuner_id == tuner_id, is_open).order_by(runs.c.run_id)
+    query = select(runs.c.run_id).where(runs.c.tuner_id.in_(tuner_ids), is_open)
     return list(connection.execute(query).scalars())
 
 

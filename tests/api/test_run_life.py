@@ -229,6 +229,7 @@ def test_a_deleted_run_is_gone_with_its_history_and_an_event_tells_so(client: ht
     run = start_run(client, tags=[tag])
     with Subscriber(server.url, run_id=run["run_id"]) as watching:
         log_epoch(client, run, 5, loss=1.0)
+        watching.wait_for(1)  # once it is deleted, nobody sees it any more
         assert client.delete(path(run)).status_code == 204
         assert [one.type for one in watching.wait_for(2)] == ["epoch_end", "run_delete"]
     problem(client.get(path(run)), 404, "unknown-run")

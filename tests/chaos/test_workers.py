@@ -19,6 +19,7 @@ from tests.server import Server
 from tests.training import Training
 
 N_CLIENTS = size(12, 32)
+N_AT_ONCE = size(3, 40)
 SOON = timedelta(seconds=10)
 """How long after the end of its lease a trial is handed out again, at most."""
 
@@ -44,13 +45,15 @@ def test_a_dead_workers_trial_goes_stale_once_and_to_another_soon_and_no_zombie_
     clients: list[httpx.Client],
 ) -> None:
     n_trials = size(60, 1000)
-    tuner = create_tuner(clients[0], lease_s=2.0, budget={"max_trials": n_trials, "max_attempts": 1000})
+    tuner = create_tuner(clients[0], lease_s=size(2.0, 10.0), budget={"max_trials": n_trials, "max_attempts": 1000})
     dead = {trial["trial_id"]: trial for trial in suggest(clients[0], tuner, n_trials, worker="dead")}
 
     def work(number: int) -> list[int]:
         """What the zombies were answered while this worker had their trials."""
         told: list[int] = []
-        while (asked := ask(clients[number % 3], tuner, worker=f"w{number}", count=3))["tuner_state"] == "active":
+        while (asked := ask(clients[number % 3], tuner, worker=f"w{number}", count=N_AT_ONCE))[
+            "tuner_state"
+        ] == "active":
             for trial in asked["trials"]:
                 ghost = {"worker": "dead"} if number % 2 else {"attempt": 1}
                 zombie = result(clients[(number + 1) % 3], trial, score=0.1, **ghost)
@@ -191,7 +194,7 @@ def test_everything_at_once_ends_in_no_circle_of_waiting_and_no_contradiction(
     replicas: list[Server], clients: list[httpx.Client]
 ) -> None:
     # Deadlocks are counted, and the store is checked, when the replicas have ended, see `running_replicas`.
-    n_tuners, n_requests = 4, size(80, 1000)
+    n_tuners, n_requests = 4, size(80, 600)
     made = [
         create_tuner(
             clients[0],

@@ -33,7 +33,7 @@ from app.service.end import EndRun, end_runs
 from app.service.invariants import find_violations
 from app.service.lease import Word, hear
 from app.service.log_epochs import Epoch, LogEpochs
-from app.service.reap import reap
+from app.service.reap import Reap, look, reap
 from app.service.report import Result, report
 from app.service.start import StartRun, start_runs
 from app.service.steer import EditTuner, Steer, Turn, edit_tuners, steer
@@ -253,7 +253,8 @@ class Workers(RuleBasedStateMachine):
     @rule()
     def look_for_silence(self) -> None:
         self.expected.reap()
-        self.write(reap, ())
+        due = self.service.run(self.service.database.read(look))
+        self.write(reap, Reap(due))
 
     # ---- what is always true ----
 
