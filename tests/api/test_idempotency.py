@@ -6,7 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.calls import answer, problem
+from tests.api.endpoints import BODILESS, POSTS, make_things
+from tests.calls import answer, list_events, problem
 from tests.conftest import open_client
 from tests.server import Server
 
@@ -27,6 +28,20 @@ def test_a_repeated_request_is_answered_the_same_and_not_done_again(client: http
     assert second.headers["Location"] == first.headers["Location"]
     assert "Idempotent-Replayed" not in first.headers
     assert second.headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("endpoint", [*POSTS, *BODILESS])
+def test_every_post_is_done_once_under_one_key(client: httpx.Client, endpoint: str) -> None:
+    things, headers = make_things(client), keyed()
+    body = None if endpoint in BODILESS else things.body(endpoint)
+    first = client.post(things.path(endpoint), json=body, headers=headers)
+    n_events = len(list_events(client))
+    second = client.post(things.path(endpoint), json=body, headers=headers)
+    answer(first, 200, 201)
+    assert "Idempotent-Replayed" not in first.headers
+    assert (second.status_code, second.content) == (first.status_code, first.content)
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert len(list_events(client)) == n_events
 
 
 def test_a_quoted_key_is_the_same_as_a_bare_one(client: httpx.Client) -> None:
@@ -60,7 +75,7 @@ def test_every_post_can_be_repeated(client: httpx.Client) -> None:
     tuner = twice("/v1/tuners", {"space": SPACE})["tuner_id"]
     suggested = twice(f"/v1/tuners/{tuner}/suggest", {"count": 2})
     assert len(suggested["trials"]) == 2  # type: ignore[arg-type]
-    twice(f"/v1/tuners/{tuner}/result", {"params": {"x": 0.5}, "score": 1.0})
+    twice(f"/v1/tuners/{tuner}/result", {"params": {"x": 0.123}, "score": 1.0})
     run = twice("/v1/runs", {})["run_id"]
     twice(f"/v1/runs/{run}/epochs", {"epoch": 0, "metrics": {"loss": 1.0}})
     twice(f"/v1/runs/{run}/epochs/batch", {"epochs": [{"epoch": 1, "metrics": {"loss": 0.5}}]})
