@@ -9,7 +9,7 @@ from app.api.fields import Answer, Attempt, Id, Number, Params, Scores, Text, Ti
 from app.domain.goal import Outcome
 from app.domain.states import TrialState, TunerState
 from app.domain.values import from_json_number
-from app.service import lifecycle
+from app.service import trial
 from app.store.trials import Trial as TrialRow
 
 
@@ -34,7 +34,7 @@ class Trial(Answer):
     @classmethod
     def of(cls, row: TrialRow) -> "Trial":
         """The row as it goes out."""
-        return cls.model_validate(lifecycle.describe(row))
+        return cls.model_validate(trial.describe(row))
 
 
 class TrialList(Answer):

@@ -44,9 +44,9 @@ from app.service.add_trials import AddTrials, NewTrial, add_trials
 from app.service.filter_language import parse_filter, parse_order
 from app.service.hand_out import Suggestion as Suggested
 from app.service.lease import Word, hear
-from app.service.lifecycle import describe
 from app.service.pareto import list_pareto
 from app.service.report import Reported, Result, report
+from app.service.trial import describe
 from app.store import trial_search, trials, tuners
 from app.store.trials import Trial as TrialRow
 

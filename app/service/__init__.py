@@ -6,7 +6,7 @@
     start.py       a run begins      log_epochs.py   it tells      end.py   it ends, and with it its trial
     series.py      a run's curves
     look_back.py   what the trials have taught
-    lifecycle.py   the rules of trials and tuners that all of these share
+    lifecycle.py   tuners opened for a change and saved; open_tuner.py has the rules that all of these share
     invariants.py  what must be true of the store, for `tunetrack check`
     sweep.py       what is kept for a time only
     feed.py        committed events to whoever watches; audience.py, who wants which; subscriber.py, what waits for one

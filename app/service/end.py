@@ -12,8 +12,8 @@ from app.domain.goal import Direction, Objective, Outcome
 from app.domain.states import RUN_ENDS, RunStatus, TrialState
 from app.domain.values import Number, from_json_number
 from app.service.holding import Holdings, open_holdings, require_hold, rows_of_runs, save_holdings
-from app.service.lifecycle import has_ended
 from app.service.report import end_once
+from app.service.trial import has_ended
 from app.store.locks import locking
 from app.store.runs import Run
 from app.store.transaction import Transaction

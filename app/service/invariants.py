@@ -15,7 +15,7 @@ from app.domain.events import EpochEnd, RunCrash, RunResume, RunStart, TrainingE
 from app.domain.goal import Objective
 from app.domain.states import RUN_ENDS, SCORED, RunStatus, TrialState
 from app.domain.summary import MetricSummary, fold
-from app.service.lifecycle import has_ended
+from app.service.trial import has_ended
 from app.store import events, runs, trials, tuners
 from app.store.events import EventFilter, StoredEvent
 from app.store.runs import Run

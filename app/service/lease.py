@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, TrialEnded, UnknownTrial
 from app.domain.states import TrialState
-from app.service.lifecycle import OpenTuner, has_ended, open_tuners, require_holder, save_tuners
+from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
+from app.service.trial import has_ended, require_holder
 from app.store import trials
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction

@@ -12,7 +12,8 @@ from app.domain.goal import Outcome
 from app.domain.space import Space
 from app.domain.states import TrialState, TunerState
 from app.domain.values import Scalar, to_json_number
-from app.service.lifecycle import OpenTuner, has_ended, open_tuners, params_digest, require_holder, save_tuners
+from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
+from app.service.trial import has_ended, params_digest, require_holder
 from app.store import trials
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction

@@ -16,7 +16,7 @@ from app.domain.goal import Objective, Outcome
 from app.domain.states import SCORED, TRIAL_ENDS, TrialState, TunerState, TunerStopReason
 from app.domain.values import Number, Scalar, from_json_number
 from app.service.create import Created, Definition, Present, new_tuner
-from app.service.lifecycle import describe, params_digest
+from app.service.trial import describe, params_digest
 from app.store import trials, tuners
 from app.store.transaction import Transaction
 from app.store.trials import Trial

@@ -12,8 +12,9 @@ from app.domain.errors import DomainError, IdConflict, LeaseLost, TrialEnded, Tu
 from app.domain.events import RunStart
 from app.domain.states import RunStatus, TrialState, TunerState
 from app.domain.values import Scalar
-from app.service.lifecycle import OpenTuner, has_ended, open_tuners, require_holder, save_tuners
+from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import STOPPED_TUNER
+from app.service.trial import has_ended, require_holder
 from app.store import runs, trials
 from app.store.locks import Rows, locking
 from app.store.runs import Run

@@ -20,7 +20,8 @@ from app.domain.states import SCORED, TrialState
 from app.domain.values import Params, from_json_number
 from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
-from app.service.lifecycle import has_ended, n_left
+from app.service.lifecycle import n_left
+from app.service.trial import has_ended
 from app.store import trials, tuners
 from app.store.database import Database
 from app.store.idempotency import Once
