@@ -76,6 +76,10 @@ class Stop(Answer):
     epoch: int | None
 
 
+Summary = TypeAliasType("Summary", dict[str, MetricSummary])
+"""Of each metric of a run."""
+
+
 class Run(Answer):
     """One training execution, tracked."""
 
@@ -89,7 +93,7 @@ class Run(Answer):
     end_time: Time | None
     duration_s: float | None
     metrics: Metrics = Field(description="The latest value of each metric, the final ones included.")
-    summary: dict[str, MetricSummary]
+    summary: Summary
     final_metrics: Metrics | None
     last_epoch: int | None
     tuner_id: Id | None

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from app.api.fields import Answer, Id, Metrics, Number, Params, Scalar, Time
-from app.api.run_models import MetricSummary, Run, Stop
+from app.api.run_models import Run, Stop, Summary
 from app.domain.states import RunStatus
 
 
@@ -20,7 +20,7 @@ class SomeOfRun(Answer):
     end_time: Time | None = None
     duration_s: float | None = None
     metrics: Metrics | None = None
-    summary: dict[str, MetricSummary] | None = None
+    summary: Summary | None = None
     final_metrics: Metrics | None = None
     last_epoch: int | None = None
     tuner_id: Id | None = None

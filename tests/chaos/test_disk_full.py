@@ -79,7 +79,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
         pytest.skip("neither a tiny file system nor a limit on another process")
     with LastWill('umount -l "$0"', str(tmp_path)):
         if request.param is TinyDisk:
-            command = ["mount", "-t", "tmpfs", "-o", f"size={size(3, 16)}m", "tunetrack-test", str(tmp_path)]
+            command = ["mount", "-t", "tmpfs", "-o", f"size={size(12, 32)}m", "tunetrack-test", str(tmp_path)]
             if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
                 pytest.skip("a file system can be mounted only by root")
         found: Disk = request.param(tmp_path)

@@ -26,6 +26,7 @@ from tests.conftest import Shared, open_client
 from tests.server import CLEAN_EXITS, Server
 
 TUNER: JSON = {
+    "strategy": "random",
     "tuner_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "space": {"x": {"type": "float_range", "min": 0.0, "max": 1.0}},
     "objective": {"metric": "loss", "direction": "minimize"},
