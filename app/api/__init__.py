@@ -1,6 +1,7 @@
 """HTTP in: routers, one per noun, each beside its wire models. No decisions, no SQL.
 
     application.py   the ASGI application: routers, error handlers, OpenAPI document
+    gate.py          the one gate before every path: host, origin, key, rate; session.py, a browser signs in
     strict.py        what every request must be like before it is looked at
     problems.py      errors as problem details, from one table
     fields.py        the wire's scalars: numbers, names, times, ids
@@ -8,7 +9,8 @@
     tuners.py trials.py analysis.py runs.py events.py observers.py operations.py
                      routers; *_models.py: their bodies and answers
     overview.py      all that somebody who looks wants at once
-    openapi.py       writes and checks openapi/openapi.json
+    run_search.py curves.py compare.py export.py    runs found, drawn, compared, downloaded
+    docs.py          the interface as a page; openapi.py, as openapi/openapi.json, written and checked
 
 May import `service`, `domain`, and for plain reads `store`.
 """

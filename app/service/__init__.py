@@ -2,9 +2,15 @@
 
     create.py      a tuner, from a definition or a snapshot          snapshot.py   the whole tuner as JSON
     suggest.py     what to try next: asks are gathered and thought about; hand_out.py, and answered
-    report.py      a trial's result
-    start.py       a run begins      log_epochs.py   it tells      end.py   it ends, and with it its trial
-    series.py      a run's curves
+    gather.py      questions about one thing, answered together
+    report.py      a trial's result      add_trials.py   trials that no strategy proposed      pareto.py   the best
+    start.py       a run begins          log_epochs.py   it tells      end.py   it ends, and with it its trial
+    track.py       what a run says and is told: keep_alive.py, it is alive; stop.py, it should stop; stop_early.py, why
+    holding.py     runs that speak for trials      lease.py   workers without a run      reap.py   who fell silent
+    steer.py       a tuner is paused, resumed, stopped, edited, deleted      edit_run.py   a run is edited, deleted
+    keys.py        who may come in
+    series.py      a run's curves      compare.py   side by side      export.py   as a file      overview.py   at a look
+    index_runs.py  what makes runs quick to find; condense.py, to draw; filter_language.py, how they are asked for
     look_back.py   what the trials have taught
     lifecycle.py   tuners opened for a change and saved; open_tuner.py has the rules that all of these share
     invariants.py  what must be true of the store, for `tunetrack check`
