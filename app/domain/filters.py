@@ -229,6 +229,8 @@ def _is_finite(value: Scalar | None) -> bool:
 def _are_comparable(value: Scalar | None, literal: Scalar) -> bool:
     if type(literal) in (int, float):
         return _is_finite(value)
+    if isinstance(literal, str):
+        return isinstance(value, str)  # a status is one, too
     return type(value) is type(literal)
 
 

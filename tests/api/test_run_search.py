@@ -39,6 +39,9 @@ def test_runs_are_filtered_and_ordered_page_by_page(client: httpx.Client) -> Non
         assert _layers(down) == [2, 0, 3, 1, 4, 5]
     found = list_all(client, "/v1/runs", filter=f'{mine} and params.opt = "adam" and metrics.score < 1')
     assert _layers(found) == [1]
+    # All of these have just been written: a search must see them at once.
+    found = list_all(client, "/v1/runs", filter=f'{mine} and (params.opt = "adam" or name = "x") and status = "finished"')
+    assert _layers(found) == [5, 3, 1]
 
 
 def test_pages_neither_skip_nor_double_while_runs_are_written(client: httpx.Client) -> None:

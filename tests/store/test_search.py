@@ -64,7 +64,7 @@ _NUMBERS: list[int | float] = [
     *(-(2**63), -(2.0**53), -(2**53) - 1, -1.7e308, -1, -5e-324, -0.0, 0, 5e-324, 0.1, 0.5, 1, 1.0, 3, 3.0, 1.7e308),
     *(2**53 - 1, 2**53, 2.0**53, 2**53 + 1, 2**53 + 2, 2.0**53 + 2, 2**63 - 512, 2**63 - 1, 2.0**63),
 ]
-_TEXTS = ["", "3", "NaN", "Adam", "adam", "adamw", "true", "\u00e9", "\uffff", "\U0001f600"]
+_TEXTS = ["", "3", "NaN", "running", "finished", "Adam", "adam", "adamw", "true", "\u00e9", "\uffff", "\U0001f600"]
 _SCALARS: list[Scalar] = [*_NUMBERS, *_TEXTS, False, True]
 _METRICS: list[Number] = [*map(float, _NUMBERS), "NaN", "Infinity", "-Infinity"]
 
