@@ -106,7 +106,7 @@ def _columns(found: overview.TunerOverview) -> TrialColumns:
         place=found.places,
         reason=[row.reason for row in rows],
         worker=[row.worker for row in rows],
-        attempt=[row.attempt for row in rows],
+        attempt=[row.shown_attempt for row in rows],
         create_time=[to_rfc3339(row.create_time) for row in rows],
         end_time=[None if row.end_time is None else to_rfc3339(row.end_time) for row in rows],
         params=columns_of([row.params for row in rows], list(found.tuner.space)),

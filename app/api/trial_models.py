@@ -25,7 +25,9 @@ class Trial(Answer):
     scores: Scores | None = Field(description="By metric, where the tuner has several objectives.")
     reason: str | None
     worker: str | None
-    attempt: int = Field(description="How often it was handed out.")
+    attempt: int = Field(
+        description="How often it was handed out; while it waits to be tried again, the attempt to come."
+    )
     lease_expires_at: Time | None = Field(description="While it is running, until when its worker holds it.")
     why: dict[str, Any] = Field(description="How it was chosen.", examples=[{"strategy": "random", "phase": "startup"}])
     create_time: Time

@@ -59,7 +59,8 @@ _KEPT_OF_TUNER = (
 
 
 def _trial_to_json(trial: Trial) -> dict[str, Any]:
-    return {name: value for name, value in describe(trial).items() if name not in _LEFT_OUT}
+    shown = {name: value for name, value in describe(trial).items() if name not in _LEFT_OUT}
+    return shown | {"attempt": trial.attempt}
 
 
 _LEFT_OUT = ("trial_id", "tuner_id", "lease_expires_at")

@@ -26,7 +26,7 @@ def describe(trial: Trial) -> dict[str, Any]:
         "scores": trial.scores,
         "reason": trial.reason,
         "worker": trial.worker,
-        "attempt": trial.attempt,
+        "attempt": trial.shown_attempt,
         "lease_expires_at": None if trial.lease_expires_at is None else to_rfc3339(trial.lease_expires_at),
         "why": trial.why,
         "create_time": to_rfc3339(trial.create_time),

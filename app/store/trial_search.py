@@ -34,7 +34,7 @@ def thing_of(trial: Trial) -> Mapping[str, Any]:
         "state": trial.state,
         "score": trial.score,
         "worker": trial.worker,
-        "attempt": trial.attempt,
+        "attempt": trial.shown_attempt,
         "create_time": to_rfc3339(trial.create_time),
         "end_time": None if trial.end_time is None else to_rfc3339(trial.end_time),
         "params": trial.params,

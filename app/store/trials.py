@@ -36,6 +36,11 @@ class Trial:
     create_time: datetime
     end_time: datetime | None
 
+    @property
+    def shown_attempt(self) -> int:
+        """`attempt` is how often it was handed out; while it waits to be tried again, the one to come is told."""
+        return self.attempt + (self.state is TrialState.queued and self.attempt > 0)
+
 
 _COLUMNS = tuple(column.name for column in trials.columns)
 _FIELDS = tuple(field.name for field in fields(Trial))

@@ -186,7 +186,7 @@ def test_a_failed_trial_with_attempts_left_is_queued(client: httpx.Client) -> No
     tuner = create_tuner(client)
     first, second = suggest(client, tuner, 2, worker="a")
     trial = report(client, tuner, trial_id=first["trial_id"], state="failed", reason="OOM")["trial"]
-    assert trial["state"] == "queued"
+    assert (trial["state"], trial["attempt"]) == ("queued", 2)
     assert trial["end_time"] is None
     counts = get_tuner(client, tuner)["counts"]
     assert (counts["queued"], counts["running"], counts["failed"]) == (1, 1, 0)

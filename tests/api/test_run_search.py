@@ -6,7 +6,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.calls import JSON, answer, create_tuner, end_run, list_all, log_batch, log_epoch, problem, report, start_run
+from tests.calls import (
+    JSON,
+    answer,
+    create_tuner,
+    end_run,
+    list_all,
+    log_batch,
+    log_epoch,
+    problem,
+    report,
+    start_run,
+    suggest,
+)
 
 
 def _some(client: httpx.Client) -> tuple[str, list[JSON]]:
@@ -40,7 +52,9 @@ def test_runs_are_filtered_and_ordered_page_by_page(client: httpx.Client) -> Non
     found = list_all(client, "/v1/runs", filter=f'{mine} and params.opt = "adam" and metrics.score < 1')
     assert _layers(found) == [1]
     # All of these have just been written: a search must see them at once.
-    found = list_all(client, "/v1/runs", filter=f'{mine} and (params.opt = "adam" or name = "x") and status = "finished"')
+    found = list_all(
+        client, "/v1/runs", filter=f'{mine} and (params.opt = "adam" or name = "x") and status = "finished"'
+    )
     assert _layers(found) == [5, 3, 1]
 
 
@@ -84,6 +98,10 @@ def test_trials_are_filtered_and_ordered(client: httpx.Client) -> None:
         found = list_all(client, path, filter="params.x > 0.2 and score > 0.2", order_by="score", page_size=page_size)
         assert [trial["params"]["x"] for trial in found] == [0.5, 0.3]
         assert [trial["number"] for trial in list_all(client, path, page_size=page_size)] == [0, 1, 2, 3]
+    waiting = suggest(client, tuner, worker="w")[0]
+    report(client, tuner, trial_id=waiting["trial_id"], state="failed")
+    for condition in ('state = "queued"', "attempt = 2", 'state in ("queued", "running") and attempt > 1'):
+        assert [trial["number"] for trial in list_all(client, path, filter=condition)] == [4]
     problem(client.get(path, params={"filter": "metrics.a = 1"}), 422, "bad-filter", position=0)
 
 
