@@ -3,45 +3,49 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from app.domain.space import Space
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
+from app.tuning.gaussian.features import Features
+from app.tuning.gaussian.fit import fit
+from app.tuning.gaussian.posterior import Posterior
 from app.tuning.record import losses_of
 from app.tuning.strategy import Observation
 
 _FEWEST_TRIALS = 8
-_MOST_PARTS = 16
-_SWEEPS = 50
+_MOST_TRIALS = 200
+_MOST_COLUMNS = 40
+"""So much of a long history is learnt from; of many parameters those of the shortest length scales are looked at."""
+
+_LEVELS, _MOST_OPTIONS, _OTHERS = 10, 40, 64
+"""A parameter's effect is the mean over so many random values of all others, at so many places of its range."""
+
 _CELLS = 10
 """In so many cells of each range trials are counted, to see where they are rare."""
 
-_DRAWS = 1024
-"""How many random points tell how often a conditional parameter exists."""
+_NOISE = 0.05
+"""The noise's variance is thought larger than where a strategy learns: a few odd trials are no effect of anything."""
 
-_DOUBT = 0.2
-"""Above this chance that noise alone looks as well explained, nothing is told."""
-
-_PRIOR = 1.0
-"""Each part's effect is shrunk towards none as if one trial there had shown none."""
+_LEAST_FORESEEN, _FORESEEN_POWER = 0.35, 0.7
+"""Of ten trials, so much of the variance must be foreseen from the other trials to say anything; of n, less by this
+power of n / 10. A quarter of histories of random scores look so by chance."""
 
 
 def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]:
     """Each parameter's share of the variance that single parameters explain, over the whole space.
 
-    A functional ANOVA of first order: the score is taken for a sum of one function per parameter, which are constant on
-    parts of its range, or for each option. All are fitted together, so that a search that has gone where it is
-    good does not let one parameter have the praise of another; then each one's variance is that over uniform draws,
-    less what noise alone would have. Scores far worse than most of the space count as bad, not as many times as bad. A
-    conditional parameter is fitted where it exists, and its variance counts as often as it does; that it exists is its
+    A functional ANOVA of first order: how the expected score varies over a parameter's range when all others are drawn
+    uniformly. It is asked of a Gaussian process that has learnt from the trials, so that a search that has stayed
+    where it is good says as much of the whole space as its trials allow. Scores far worse than most of the space
+    count as bad, not as many times as bad. A conditional parameter counts as often as it exists; that it exists is its
     parent's merit. What only several parameters together explain is nobody's.
 
     Returns:
         shares that sum to 1, the largest first; of several objectives their mean. Empty where there is nothing to tell:
-        fewer than 8 trials with a score, or scores that might as well be noise.
-    Sources: Hutter, Hoos, Leyton-Brown 2014, ICML (the measure); Hooker 2007, J. Computational and Graphical Statistics
-        16 (together, where the trials are not spread evenly); Hastie, Tibshirani 1990, Generalized Additive Models.
+        fewer than 8 trials with a score, or scores that the other trials do not foretell.
+    Sources: Hutter, Hoos, Leyton-Brown 2014, ICML (the measure); Oakley, O'Hagan 2004, J. Royal Statistical Society
+        B 66 (asked of a Gaussian process).
     """
     losses = losses_of(history)
     is_scored = np.isfinite(losses).all(axis=1)
@@ -49,12 +53,10 @@ def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]
         return {}
     columns = Columns(space)
     rows = columns.encode([history[int(index)].params for index in np.flatnonzero(is_scored)])
-    weights = _rarity(rows)
-    parts = _parts(columns, rows, weights)
-    how_often = (~np.isnan(columns.settle(np.random.default_rng(0).random((_DRAWS, columns.size))))).mean(axis=0)
+    rarity = _rarity(rows)
     total = np.zeros(columns.size)
     for objective in losses[is_scored].T:
-        variances = _variances(parts, _tamed(objective, weights), weights) * how_often
+        variances = _variances(columns, rows, _tamed(objective, rarity), rarity)
         total += variances / variances.sum() if variances.any() else 0.0
     if not total.any():
         return {}
@@ -62,55 +64,42 @@ def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]
     return {space.order[index]: float(total[index] / total.sum()) for index in order}
 
 
-class _Parts:
-    """One parameter's range in parts, and which of them each trial is in.
+def _variances(columns: Columns, rows: Array, losses: Array, rarity: Array) -> Array:
+    """The variance of the expected loss over each column, all others drawn uniformly; zeros if nothing was learnt."""
+    rng = np.random.default_rng(0)
+    variances = np.zeros(columns.size)
+    if len(rows) > _MOST_TRIALS:
+        chosen = np.sort(rng.choice(len(rows), _MOST_TRIALS, replace=False, p=rarity / rarity.sum()))
+        rows, losses = rows[chosen], losses[chosen]
+    spread = losses.std()
+    if spread < 1e-12:  # equal numbers need not have a spread of exactly 0
+        return variances
+    targets = (losses - losses.mean()) / spread
+    features = Features(columns)
+    posterior = Posterior(features, fit(features, rows, targets, _NOISE), rows, targets)
+    foreseen = 1 - float(np.square(posterior.surprises()).mean())
+    if foreseen < _LEAST_FORESEEN * (10 / len(rows)) ** _FORESEEN_POWER:
+        return variances
+    others = rng.random((_OTHERS, columns.size))
+    for index in np.argsort(-posterior.hyperparameters.weights, kind="stable")[:_MOST_COLUMNS].tolist():
+        places = _places(columns, index)
+        drawn = np.repeat(others[None], len(places), axis=0)
+        drawn[:, :, index] = places[:, None]
+        settled = columns.settle(drawn.reshape(-1, columns.size))
+        expected = posterior.at(settled)[0].reshape(len(places), _OTHERS)
+        exists = ~np.isnan(settled[:_OTHERS, index])
+        if exists.any():
+            variances[index] = expected[:, exists].mean(axis=1).var() * exists.mean()
+    return variances
 
-    Args:
-        which: a part for each trial; -1 where the parameter is inactive.
-        widths: how much of the range each part is; they sum to 1.
-        weights: of the trials.
-    """
 
-    def __init__(self, which: npt.NDArray[np.intp], widths: Array, weights: Array) -> None:
-        self.trials = np.flatnonzero(which >= 0)
-        self.which = which[self.trials]
-        self.widths = widths
-        self.weights = weights[self.trials]
-        self.n_trials = np.bincount(self.which, self.weights, len(widths))
-
-    def effects(self, residuals: Array) -> Array:
-        """What each part adds to the mean of the trials, shrunk where few trials say so."""
-        sums = np.bincount(self.which, self.weights * residuals[self.trials], len(self.widths))
-        effects = sums / (self.n_trials + _PRIOR)
-        centred: Array = effects - (self.n_trials @ effects) / max(self.weights.sum(), 1.0)
-        return centred
-
-    def variance(self, effects: Array, noise: float) -> float:
-        """The variance of the effects over the range, less what noise of this variance adds to it."""
-        variance = self.widths @ effects**2 - (self.widths @ effects) ** 2
-        of_noise = noise * self.n_trials / (self.n_trials + _PRIOR) ** 2
-        return max(float(variance - (self.widths * (1 - self.widths)) @ of_noise), 0.0)
-
-
-def _parts(columns: Columns, rows: Array, weights: Array) -> list[_Parts]:
-    n_fitting = int(np.clip(0.7 * np.sqrt(len(rows)), 2, _MOST_PARTS))
-    parts: list[_Parts] = []
-    for index, column in enumerate(rows.T):
-        n_levels = int(columns.n_levels[index])
-        if 0 < n_levels <= n_fitting or columns.is_unordered[index]:
-            middles = columns.middles(index)
-            borders, widths = (middles[1:] + middles[:-1]) / 2, np.full(n_levels, 1 / n_levels)
-        else:
-            # With as many trials in each: a search has few where it was bad, too few for a part of their own.
-            order = np.argsort(column)[: (~np.isnan(column)).sum()]
-            shares = weights[order].cumsum() / max(weights[order].sum(), 1e-300)
-            wanted = np.arange(1, n_fitting) / n_fitting
-            borders = np.unique(column[order][np.searchsorted(shares, wanted)]) if len(order) else column[:0]
-            borders = borders[(borders > 0) & (borders < 1)]
-            widths = np.diff(borders, prepend=0.0, append=1.0)
-        which = np.searchsorted(borders, column, side="right")
-        parts.append(_Parts(np.where(np.isnan(column), -1, which), widths, weights))
-    return parts
+def _places(columns: Columns, index: int) -> Array:
+    """Where on a column to look: at its values, if they are few or have no order, else evenly over the range."""
+    n_levels = int(columns.n_levels[index])
+    if columns.is_unordered[index] or 0 < n_levels <= _LEVELS:
+        middles = columns.middles(index)
+        return middles[np.linspace(0, n_levels - 1, min(n_levels, _MOST_OPTIONS)).astype(np.intp)]
+    return (np.arange(_LEVELS) + 0.5) / _LEVELS
 
 
 def _rarity(rows: Array) -> Array:
@@ -124,48 +113,10 @@ def _rarity(rows: Array) -> Array:
 
 
 def _tamed(losses: Array, weights: Array) -> Array:
-    """Losses around 0 with variance 1, what lies far above most (Tukey 1977) drawn in; all 0 where they are equal."""
+    """Losses within [-1, 1], what lies far above most (Tukey 1977) drawn in."""
     scale = np.abs(losses).max()
-    tamed = losses / scale if scale > 0 else losses
+    tamed: Array = losses / scale if scale > 0 else losses
     order = np.argsort(tamed)
     shares = weights[order].cumsum() / weights.sum()
     low, high = tamed[order[np.searchsorted(shares, [0.25, 0.75])]]
-    if high > low:
-        tamed = np.minimum(tamed, high + 1.5 * (high - low))
-    tamed = tamed - np.average(tamed, weights=weights)
-    spread = np.sqrt(np.average(tamed**2, weights=weights))
-    # Equal numbers need not have a spread of exactly 0.
-    return tamed / spread if spread > 1e-12 else np.zeros(len(tamed))
-
-
-def _variances(parts: Sequence[_Parts], losses: Array, weights: Array) -> Array:
-    """The variance of each parameter's function over its range, less what noise would have made of it."""
-    from scipy.special import fdtrc  # imported here: the service starts without it
-
-    effects, residuals = _fit(parts, losses)
-    n_effects = sum(int((part.n_trials > 0).sum()) - 1 for part in parts if len(part.trials))
-    freedom = len(losses) - 1 - n_effects
-    left = float((weights * residuals**2).sum())
-    if freedom > 0 < n_effects and left > 0:
-        explained = max(float((weights * losses**2).sum()) - left, 0.0)
-        if fdtrc(n_effects, freedom, explained / n_effects / (left / freedom)) > _DOUBT:
-            return np.zeros(len(parts))
-    noise = min(left / max(freedom, 1), 1.0)
-    return np.array([part.variance(effect, noise) for part, effect in zip(parts, effects, strict=True)])
-
-
-def _fit(parts: Sequence[_Parts], losses: Array) -> tuple[list[Array], Array]:
-    """The effects of all parts of all parameters, and what they leave: each parameter in turn, until nothing moves."""
-    effects: list[Array] = [np.zeros(len(part.n_trials)) for part in parts]
-    residuals = losses.copy()
-    for _ in range(_SWEEPS):
-        largest_move = 0.0
-        for index, part in enumerate(parts):
-            residuals[part.trials] += effects[index][part.which]
-            new = part.effects(residuals)
-            residuals[part.trials] -= new[part.which]
-            largest_move = max(largest_move, float(np.abs(new - effects[index]).max(initial=0.0)))
-            effects[index] = new
-        if largest_move < 1e-3:
-            break
-    return effects, residuals
+    return np.minimum(tamed, high + 1.5 * (high - low)) if high > low else tamed

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from app.domain.space import Space
@@ -39,6 +40,27 @@ def test_a_search_that_stays_where_it_is_good_does_not_mislead() -> None:
     found = importance(SPACE, search("tpe", SPACE, 300, weighted))
     assert list(found)[:2] == ["a", "b"]
     assert found["c"] + found["d"] < 0.25
+
+
+def narrow(params: Params) -> float:
+    """Of its variance 4 parts are of a and 1 of b."""
+    return 2 * (float(params["a"]) - 0.3) ** 2 + (float(params["b"]) - 0.7) ** 2
+
+
+@pytest.mark.parametrize("strategy", ["random", "tpe", "gp"])
+@pytest.mark.parametrize("loss", [weighted, narrow])
+def test_ten_trials_tell_what_matters_most_whoever_searched(strategy: str, loss: Callable[[Params], float]) -> None:
+    found = importance(SPACE, search(strategy, SPACE, 12, loss))
+    assert list(found)[:2] == ["a", "b"]
+    assert abs(found["a"] - 0.8) < 0.2
+
+
+def test_most_histories_of_random_scores_tell_nothing() -> None:
+    said = 0
+    for seed in range(20):
+        scores = iter(np.random.default_rng(seed).random(20).tolist())
+        said += importance(SPACE, search("random", SPACE, 20, lambda _, scores=scores: next(scores))) != {}  # type: ignore[misc]
+    assert said < 10
 
 
 def test_shares_sum_to_one_largest_first() -> None:

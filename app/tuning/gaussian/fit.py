@@ -41,16 +41,17 @@ class Hyperparameters:
     noise: float
 
 
-def fit(features: Features, rows: Array, targets: Array) -> Hyperparameters:
+def fit(features: Features, rows: Array, targets: Array, noise: float = NOISE_MEDIAN) -> Hyperparameters:
     """The maximum a posteriori, found from the prior's median by L-BFGS with analytic gradients.
 
     Args:
         rows: shape (n, d), of `columns`; targets: shape (n,).
+        noise: the median of its variance a priori.
     """
     from scipy.optimize import minimize
 
     d = rows.shape[1]
-    objective = _Objective(features, rows, targets)
+    objective = _Objective(features, rows, targets, noise)
     start = objective.centre.copy()
     bounds = [_LOG_RANGES[0]] * d + [_LOG_RANGES[1], _LOG_RANGES[2]]
     found = minimize(
@@ -65,14 +66,14 @@ class _Objective:
     Its argument has the logarithms of d length scales, of the signal's variance, and of the noise's.
     """
 
-    def __init__(self, features: Features, rows: Array, targets: Array) -> None:
+    def __init__(self, features: Features, rows: Array, targets: Array, noise: float = NOISE_MEDIAN) -> None:
         self._n, self._d = rows.shape
         self._targets = targets
         self._distances = features.pair_distances(rows)
         self._pairs = np.triu_indices(self._n, 1)
         self._flat = self._pairs[0] * self._n + self._pairs[1]
         scale = math.log(SCALE_MEDIAN) + 0.5 * math.log(max(self._d, 1))
-        self.centre = np.array([scale] * self._d + [0.0, math.log(NOISE_MEDIAN)])
+        self.centre = np.array([scale] * self._d + [0.0, math.log(noise)])
         self._precision = np.array([SCALE_SIGMA] * self._d + [SIGNAL_SIGMA, NOISE_SIGMA]) ** -2.0
 
     def hyperparameters(self, logs: Array) -> Hyperparameters:

@@ -57,6 +57,14 @@ class Posterior:
         variance = signal - np.einsum("ij,ij->j", solved, solved)
         return mean, np.sqrt(np.maximum(variance, 1e-12 * signal))
 
+    def surprises(self) -> Array:
+        """How far each target is from what all others let one expect there, shape (n,).
+
+        Source: Rasmussen, Williams 2006, Gaussian Processes for Machine Learning, equation 5.12.
+        """
+        surprises: Array = self._explained / np.einsum("ij,ij->j", self._inverse, self._inverse)
+        return surprises
+
     def slopes_at(self, point: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one point, and their gradients by its features.
 
