@@ -96,9 +96,9 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
 
 
 def _read_page(connection: Connection, after: int) -> tuple[list[Encoded], int]:
-    found, reached = events.list_after(connection, after, EventFilter(), _PAGE)
-    tags = events.tags_of(connection, found)
-    return [Encoded(event, tags.get(event.event_id, frozenset()), b"") for event in found], reached
+    page = [Encoded(event, tags, b"") for event, tags in events.list_news(connection, after, _PAGE)]
+    is_full = len(page) == _PAGE
+    return page, page[-1].event.event_id if is_full else max(after, events.last_event_id(connection))
 
 
 def concerns(observer: Observer, one: Encoded) -> bool:

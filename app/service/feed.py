@@ -83,7 +83,7 @@ class Feed:
         is_behind = bool(self._audience)
         while is_behind:
             asked = self._head
-            found = await self._database.read(_read_news, asked)
+            found = await self._database.look(_read_news, asked)
             if self._head == asked:  # else the feed was started anew meanwhile, somewhere else: look there
                 for one in found:
                     self._remember(one)
@@ -166,9 +166,7 @@ class Feed:
 
 
 def _read_news(connection: Connection, after: int) -> list[Encoded]:
-    found = events.list_next(connection, after, EventFilter(), _PAGE)
-    tags = events.tags_of(connection, found)
-    return [Encoded(event, tags.get(event.event_id, frozenset()), _encode(event)) for event in found]
+    return [Encoded(event, tags, _encode(event)) for event, tags in events.list_news(connection, after, _PAGE)]
 
 
 def _encode(event: StoredEvent) -> bytes:

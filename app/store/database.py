@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, Engine
 
-from app.store.engines import open_readers, open_writer
+from app.store.engines import open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
 from app.store.listener import Listener
@@ -31,6 +31,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.on_events: Callable[[], None] = lambda: None
         self._reading = open_readers(url, pool_size=_READERS)
+        self._looking = without_transactions(self._reading)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
         self._writing = open_writer(url)
         self._writer = Writer(self._writing, lambda: self.on_events())
@@ -47,9 +48,21 @@ class Database:
         Raises:
             Unavailable: the store is away or busy.
         """
+        return await self._ask(self._reading, query, *args, **kwargs)
 
+    async def look(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read`, for a query of one statement: it needs no transaction, and takes one round trip.
+
+        Raises:
+            Unavailable: the store is away or busy.
+        """
+        return await self._ask(self._looking, query, *args, **kwargs)
+
+    async def _ask(
+        self, engine: Engine, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         def read() -> T:
-            with self._reading.begin() as connection:
+            with engine.begin() as connection:
                 return query(connection, *args, **kwargs)
 
         def run() -> T:

@@ -55,6 +55,13 @@ def open_readers(url: URL, pool_size: int) -> Engine:
     )
 
 
+def without_transactions(readers: Engine) -> Engine:
+    """The readers for single statements: on PostgreSQL a transaction would cost three round trips more."""
+    if readers.dialect.name == "sqlite":
+        return readers
+    return readers.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _open(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5)

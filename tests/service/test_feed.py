@@ -171,16 +171,16 @@ def test_who_joins_first_further_back_while_others_events_are_read_misses_nothin
 
     async def body() -> list[int]:
         async with running(new_database()) as (database, feed):
-            is_reading, may_go_on, read = asyncio.Event(), asyncio.Event(), database.read
+            is_reading, may_go_on, look = asyncio.Event(), asyncio.Event(), database.look
 
-            async def read_slowly(query: Any, *arguments: Any) -> Any:
-                found = await read(query, *arguments)
+            async def look_slowly(query: Any, *arguments: Any) -> Any:
+                found = await look(query, *arguments)
                 if query is feed_module._read_news and arguments[0] >= 3 and not may_go_on.is_set():
                     is_reading.set()
                     await may_go_on.wait()
                 return found
 
-            monkeypatch.setattr(database, "read", read_slowly)
+            monkeypatch.setattr(database, "look", look_slowly)
             late = await feed.stream(None, EventFilter())
             await anext(late)
             first = await feed.stream(None, EventFilter())
