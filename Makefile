@@ -53,6 +53,7 @@ bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew
 	@$(PY) -m benchmarks.write_path
 	@$(PY) -m benchmarks.bytes_per_point
 	@$(PY) -m benchmarks.stream
+	@$(PY) -m benchmarks.company
 
 # Optuna and a tensor library are for comparison only, and large: they get an environment of their own.
 PEERS_READY := .peers/.ready

@@ -5,13 +5,12 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import uvloop
 
+from benchmarks.beside import Beside
 from benchmarks.scripts import Script
 
 _LENGTH = b"content-length: "
@@ -58,28 +57,15 @@ class Measured:
         self.cpu_s = [a + b for a, b in zip(before, other.cpu_s, strict=True)]
 
 
-class Generator:
+class Generator(Beside):
     """The generator, as the process that starts it sees it."""
 
     def __init__(self) -> None:
-        context = get_context("spawn")
-        self._connection, far_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(far_end,), daemon=True)
-        self._process.start()
-        far_end.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
-        self._process.join(10)
+        super().__init__(_serve)
 
     def give(self, load: str, scripts: Sequence[Script]) -> None:
         """Scripts for the jobs of this name: one a connection."""
-        self._connection.send((load, list(scripts)))
+        self.tell((load, list(scripts)))
 
     def run(self, job: Job) -> Measured:
         """Do a job, and wait until it is done.
@@ -87,11 +73,7 @@ class Generator:
         Raises:
             RuntimeError: a request was refused, or a connection lost.
         """
-        self._connection.send(job)
-        answer = self._connection.recv()
-        if isinstance(answer, Measured):
-            return answer
-        raise RuntimeError(answer)
+        return cast(Measured, self.ask(job))
 
 
 def _serve(connection: Connection) -> None:

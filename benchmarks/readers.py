@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import uvloop
 
+from benchmarks.beside import Beside
 from benchmarks.scripts import request
 
 _EVENT = re.compile(rb'id: (\d+)\nevent: \w+\ndata: \{"event_id":\d+,"type":"\w+","timestamp":"([^"]+)"')
@@ -40,45 +39,23 @@ class Received:
     is_in_order: bool = True
 
 
-class Readers:
+class Readers(Beside):
     """The readers, as the process that starts them sees them."""
 
     def __init__(self) -> None:
-        context = get_context("spawn")
-        self._connection, far_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(far_end,), daemon=True)
-        self._process.start()
-        far_end.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
-        self._process.join(10)
+        super().__init__(_serve)
 
     def open(self, port: int, paths: Sequence[str]) -> None:
         """Open a stream for each path, and wait until all of them are open."""
-        self._ask("open", port, list(paths))
+        self.ask(("open", port, list(paths)))
 
     def wait_for(self, n_events: int, seconds: float) -> Received:
         """What came, once each stream had so many events more, or the time is over."""
-        received = self._ask("wait", n_events, seconds)
-        assert isinstance(received, Received)
-        return received
+        return cast(Received, self.ask(("wait", n_events, seconds)))
 
     def close(self) -> None:
         """Close all streams."""
-        self._ask("close")
-
-    def _ask(self, *command: object) -> object:
-        self._connection.send(command)
-        answer = self._connection.recv()
-        if isinstance(answer, str):
-            raise RuntimeError(answer)
-        return answer
+        self.ask(("close",))
 
 
 def _serve(connection: Connection) -> None:

@@ -73,6 +73,7 @@ EVENT_FIELDS: Vocabulary = {
     "run_id": Kind.id,
     "tuner_id": Kind.id,
     "trial_id": Kind.id,
+    "observer_id": Kind.id,
     "epoch": Kind.number,
     "last_epoch": Kind.number,
     "status": Kind.text,
