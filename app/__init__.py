@@ -2,7 +2,7 @@
 
 A request's way in, top to bottom; imports run only downward (import-linter holds it):
 
-    main.py, cli.py   composition root: the only places that choose (cli_keys.py, its keys; logs.py, how a line looks)
+    main.py, cli/     composition root: the only places that choose (logs.py: how a line looks)
     watch/ importing/ clients of a running service, which the command has, too
     api/ dashboard/   edges: HTTP in, wire models, problem details; what a browser sees
     observers/        edge: events out, to webhooks and to plug-ins

@@ -7,12 +7,12 @@ time; never its body, its query or its key.
 import logging
 import sys
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import structlog
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
-from structlog.typing import Processor
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 
 class Format(StrEnum):
@@ -33,6 +33,9 @@ class Level(StrEnum):
 
 def configure(level: Level, form: Format) -> None:
     """Log from this level on, in this form."""
+    import structlog  # here, so that the words above cost nothing
+    from structlog.stdlib import ExtraAdder, ProcessorFormatter
+
     common: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

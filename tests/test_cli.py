@@ -2,12 +2,18 @@
 
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import typer.main
 from sqlalchemy import text
+from typer.testing import CliRunner, Result
 
+from app.cli import cli
 from app.service.invariants import find_violations
 from app.store.engines import open_writer, parse
 from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
@@ -17,7 +23,8 @@ from tests.server import COMMAND, Server
 
 def tunetrack(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """One run of the command to its end."""
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=60, env=os.environ | env)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("TUNETRACK_")}
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=60, env=others | env)
 
 
 def refused(done: subprocess.CompletedProcess[str], says: str, status: int = 2) -> None:
@@ -41,13 +48,90 @@ def fill(client: httpx.Client) -> dict[str, object]:
     return run
 
 
+def say(*arguments: str, **env: str) -> Result:
+    """What the command says, where it need not be a process of its own."""
+    return CliRunner().invoke(cli, arguments, prog_name="tunetrack", env={"COLUMNS": "200", **env})
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command, and how it is called."""
+    command = command or typer.main.get_command(cli)
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*path, name))
+
+
+def test_help_says_what_each_command_and_each_option_is_for() -> None:
+    for path, command in commands():
+        told = say(*path, "--help")
+        assert told.exit_code == 0
+        assert f"Usage: {' '.join(['tunetrack', *path])}" in told.stdout
+        assert command.help, path
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), (path, parameter.name)
+            assert parameter.opts[0] in told.stdout or parameter.param_type_name == "argument"
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["serve", "--help"], ["backup", "--help"], ["check", "--help"], ["import", "--help"]]
+    ("wrong", "hint"),
+    [
+        (("serv",), "Did you mean 'serve'?"),
+        (("key",), "Did you mean 'keys'?"),
+        (("keys", "creat"), "Did you mean 'create'?"),
+        (("serve", "--prot", "1"), "--port"),
+        (("check", "--databse", "x"), "--database"),
+        (("serve", "--log-level", "warn"), "'warning'"),
+        (("keys", "create", "--name", "x", "--scope", "write"), "'read', 'train', 'tune', 'admin'"),
+    ],
 )
-def test_help_is_there(arguments: list[str]) -> None:
-    done = tunetrack(*arguments)
-    assert done.returncode == 0
-    assert "Usage: tunetrack" in done.stdout
+def test_a_mistake_gets_a_suggestion(wrong: tuple[str, ...], hint: str) -> None:
+    told = say(*wrong)
+    assert told.exit_code == 2
+    assert hint in told.stderr
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_one_that_was_meant() -> None:
+    told = say("secret-key", TUNETRACK_DATABSE="x", TUNETRACK_SECRET_KEYS_FILE="/dev/null", TUNETRACK_FOO="1")
+    assert told.exit_code == 0
+    assert told.stderr.splitlines() == [
+        "tunetrack: warning: TUNETRACK_DATABSE is no setting; did you mean TUNETRACK_DATABASE?",
+        "tunetrack: warning: TUNETRACK_FOO is no setting, and nobody reads it",
+        "tunetrack: warning: TUNETRACK_SECRET_KEYS_FILE is no setting; did you mean TUNETRACK_SECRET_KEY_FILE?",
+    ]
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting_of_ours(tmp_path: Path) -> None:
+    links = {
+        "TUNETRACK_SERVICE_HOST": "10.0.0.1",
+        "TUNETRACK_SERVICE_PORT_HTTP": "80",
+        "TUNETRACK_PORT_80_TCP": "tcp://10.0.0.1:80",
+    }
+    told = say("serve", "--database", "nonsense", TUNETRACK_PORT="tcp://10.0.0.1:80", **links)
+    assert told.stderr.startswith("tunetrack: --database 'nonsense'"), told.stderr
+
+
+def test_a_file_that_holds_a_setting_must_be_there(tmp_path: Path) -> None:
+    told = say("secret-key", TUNETRACK_DATABASE_FILE=str(tmp_path / "none"))
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "TUNETRACK_DATABASE_FILE" in told.stderr
+
+
+def test_the_shell_completes_commands_options_and_their_values() -> None:
+    def completed(words: str) -> list[str]:
+        count = len(words.split(" ")) - 1
+        asked = {"_TUNETRACK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        return say(**asked).stdout.split()
+
+    assert completed("tunetrack s") == ["serve", "secret-key"]
+    assert completed("tunetrack keys ") == ["create", "list", "revoke"]
+    assert completed("tunetrack serve --po") == ["--port"]
+    assert completed("tunetrack keys create --scope t") == ["train", "tune"]
+
+
+def test_help_and_completion_wait_for_nothing_that_only_a_command_needs() -> None:
+    heavy = "alembic fastapi httpx numpy prometheus_client pydantic scipy sqlalchemy structlog uvicorn"
+    code = f"import sys, app.cli; print(*set({heavy.split()!r}) & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == ""
 
 
 def test_the_version_is_told() -> None:

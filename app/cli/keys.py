@@ -1,0 +1,97 @@
+"""`tunetrack keys`: keys are made, listed and revoked where the database is, not over HTTP."""
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from app.cli.failing import fail
+from app.cli.options import DATABASE, Database
+from app.domain.access import Scope
+
+if TYPE_CHECKING:
+    from app.store.keys import Key
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+cli = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
+
+
+@cli.command()
+def create(
+    name: Annotated[str, typer.Option(help="Whose it is: ci, gpu-7, ana.")],
+    scope: Annotated[
+        Scope,
+        typer.Option(
+            help="What it is good for, each including those before: read; train (suggest, results, runs); tune "
+            "(tuners); admin."
+        ),
+    ],
+    expires: Annotated[str | None, typer.Option(help="For how long it is good: 12h, 90d, 4w. Default: ever.")] = None,
+    if_none: Annotated[bool, typer.Option("--if-none", help="Do nothing where there is a good key already.")] = False,
+    database: Database = DATABASE,
+) -> None:
+    """Make a key, and print it: it is shown this once."""
+    from app.cli.database import open_database, writing
+    from app.service.keys import make_key
+    from app.store import clock, keys
+
+    good_for = _length(expires)
+    with writing(open_database(database)) as connection:
+        if if_none and keys.is_any_good(connection, clock.now(connection)):
+            typer.echo("there is a key already; nothing was made", err=True)
+            return
+        _, key = make_key(connection, name.strip(), scope, good_for)
+    typer.echo(key)
+
+
+@cli.command("list")
+def list_keys(database: Database = DATABASE) -> None:
+    """Show who has keys; not the keys, which nobody knows any more."""
+    from app.cli.database import open_database, writing
+    from app.store import clock, keys
+
+    with writing(open_database(database)) as connection:
+        found, now = keys.list_all(connection), clock.now(connection)
+    for key in found:
+        made = f"{key.create_time:%Y-%m-%d %H:%M}"
+        typer.echo(f"{key.key_id}  {key.hint}  {key.scope:<5}  made {made}  {_state(key, now)}  {key.name}")
+    if not found:
+        typer.echo("there are no keys: tunetrack keys create --name me --scope admin", err=True)
+
+
+@cli.command()
+def revoke(
+    key_id: Annotated[UUID, typer.Argument(help="As `tunetrack keys list` shows it.")],
+    database: Database = DATABASE,
+) -> None:
+    """Make a key good for nothing, on all replicas within seconds."""
+    from app.cli.database import open_database, writing
+    from app.store import clock, keys
+
+    with writing(open_database(database)) as connection:
+        was_good = keys.revoke(connection, key_id, clock.now(connection))
+    if not was_good:
+        fail(f"there is no good key {key_id}; see `tunetrack keys list`")
+    typer.echo(f"key {key_id} is good for nothing any more")
+
+
+def _state(key: "Key", now: datetime) -> str:
+    from app.service.keys import is_good
+
+    if key.revoke_time is not None:
+        return f"revoked {key.revoke_time:%Y-%m-%d}"
+    if key.expire_time is None:
+        return "good"
+    return f"{'good until' if is_good(key, now) else 'expired'} {key.expire_time:%Y-%m-%d %H:%M}"
+
+
+def _length(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})([hdw])", text.strip())
+    if found is None or int(found[1]) == 0:
+        raise typer.BadParameter("a number of hours, days or weeks is expected: 12h, 90d, 4w")
+    return int(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,51 @@
+"""Options that several commands take."""
+
+from typing import Annotated
+
+import typer
+
+DATABASE = "sqlite:///tunetrack.db"
+Database = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNETRACK_DATABASE",
+        help="Where the data lies: sqlite:///path/to/file.db or postgresql://user@host/name.",
+    ),
+]
+
+HOST = "127.0.0.1"
+Host = Annotated[
+    str, typer.Option(envvar="TUNETRACK_HOST", help="The address to listen on; 127.0.0.1 is this machine only.")
+]
+TrustedProxies = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNETRACK_TRUSTED_PROXIES",
+        help="Addresses of proxies that tell whom they ask for (X-Forwarded-For): 10.0.0.7,10.1.0.0/16; * is any.",
+    ),
+]
+WebhookAllow = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNETRACK_WEBHOOK_ALLOW",
+        help="Networks that webhooks may call though they are not public: 10.0.0.0/8,fd00::/8.",
+    ),
+]
+
+URL = "http://127.0.0.1:8000"
+Url = Annotated[str, typer.Option(envvar="TUNETRACK_URL", help="Where the service is.")]
+
+
+def split(listed: str) -> list[str]:
+    """What stands there with commas between."""
+    return [one.strip() for one in listed.split(",") if one.strip()]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    from ipaddress import ip_address
+
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

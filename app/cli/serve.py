@@ -1,0 +1,128 @@
+"""`tunetrack serve`, and what has to be made before."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.failing import fail
+from app.cli.options import DATABASE, HOST, Database, Host, TrustedProxies, WebhookAllow, is_loopback, split
+from app.logs import Format, Level
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from app.domain.addresses import Network
+
+_REQUESTS_PER_S = 500.0
+
+
+def serve(
+    host: Host = HOST,
+    port: Annotated[
+        int, typer.Option(envvar="TUNETRACK_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
+    ] = 8000,
+    database: Database = DATABASE,
+    allowed_hosts: Annotated[
+        str,
+        typer.Option(
+            envvar="TUNETRACK_ALLOWED_HOSTS",
+            help="Names that the service goes by, with commas between: tune.example.com,*.example.org. Addresses and "
+            "localhost need not be named.",
+        ),
+    ] = "",
+    cors_origins: Annotated[
+        str,
+        typer.Option(
+            envvar="TUNETRACK_CORS_ORIGINS",
+            help="Sites whose pages may use the service: https://board.example.com. None by default.",
+        ),
+    ] = "",
+    trusted_proxies: TrustedProxies = "",
+    drain_s: Annotated[
+        float,
+        typer.Option(
+            envvar="TUNETRACK_DRAIN_S",
+            min=0,
+            max=60,
+            help="How long to go on serving after SIGTERM, while /readyz says no: for balancers that look there.",
+        ),
+    ] = 0.0,
+    log_level: Annotated[
+        Level, typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="What is logged; info has each request.")
+    ] = Level.warning,
+    log_format: Annotated[
+        Format, typer.Option(envvar="TUNETRACK_LOG_FORMAT", help="Lines for people, or JSON for machines.")
+    ] = Format.console,
+    rate_limit: Annotated[
+        float | None,
+        typer.Option(
+            envvar="TUNETRACK_RATE_LIMIT",
+            min=0,
+            help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
+        ),
+    ] = None,
+    webhook_allow: WebhookAllow = "",
+) -> None:
+    """Run the service: make or update the database, listen, and say where on one line."""
+    from app.api.gate import Rules
+    from app.cli.database import bring_up_to_date, holding, shown, url_of
+    from app.cli.server import Server, listen, settle
+    from app.logs import configure
+    from app.main import Application, Settings
+
+    configure(log_level, log_format)
+    url = url_of(database)
+    is_private = is_loopback(host)
+    most = rate_limit if rate_limit is not None else 0.0 if is_private else _REQUESTS_PER_S
+    rules = Rules(split(allowed_hosts), split(cors_origins), most)
+    secret_keys, networks = _for_webhooks(webhook_allow)
+    with holding(url):
+        bring_up_to_date(url)
+        if not is_private:
+            _require_a_key(url, host)
+        listener = listen(host, port)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        application = Application(url, Settings(not is_private, rules, secret_keys, networks))
+        server = Server(
+            application, f"tunetrack is listening on {address}, data in {shown(url)}", trusted_proxies, drain_s
+        )
+        settle()
+        server.run(sockets=[listener])
+        if not server.started:
+            fail("the service could not start; the lines above say why")
+
+
+def secret_key() -> None:
+    """Make a key for TUNETRACK_SECRET_KEY, which encrypts the secrets of webhooks."""
+    from app.service.vault import new_key
+
+    typer.echo(new_key())
+
+
+def _require_a_key(url: "URL", host: str) -> None:
+    """Whoever can be reached by others does not start before there is a key."""
+    from app.cli.database import shown, writing
+    from app.store import clock, keys
+
+    with writing(url) as connection:
+        if not keys.is_any_good(connection, clock.now(connection)):
+            fail(
+                f"others can reach {host}, and there is no key yet. Make one with: "
+                f"tunetrack keys create --name me --scope admin --database {shown(url)}"
+            )
+
+
+def _for_webhooks(allowed: str) -> "tuple[list[str], list[Network]]":
+    """The keys are not said on the command line, where everybody could read them, but in the environment."""
+    from app.domain.addresses import parse_networks
+    from app.service.vault import BadSecretKey, Vault
+
+    secret_keys = split(os.environ.get("TUNETRACK_SECRET_KEY", ""))
+    try:
+        Vault(secret_keys)
+        return secret_keys, parse_networks(allowed)
+    except BadSecretKey as error:
+        fail(f"TUNETRACK_SECRET_KEY: {error}")
+    except ValueError as error:
+        fail(f"--webhook-allow {allowed!r}: {error}")

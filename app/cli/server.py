@@ -1,0 +1,79 @@
+"""The process that serves: where it listens, how it is tuned, how it ends."""
+
+import asyncio
+import gc
+import socket
+import sys
+from types import FrameType
+
+import typer
+import uvicorn
+
+from app.cli.failing import fail
+from app.main import Application
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it listens. Asked to go, it is first no longer ready, then ends the streams, then goes.
+
+    Who asks twice does not want to wait.
+    """
+
+    def __init__(self, application: Application, greeting: str, trusted_proxies: str, drain_s: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application.asgi,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=trusted_proxies,
+                timeout_graceful_shutdown=10,
+                loop="uvloop",
+                http="httptools",
+            )
+        )
+        self._application = application
+        self._greeting = greeting
+        self._drain_s = drain_s
+        self._is_leaving = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            typer.echo(self._greeting)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        is_first, self._is_leaving = not self._is_leaving, True
+        self._application.leave()
+        drain_s = self._drain_s if is_first else 0.0
+        self._loop.call_soon_threadsafe(self._loop.call_later, drain_s, self._go, sig, frame)
+
+    def _go(self, sig: int, frame: FrameType | None) -> None:
+        # Open streams would keep the server waiting for them.
+        self._application.end_streams()
+        super().handle_exit(sig, frame)
+
+
+def settle() -> None:
+    """Make this process one that runs for long: what is loaded stays, and threads take turns quickly."""
+    gc.collect()
+    gc.freeze()  # never looked at again: by default each tenth collection walks through all that was imported
+    gc.set_threshold(100_000, 50, 100)
+    # The writer waits for its turn after each statement; by default that is up to 5 ms each time.
+    sys.setswitchinterval(0.001)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there."""
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port; 0 picks a free one.")
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A client that takes nothing for so long is cut off by the system, with all that waits for it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
+    return listener

@@ -1,0 +1,31 @@
+"""`tunetrack watch`: what happens, in the terminal."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from app.cli.failing import fail
+from app.cli.options import URL, Url
+
+
+def watch(
+    run: Annotated[str | None, typer.Option(help="A run, from its beginning to its end.")] = None,
+    tuner: Annotated[str | None, typer.Option(help="A tuner, from its beginning to its end.")] = None,
+    url: Url = URL,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Begin after this event; 0 is the first. Without --run and --tuner: now.")
+    ] = None,
+) -> None:
+    """Follow what happens in the terminal: a line a run, with its curve. Comes back by itself after an interruption."""
+    from rich.console import Console
+
+    from app.watch import terminal
+
+    try:
+        key = os.environ.get("TUNETRACK_KEY")  # on the command line everybody could read it
+        terminal.watch(url.rstrip("/"), run_id=run, tuner_id=tuner, after=after, key=key, console=Console())
+    except terminal.CannotWatch as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
