@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 from sqlalchemy import URL
@@ -18,6 +17,7 @@ from app.domain.addresses import Network
 from app.observers.plugins import Plugins, load
 from app.observers.sender import Sender
 from app.observers.webhooks import Webhooks
+from app.service import metrics
 from app.service.feed import Feed
 from app.service.guard import Guard
 from app.service.index_runs import index_for_ever
@@ -27,7 +27,7 @@ from app.service.stop_early import EarlyStopping
 from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
 from app.service.track import Tracker
-from app.service.vault import Vault
+from app.service.vault import Vault, key_file
 from app.store.database import Database
 from app.tuning import plugins
 
@@ -62,7 +62,7 @@ class Application:
     def __init__(self, url: URL, settings: Settings = _BY_DEFAULT) -> None:
         self._url = url
         self._needs_key = settings.needs_key
-        self._vault = Vault(settings.secret_keys, _key_file(url))
+        self._vault = Vault(settings.secret_keys, key_file(url))
         self._observers = load()
         self._guard = Guard(settings.webhook_allow)
         self._feed: Feed | None = None
@@ -94,6 +94,7 @@ class Application:
                 plugins.wake()
 
             database.on_events = on_events
+            database.on_batch = metrics.count_batch
             services = Services(
                 database,
                 Suggester(database),
@@ -122,9 +123,3 @@ class Application:
                     task.cancel()
         finally:
             await database.close()
-
-
-def _key_file(url: URL) -> Path | None:
-    """Beside a SQLite file lies the key to what it holds encrypted; replicas need one that all of them are given."""
-    is_file = url.get_backend_name() == "sqlite" and url.database is not None
-    return Path(f"{url.database}-key") if is_file else None

@@ -8,6 +8,7 @@ Pure ASGI, and few steps: it stands before each epoch that is logged.
 
 import ipaddress
 import logging
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Collection
@@ -22,6 +23,7 @@ from uuid_utils.compat import uuid7
 from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
 from app.domain.errors import DomainError, RateLimited
+from app.service import metrics
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ class Gate:
         else:
             await self._app(scope, receive, leaving)
         finally:
-            visit.log()
+            visit.end()
 
     def _check_host(self, host: str) -> None:
         """A name that somebody else made to point here would let a page of theirs in (DNS rebinding)."""
@@ -183,16 +185,20 @@ class _Visit:
             message = {**message, "headers": [*message["headers"], own, *_HEADERS, *unless_said]}
         await self._send(message)
 
-    def log(self) -> None:
-        """One line: no body, no query, no key."""
+    def end(self) -> None:
+        """Count it, and log one line: no body, no query, no key."""
+        duration_s = time.perf_counter() - self._came
+        if not self._status and isinstance(sys.exception(), Exception):
+            self._status = 500  # answered by the server itself, outside of this gate
+        route = getattr(self._scope.get("route"), "path", None) or "none"
+        metrics.count_request(self._scope["method"], route, self._status, duration_s)
         level = logging.WARNING if self._status >= 500 else logging.INFO
         if log.isEnabledFor(level):
-            route = getattr(self._scope.get("route"), "path", None)
             facts = {
                 "request_id": self._request_id,
                 "method": self._scope["method"],
-                "route": route or "none",
+                "route": route,
                 "status": self._status,
-                "duration_ms": round(1000 * (time.perf_counter() - self._came), 3),
+                "duration_ms": round(1000 * duration_s, 3),
             }
             log.log(level, "request", extra=facts)

@@ -49,8 +49,9 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 
 @router.get("/metrics", response_class=Response, responses=_TEXT | declared(InvalidRequest))
 async def get_metrics_of_service(request: Request) -> Response:
-    """Counters of this process for Prometheus; those of several replicas add up."""
-    return Response(metrics.render(), media_type=metrics.MEDIA_TYPE)
+    """What this process has counted, for Prometheus; what several replicas count adds up."""
+    found = services(request)
+    return Response(metrics.render(found.database.n_waiting, found.feed.n_streams), media_type=metrics.MEDIA_TYPE)
 
 
 def _require_head(connection: Connection) -> None:

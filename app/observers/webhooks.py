@@ -16,6 +16,7 @@ import orjson
 
 from app.domain.errors import DomainError, Unavailable
 from app.observers.sender import Message, Sender
+from app.service import metrics
 from app.service.deliver import Claim, Claimed, Outcome, claim, find_news, settle, take_on
 from app.service.observe import signing_secrets
 from app.service.vault import Vault
@@ -177,6 +178,7 @@ class Webhooks:
             log.warning("the webhook %s cannot be called: %s", observer.observer_id, error)
             return Outcome(*sent, None, error.detail)
         answer = await self._sender.send(observer.url, _message(claimed, delivery, event), secrets)
+        metrics.count_delivery(answer.status, answer.error)
         return Outcome(*sent, answer.status, answer.error)
 
 

@@ -28,6 +28,9 @@ class Audience:
     def __bool__(self) -> bool:
         return bool(self._groups)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
+
     def __iter__(self) -> Iterator[Subscriber]:
         for group in self._groups.values():
             yield from group

@@ -54,6 +54,11 @@ class Feed:
         """Something was committed."""
         self._news.set()
 
+    @property
+    def n_streams(self) -> int:
+        """Streams that are open and have come up to date."""
+        return len(self._audience)
+
     def close(self) -> None:
         """End all streams, with a last comment."""
         self._is_open = False

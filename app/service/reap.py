@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, Unavailable
 from app.domain.states import TrialState
+from app.service import metrics
 from app.service.lifecycle import OpenTuner, crash, open_tuners, save_tuners
 from app.store import clock, runs, trials, tuners
 from app.store.database import Database
@@ -63,6 +64,14 @@ class Reap:
     leaps: Sequence[Leap] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """How many trials and runs were given up."""
+
+    n_trials: int
+    n_runs: int
+
+
 def look(connection: Connection) -> Due:
     """What seems to be over now."""
     now = clock.now(connection)
@@ -99,7 +108,9 @@ class Reaper:
         due = await self._database.read(look)
         self._mind(due.now, time.monotonic())
         if due:
-            await self._database.write(reap, Reap(due, tuple(self._leaps)))
+            done = await self._database.write(reap, Reap(due, tuple(self._leaps)))
+            metrics.LEASES_EXPIRED.inc(done.n_trials)
+            metrics.RUNS_GIVEN_UP.inc(done.n_runs)
 
     def _mind(self, now: datetime, steady_s: float) -> None:
         """Compare the clock with one that never leaps."""
@@ -120,8 +131,8 @@ def _rows(connection: Connection, requests: Sequence[Reap]) -> Rows:
 
 
 @locking(_rows)
-def reap(transaction: Transaction, requests: Sequence[Reap]) -> list[int | DomainError]:
-    """Give up trials and runs that have fallen silent, and complete tuners whose time is over; how many there were.
+def reap(transaction: Transaction, requests: Sequence[Reap]) -> list[Reaped | DomainError]:
+    """Give up trials and runs that have fallen silent, and complete tuners whose time is over.
 
     Records `trial_stale`, `trial_end`, `run_crash` and `tuner_end`.
     """
@@ -141,7 +152,7 @@ def reap(transaction: Transaction, requests: Sequence[Reap]) -> list[int | Domai
         crash(transaction, run)
     save_tuners(transaction, opened.values(), locked)
     runs.save(connection, locked.values())
-    return [len(expired) + len(silent)] * len(requests)
+    return [Reaped(len(expired), len(silent))] * len(requests)
 
 
 def _has_expired(trial: Trial, tuner: OpenTuner, now: datetime, leaps: Sequence[Leap]) -> bool:

@@ -7,6 +7,7 @@ One model fit answers all the asks of a step (see `gather`).
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -18,6 +19,7 @@ from app.domain.goal import Budget, Objective
 from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
 from app.domain.values import Params, from_json_number
+from app.service import metrics
 from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
 from app.service.lifecycle import n_left
@@ -138,7 +140,9 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     # A strategy that comes to an end is asked for one more, to see whether there is one.
     n_asked = view.n_new + (1 if mind.strategy.is_finite else 0)
     rngs = [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)]
+    began = time.perf_counter()
     proposals = mind.strategy.propose(view.history, view.pending, rngs)
+    metrics.count_thinking(mind.strategy.key, time.perf_counter() - began)
     for proposal in proposals:
         # Strategies see losses; people, the score as they know it.
         if "mean" in proposal.why:

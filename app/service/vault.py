@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy import URL
 
 from app.domain.errors import CorruptState, NoSecretKey
 
@@ -56,6 +57,12 @@ class Vault:
                 raise NoSecretKey()
             self._fernet = MultiFernet([Fernet(_read_or_make(self._file))])
         return self._fernet
+
+
+def key_file(url: URL) -> Path | None:
+    """Beside a SQLite file lies the key to what it holds encrypted; replicas need one that all of them are given."""
+    is_file = url.get_backend_name() == "sqlite" and url.database is not None
+    return Path(f"{url.database}-key") if is_file else None
 
 
 def _read_or_make(file: Path) -> str:

@@ -25,16 +25,17 @@ class Database:
     """Where queries run: reads in a few threads, writes through the one writer.
 
     Made on a running event loop, and closed by `close`. `on_events` is called on that loop when this or another
-    process has committed events.
+    process has committed events; `on_batch` by the thread that writes, see `Writer`.
     """
 
     def __init__(self, url: URL) -> None:
         self.on_events: Callable[[], None] = lambda: None
+        self.on_batch: Callable[[int, float, float], None] = lambda *_: None
         self._reading = open_readers(url, pool_size=_READERS)
         self._looking = without_transactions(self._reading)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
         self._writing = open_writer(url)
-        self._writer = Writer(self._writing, lambda: self.on_events())
+        self._writer = Writer(self._writing, lambda: self.on_events(), lambda *batch: self.on_batch(*batch))
         loop = asyncio.get_running_loop()
         self._listener = (
             Listener(url, lambda: loop.call_soon_threadsafe(lambda: self.on_events()))
@@ -99,6 +100,16 @@ class Database:
     ) -> list[A | BaseException]:
         """What the operation answers to each of these requests, seen at once; errors are those of `write`."""
         return await self._writer.submit(operation, requests)
+
+    @property
+    def n_waiting(self) -> int:
+        """Writes that wait for their batch."""
+        return self._writer.n_waiting
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether what is to be written will be."""
+        return self._writer.is_alive
 
     async def close(self) -> None:
         """Write what waits, and let go of all connections."""

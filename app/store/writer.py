@@ -63,11 +63,16 @@ class Writer:
 
     Args:
         on_events: called on the event loop after a commit that recorded events.
+        on_batch: called on the writer's thread after each commit: with how many requests it had, and the seconds that
+            the whole batch and its commit alone took.
     """
 
-    def __init__(self, engine: Engine, on_events: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, on_events: Callable[[], None], on_batch: Callable[[int, float, float], None]
+    ) -> None:
         self._engine = engine
         self._on_events = on_events
+        self._on_batch = on_batch
         self._connection: Connection | None = None
         self._queue: SimpleQueue[_Together | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -84,6 +89,16 @@ class Writer:
         answers: asyncio.Future[list[Any]] = self._loop.create_future()
         self._queue.put(_Together([_Waiting(operation, request, once) for request, once in requests], answers))
         return answers
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests, or groups that came together, that wait for their batch."""
+        return self._queue.qsize()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anybody writes."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -145,6 +160,7 @@ class Writer:
 
     def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
         answers: list[Any] = [None] * len(batch)
+        began = time.perf_counter()
         with self._connected() as connection, connection.begin() as committing:
             transaction = Transaction(connection)
             known = idempotency.recall(connection, [waiting.once for waiting in batch if waiting.once is not None])
@@ -164,12 +180,15 @@ class Writer:
             has_events = transaction.store_events()
             if kept := _done_once(batch, answers):
                 idempotency.remember(connection, transaction.now, kept)
+            all_but_committed = time.perf_counter()
             try:
                 committing.commit()
             except Exception as error:
                 if is_connection_lost(error):
                     raise StoreBusy(_MAY_BE_DONE) from error
                 raise
+        done = time.perf_counter()
+        self._on_batch(len(batch), done - began, done - all_but_committed)
         return answers, has_events
 
     @contextmanager

@@ -14,6 +14,8 @@ from app.api import problems
 from app.cli import cli
 from app.domain.errors import DomainError
 from app.domain.events import EVENT_TYPES
+from app.observers import counters  # noqa: F401 -- they join the registry
+from app.service import metrics
 from tests.conftest import Shared
 from tests.server import Server
 
@@ -57,7 +59,7 @@ def text() -> str:
 
 
 def things() -> Iterator[str]:
-    """What a user can meet: commands, options and their variables, events, error codes."""
+    """What a user can meet: commands, options and their variables, events, metrics, error codes."""
     root = typer.main.get_command(cli)
     commands = [root]
     for command in commands:
@@ -68,6 +70,9 @@ def things() -> Iterator[str]:
             yield from [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
     yield from (f"tunetrack {name}" for name in root.commands)  # type: ignore[attr-defined]
     yield from EVENT_TYPES
+    for family in metrics.REGISTRY.collect():
+        if family.name.startswith("tunetrack_"):
+            yield family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
     kinds = [DomainError]
     for kind in kinds:
         kinds += kind.__subclasses__()
