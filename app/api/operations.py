@@ -1,17 +1,18 @@
 """Whether the service is alive, and whether it can work."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastapi import Request, Response
-from sqlalchemy import Connection
 
 from app.api.fields import Answer
 from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import needs, new_router
-from app.domain.errors import InvalidRequest, StoreBusy
-from app.service import metrics
-from app.store import migrate
+from app.domain.errors import InvalidRequest, NotReady, Unavailable
+from app.service import diagnose, metrics
+from app.service.diagnose import Grade
+from app.store.database import Database
 
 router = new_router("operations", prefix="")
 
@@ -29,14 +30,44 @@ async def get_health() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=declared(InvalidRequest))
+@router.get("/readyz", responses=declared(InvalidRequest, NotReady))
 @needs(None)
 async def get_readiness(request: Request) -> Health:
-    """The store is reachable, its schema is the one that this release needs, and the service is not about to end."""
-    if services(request).readiness.is_leaving:
-        raise StoreBusy("The service is going down; ask another replica.")
-    await services(request).database.read(_require_head)
-    return Health()
+    """The store is reachable, its schema is the one that this release needs, and the service is not about to end.
+
+    Where that is not so, `checks` says of each whether it is well (`ok`), and what is wrong with it (`detail`).
+    """
+    found = services(request)
+    checks = [
+        Check("process", not found.readiness.is_leaving, "going down; ask another replica"),
+        Check("writer", found.database.is_writing, "it has ended; restart the service"),
+        await _check_store(found.database),
+    ]
+    if all(check.is_ok for check in checks):
+        return Health()
+    wrong = "; ".join(f"{check.name}: {check.detail}" for check in checks if not check.is_ok)
+    raise NotReady(f"The service cannot work now. {wrong}", checks=[check.told() for check in checks])
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something without which the service cannot work, and what it is like where it is not well."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+    def told(self) -> dict[str, Any]:
+        """As the problem document has it."""
+        return {"name": self.name, "ok": self.is_ok} | ({} if self.is_ok else {"detail": self.detail})
+
+
+async def _check_store(database: Database) -> Check:
+    try:
+        schema = await database.read(diagnose.schema)
+    except Unavailable as error:
+        return Check("store", False, error.detail)
+    return Check("schema", schema.grade is Grade.ok, schema.text)
 
 
 _TEXT: dict[int | str, dict[str, Any]] = {
@@ -52,9 +83,3 @@ async def get_metrics_of_service(request: Request) -> Response:
     """What this process has counted, for Prometheus; what several replicas count adds up."""
     found = services(request)
     return Response(metrics.render(found.database.n_waiting, found.feed.n_streams), media_type=metrics.MEDIA_TYPE)
-
-
-def _require_head(connection: Connection) -> None:
-    present, needed = migrate.current_revision(connection), migrate.head_revision(connection)
-    if present != needed:
-        raise StoreBusy(f"The database is at schema {present}, and this release needs {needed}; restart to migrate.")

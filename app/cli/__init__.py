@@ -7,6 +7,7 @@
     keys.py         `keys create`, `list`, `revoke`
     data.py         `backup`, `check`, `import`
     watch.py        `watch`
+    doctor.py       `doctor`
     database.py     the database that a command works on; where there is none to be had, one line that says why
     failing.py      how a command ends that cannot do it
 

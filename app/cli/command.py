@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import data, environment, keys, serve, watch
+from app.cli import data, doctor, environment, keys, serve, watch
 from app.cli.failing import warn
 
 cli = typer.Typer(
@@ -36,11 +36,14 @@ def _tunetrack(
     known = environment.settings_of(context.command)  # type: ignore[arg-type]  # the group that this is the callback of
     environment.read_files(known)
     environment.forget_links()
-    for stranger in environment.find_strangers(os.environ, known):
-        warn(stranger)
+    if context.invoked_subcommand != doctor.NAME:  # which tells of them itself
+        for stranger in environment.find_strangers(os.environ, known):
+            warn(stranger)
+    context.obj = known
 
 
 cli.command()(serve.serve)
+cli.command(name=doctor.NAME)(doctor.doctor)
 cli.add_typer(keys.cli)
 cli.command()(serve.secret_key)
 cli.command()(data.backup)

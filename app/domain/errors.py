@@ -7,7 +7,7 @@
     ├── Conflict       DuplicateMetricKey, IdConflict, RunEnded, TrialEnded, TunerStopped, LeaseLost, ParamExists,
     │                  PreconditionFailed, IdempotencyInProgress, NoSecretKey
     ├── Refused        Unauthorized, Forbidden, RateLimited
-    ├── Unavailable    StoreBusy, StorageFull
+    ├── Unavailable    StoreBusy, NotReady, StorageFull
     └── CorruptState
 
 The class says what the caller should do next, its docstring is the default message, and `facts` are
@@ -217,6 +217,10 @@ class Unavailable(DomainError):
 
 class StoreBusy(Unavailable):
     """The store is too busy or away; nothing was changed; try again after a moment."""
+
+
+class NotReady(Unavailable):
+    """The service cannot work now, for the reasons in `checks`; ask another replica, or wait."""
 
 
 class StorageFull(Unavailable):

@@ -31,6 +31,11 @@ class Vault:
         except ValueError as error:
             raise BadSecretKey(BadSecretKey.__doc__) from error
 
+    @property
+    def can_seal(self) -> bool:
+        """Whether there is a key, or will be one."""
+        return self._fernet is not None or self._file is not None
+
     def seal(self, text: str) -> str:
         """The text as it may be stored.
 

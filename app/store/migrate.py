@@ -53,13 +53,18 @@ def migrate(url: URL) -> list[str]:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = configuration(connection)
             present = current_revision(connection)
-            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-            if present is not None and present not in known:
+            if present is not None and not is_known(connection, present):
                 raise NewerSchema(NewerSchema.__doc__)
             command.upgrade(config, "head")
             return doubts(connection)
     finally:
         engine.dispose()
+
+
+def is_known(connection: Connection, revision: str) -> bool:
+    """Whether this code has such a revision; else the database is ahead of it."""
+    walked = ScriptDirectory.from_config(configuration(connection)).walk_revisions()
+    return any(script.revision == revision for script in walked)
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -61,7 +61,13 @@ def test_a_service_that_is_about_to_go_is_not_ready_but_serves(new_database: New
         os.kill(server.pid, signal.SIGTERM)
         while (readiness := httpx.get(f"{server.url}/readyz", trust_env=False)).status_code == 200:
             pass
-        problem(readiness, 503, "store-busy")
+        told = problem(readiness, 503, "not-ready")
+        assert {check["name"]: check["ok"] for check in told["checks"]} == {
+            "process": False,
+            "writer": True,
+            "schema": True,
+        }
+        assert "going down" in told["detail"]
         start_run(client)
         assert server.terminate() in CLEAN_EXITS  # who asks twice does not want to wait
 

@@ -196,7 +196,7 @@ class Internal(ServiceFailed):
     """Something that nobody thought of."""
 
 
-TEMPORARY = frozenset({"rate-limited", "store-busy", "storage-full", "idempotency-in-progress"})
+TEMPORARY = frozenset({"rate-limited", "store-busy", "not-ready", "storage-full", "idempotency-in-progress"})
 """Codes that say "not now": they become `Unavailable`."""
 
 
