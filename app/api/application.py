@@ -26,6 +26,7 @@ from app.api import (
     run_search,
     runs,
     session,
+    telemetry,
     trials,
     tuners,
 )
@@ -80,7 +81,7 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
         version=version,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=telemetry.configuration(),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -20,6 +20,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from app.api import telemetry
 from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
 from app.domain.errors import DomainError, RateLimited
@@ -201,4 +202,6 @@ class _Visit:
                 "status": self._status,
                 "duration_ms": round(1000 * duration_s, 3),
             }
+            if (traced := telemetry.trace_id()) is not None:
+                facts["trace_id"] = traced
             log.log(level, "request", extra=facts)

@@ -8,12 +8,14 @@ import os
 from importlib.util import find_spec
 
 from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
 
 _ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
+_ASKED_ALL_THE_TIME = frozenset({"/healthz", "/readyz", "/metrics"})
 NOT_INSTALLED = "OTEL_ variables name a receiver, and what sends to it is not installed: pip install 'tunetrack[otel]'"
 
 
@@ -33,6 +35,21 @@ def is_installed() -> bool:
 
 def configuration() -> TelemetryConfig:
     """What the framework is told."""
-    is_on = is_wanted() and is_installed()
-    # Logs go to the standard error, whoever wants them elsewhere.
-    return {"auto_configure": is_on, "tracing": is_on, "metrics": is_on, "logs": False}
+    if not (is_wanted() and is_installed()):
+        return {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
+    if "service.name=" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        os.environ.setdefault("OTEL_SERVICE_NAME", "tunetrack")
+    return {
+        "auto_configure": True,
+        "tracing": True,
+        "metrics": True,
+        "logs": False,  # they go to the standard error, and hold no more than is said there
+        "operation_spans": False,
+        "exclude": lambda scope: scope.get("path") in _ASKED_ALL_THE_TIME,
+    }
+
+
+def trace_id() -> str | None:
+    """The trace that this request belongs to, where there is one."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.is_valid else None

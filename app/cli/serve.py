@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.failing import fail
+from app.cli.failing import fail, warn
 from app.cli.options import DATABASE, HOST, Database, Host, TrustedProxies, WebhookAllow, is_loopback, split
 from app.logs import Format, Level
 
@@ -65,6 +65,7 @@ def serve(
     webhook_allow: WebhookAllow = "",
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""
+    from app.api import telemetry
     from app.api.gate import Rules
     from app.cli.database import bring_up_to_date, holding, shown, url_of
     from app.cli.server import Server, listen, settle
@@ -72,6 +73,8 @@ def serve(
     from app.main import Application, Settings
 
     configure(log_level, log_format)
+    if telemetry.is_wanted() and not telemetry.is_installed():
+        warn(f"nothing is traced: {telemetry.NOT_INSTALLED}")
     url = url_of(database)
     is_private = is_loopback(host)
     most = rate_limit if rate_limit is not None else 0.0 if is_private else _REQUESTS_PER_S
