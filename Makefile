@@ -28,7 +28,7 @@ demo: $(DEMO_READY) ## tune a real model, and watch it (KEEP=1 leaves the servic
 	@$(PY) -m examples.digits $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
-test: $(ALL_READY) chromium ## run all tests, in random order, with branch coverage
+test: $(ALL_READY) chromium nginx ## run all tests, in random order, with branch coverage
 	@$(PY) -m pytest -n 2 --dist worksteal --cov
 
 .PHONY: check
@@ -39,6 +39,7 @@ check: $(ALL_READY) ## all that can be known without running it: lint, format, t
 	run format   $(PY) -m ruff format --check --quiet .; \
 	run types    $(PY) -m mypy; \
 	run imports  .venv/bin/lint-imports; \
+	run docker   $(or $(wildcard .venv/bin/hadolint),true) Dockerfile; \
 	run openapi  $(PY) -m app.api.openapi --check; \
 	run breaking $(PY) openapi/breaking.py; \
 	echo; test -z "$$failed" || { echo "check: these failed: $${failed#, }"; exit 1; }; \
@@ -47,6 +48,14 @@ check: $(ALL_READY) ## all that can be known without running it: lint, format, t
 .PHONY: chaos
 chaos: $(ALL_READY) ## faults at full size: kills, lost answers, replicas, a database that goes away (long)
 	@TUNETRACK_CHAOS=1 $(PY) -m pytest -o faulthandler_timeout=3600 tests/chaos tests/live/test_kill.py
+
+.PHONY: image-test
+image-test: $(ALL_READY) ## build the container image for real, start the service in it, stop it (root, Debian; minutes)
+	@$(PY) -m deploy.image
+
+.PHONY: audit
+audit: $(ALL_READY) ## look up all that the lock names for known holes (asks the package index)
+	@$(PY) -m deploy.audit
 
 .PHONY: bench
 bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew
@@ -74,7 +83,11 @@ screenshots: $(ALL_READY) chromium ## render each page of the dashboard with the
 
 .PHONY: chromium
 chromium:
-	@scripts/chromium
+	@scripts/from-system "the tests of the dashboard" "chromium chromium-browser google-chrome" chromium fonts-dejavu-core
+
+.PHONY: nginx
+nginx:
+	@scripts/from-system "the test of a rolling restart" nginx nginx-light
 
 .PHONY: openapi
 openapi: $(DEMO_READY) ## write openapi/openapi.json anew
@@ -110,7 +123,7 @@ install: $(ALL_READY) ## make .venv, with the command tunetrack and all that dev
 
 .PHONY: clean
 clean: ## remove what these targets made; databases stay
-	rm -rf .venv .uv .peers .bench-search .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist sdk openapi/ts/node_modules
+	rm -rf .venv .uv .peers .bench-search .image-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist sdk openapi/ts/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, from the lock. Each is done once, and again when the lock changes.

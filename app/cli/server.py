@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import socket
 import sys
 from types import FrameType
@@ -53,7 +54,10 @@ class Server(uvicorn.Server):
     def _go(self, sig: int, frame: FrameType | None) -> None:
         # Open streams would keep the server waiting for them.
         self._application.end_streams()
-        super().handle_exit(sig, frame)
+        if sig == signal.SIGTERM:  # asked to go, it has gone: exit status 0, where uvicorn would die of the signal
+            self.should_exit = True
+        else:
+            super().handle_exit(sig, frame)
 
 
 def settle() -> None:
