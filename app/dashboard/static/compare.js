@@ -31,7 +31,7 @@ export async function view(place, { search, crumbs }) {
   });
   const charts = new Map([...byMetric.keys()].slice(0, MOST_METRICS).map((metric) => [metric, figure({
     title: metric, file: `compare-${metric}`, canZoom: true, height: 260,
-    draw: (width, height, zoom) => lines([...byMetric.get(metric).values()], width, height, zoom),
+    draw: (width, height, zoom, before) => lines([...byMetric.get(metric).values()], width, height, zoom, before),
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
     rows: () => lineRows([...byMetric.get(metric).values()], metric),
   })]));

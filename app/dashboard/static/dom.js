@@ -86,10 +86,3 @@ export function command(text) {
   }
   return h("div", { class: "command" }, h("pre", { tabindex: 0 }, h("code", null, text)), button);
 }
-
-/** A file for the user to keep. */
-export function save(name, blob) {
-  const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10000);
-}

@@ -1,91 +1,134 @@
-// What every chart has around it: a title, a tooltip, keys, zoom by dragging, a table of its data, downloads.
+// What every chart has around it: a title, a tooltip, keys, zoom by dragging and pinching, a table of its data, downloads.
 //
-// `draw(width, height, zoom)` answers a plot: {nodes, x?, y?, marks?, paint?, vector?}. `marks` are the places that the
-// pointer and the arrow keys go to: {x, y, text (or what makes it), href?}. `paint(context)` draws on a canvas below the SVG where there is
-// too much for elements; `vector()` draws the same as SVG, for the download.
+// `draw(width, height, zoom, before)` answers a plot: {nodes, over?, x?, y?, full?, marks?, key?, paint?, grow?, vector?}.
+// `nodes` stay while `key` stays the same, `over` is laid upon them and made anew each time. `marks()` are the places that the
+// pointer and the arrow keys go to: {x, y, text (or what makes it), href?}. `paint(context)` draws on a canvas below the SVG
+// where there is too much for elements; `grow(context, before)` adds what is new to a picture of the same key, or answers
+// false; `vector()` draws it all as SVG, for the download. `full` is what `x` shows without zoom.
 
-import { h, num, s, save } from "./dom.js";
+import { h, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
-/** A chart: {element, redraw}. It draws at most once per frame, and only while it is on the page. */
-export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0 }) {
-  const svg = s("svg", { class: "plot", tabindex: 0, role: "img" });
+const MOST_ROWS = 1000, REACH_PX = 40, STILL_PX = 8, BUDGET_MS = 6;
+
+// One queue for all charts: a frame draws as many as leave it time for everything else, the next one goes on.
+const waiting = new Set();
+let frame = 0;
+
+function ask(paint) {
+  waiting.add(paint);
+  frame ||= requestAnimationFrame(work);
+}
+
+function work() {
+  frame = 0;
+  const start = performance.now();
+  for (const paint of waiting) {
+    waiting.delete(paint);
+    paint();
+    if (performance.now() - start > BUDGET_MS) break;
+  }
+  if (waiting.size) frame = requestAnimationFrame(work);
+}
+
+/** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered. */
+export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0, address = null }) {
+  const titleNode = s("title"), base = s("g"), over = s("g"), pointer = s("g"), said = { timer: null, text: "" };
+  const svg = s("svg", { class: "plot", tabindex: 0, role: "img" }, titleNode, base, over, pointer);
   const canvas = h("canvas", { class: "lines", "aria-hidden": true });
   const tip = h("div", { class: "tip", hidden: true, role: "status" });
-  const stage = h("div", { class: minWidth ? "stage broad" : "stage" }, canvas, svg, tip);
-  const table = h("div", { class: "chart-table", hidden: true, tabindex: 0 });
+  const stage = h("div", { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } }, canvas, svg, tip);
+  const table = h("div", { class: "chart-table", hidden: true, tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
   const reset = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) }, "Reset zoom");
   const toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: flip }, "Table");
-  const tool = (name, act) => h("button", { type: "button", class: "quiet", "aria-label": `${title} as ${name}`, onclick: act }, name);
-  const noteText = h("span", { class: "note" }, note);
+  const tool = (name, act) => h("button", { type: "button", class: "quiet", "aria-label": `${title} as ${name}`, onclick: async () => plot && act(await import("./keep.js")) }, name);
   const element = h("figure", { class: wide ? "card wide" : "card" },
-    h("figcaption", null, h("h3", null, title), noteText,
-      h("span", { class: "chart-tools" }, reset, toggle, tool("CSV", saveCsv), tool("SVG", saveSvg), tool("PNG", savePng))),
+    h("figcaption", null, h("h3", { title }, title), h("span", { class: "note" }, note),
+      h("span", { class: "chart-tools" }, reset, toggle, tool("CSV", (as) => as.saveCsv(file, rows())),
+        tool("SVG", (as) => as.saveSvg(file, svg, plot)), tool("PNG", (as) => as.savePng(file, svg, plot)))),
     stage, table);
-  let plot = null, zoom = null, frame = 0, at = -1, from = null, isSeen = false, isStale = false;
-
-  function redraw() {
-    frame ||= requestAnimationFrame(now);
-  }
+  let plot = null, zoom = null, at = -1, from = null, isSeen = false, isStale = false, room = [0, 0], found = null, n = 0;
+  const redraw = () => ask(now);
+  const marks = () => (found ??= plot?.marks?.() ?? []);
 
   function now() {
-    frame = 0;
     if (!element.isConnected) return;
-    if (!table.hidden) return fill();
+    saySoon();
+    if (!table.hidden) return;
     isStale = !isSeen;
-    if (isStale) return;
-    if (stage.clientWidth < 20) return;
-    const width = Math.max(stage.clientWidth, minWidth);
-    plot = draw(width, height, zoom);
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.setAttribute("width", width);
-    svg.setAttribute("height", height);
-    const said = `${title}. ${describe()}`;
-    svg.setAttribute("aria-label", said);
-    svg.replaceChildren(s("title", null, said), ...plot.nodes.flat(Infinity).filter(Boolean));
-    svg.classList.toggle("painted", Boolean(plot.paint));
-    if (plot.paint) {
-      const density = Math.min(devicePixelRatio || 1, 2);
-      if (canvas.width !== Math.round(width * density) || canvas.height !== height * density) {
-        canvas.width = Math.round(width * density);
-        canvas.height = height * density;
-        canvas.style.width = `${width}px`;
-        canvas.style.height = `${height}px`;
-      }
-      const context = canvas.getContext("2d");
-      context.setTransform(density, 0, 0, density, 0, 0);
-      context.clearRect(0, 0, width, height);
-      drawGrid(context);
-      plot.paint(context);
+    if (isStale || room[0] < 20) return;
+    const before = plot, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);
+    plot = draw(width, tall, zoom, before);
+    found = null;
+    const isSame = before && plot.key !== undefined && plot.key === before.key && Number(svg.getAttribute("width")) === width && Number(svg.getAttribute("height")) === tall;
+    if (!isSame) {
+      svg.setAttribute("viewBox", `0 0 ${width} ${tall}`);
+      svg.setAttribute("width", width);
+      svg.setAttribute("height", tall);
+      svg.classList.toggle("painted", Boolean(plot.paint));
+      base.replaceChildren(...plot.nodes.flat(Infinity).filter(Boolean));
     }
-    element.dataset.drawn = Number(element.dataset.drawn ?? 0) + 1;
+    over.replaceChildren(...(plot.over ?? []).flat(Infinity).filter(Boolean));
+    if (plot.paint) picture(isSame ? before : null, width, tall);
+    canvas.hidden = !plot.paint;
+    if (at >= 0) point(at);
+    element.dataset.drawn = ++n;
   }
 
-  /** The grid goes under what is painted. */
-  function drawGrid(context) {
-    context.strokeStyle = colourOf("var(--grid)");
+  function picture(before, width, tall) {
+    const density = Math.min(devicePixelRatio || 1, 2);
+    const isResized = canvas.width !== Math.round(width * density) || canvas.height !== Math.round(tall * density);
+    if (isResized) {
+      Object.assign(canvas, { width: Math.round(width * density), height: Math.round(tall * density) });
+      Object.assign(canvas.style, { width: `${width}px`, height: `${tall}px` });
+    }
+    const context = canvas.getContext("2d");
+    context.setTransform(density, 0, 0, density, 0, 0);
+    if (before && !isResized && plot.grow?.(context, before)) return;
+    context.clearRect(0, 0, width, tall);
+    context.strokeStyle = colourOf("var(--grid)"); // below what is painted
     context.lineWidth = 1;
     context.beginPath();
-    for (const line of svg.querySelectorAll("line.grid")) {
+    for (const line of base.querySelectorAll("line.grid")) {
       context.moveTo(line.getAttribute("x1"), line.getAttribute("y1"));
       context.lineTo(line.getAttribute("x2"), line.getAttribute("y2"));
     }
     context.stroke();
+    plot.paint(context);
   }
 
-  function point(index) {
-    const marks = plot?.marks ?? [];
-    at = index;
-    tip.hidden = index < 0 || !marks[index];
-    svg.querySelector(".pointer")?.remove();
-    if (tip.hidden) return;
-    const mark = marks[index];
-    tip.replaceChildren(...[typeof mark.text === "function" ? mark.text() : mark.text].flat().map((line, number) => h(number ? "div" : "strong", null, line)));
-    tip.classList.toggle("flip", mark.x > stage.clientWidth * 0.6);
-    tip.style.left = `${mark.x}px`;
-    tip.style.top = `${Math.min(mark.y, height - 30)}px`;
-    svg.append(s("circle", { class: "pointer", cx: mark.x, cy: mark.y, r: 5 }));
+  /** What the chart shows in words, and its table: a few times a second is enough for either. */
+  function saySoon() {
+    said.timer ??= setTimeout(() => {
+      said.timer = null;
+      const text = `${title}. ${describe()}`;
+      if (text !== said.text) {
+        said.text = titleNode.textContent = text;
+        svg.setAttribute("aria-label", text);
+      }
+      if (!table.hidden) fill();
+    }, said.text ? 250 : 0);
   }
+
+  function point(index, isTouch = false) {
+    const mark = marks()[index];
+    at = mark ? index : -1;
+    tip.hidden = !mark;
+    pointer.replaceChildren();
+    if (!mark) return;
+    tip.replaceChildren(...[typeof mark.text === "function" ? mark.text() : mark.text].flat().map((line, number) => h(number ? "div" : "strong", null, line)),
+      isTouch && mark.href ? h("div", { class: "note" }, "Tap again to open it") : "");
+    tip.classList.toggle("flip", mark.x > room[0] * 0.6);
+    tip.style.left = `${mark.x}px`;
+    tip.style.top = `${Math.min(mark.y, Math.max(room[1], height) - 30)}px`;
+    pointer.append(s("circle", { class: "pointer", cx: mark.x, cy: mark.y, r: 5 }));
+  }
+
+  function open(mark) {
+    if (mark?.href) location.hash = mark.href;
+  }
+
+  // ---------------------------------------------------------------------------------------------- pointer, fingers, keys
 
   const place = (event) => {
     const box = svg.getBoundingClientRect();
@@ -93,56 +136,92 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   };
 
   function nearest([x, y]) {
-    let best = -1, least = 40 ** 2;
-    (plot?.marks ?? []).forEach((mark, index) => {
+    let best = -1, least = REACH_PX ** 2;
+    marks().forEach((mark, index) => {
       const distance = (mark.x - x) ** 2 + (mark.y - y) ** 2;
       if (distance < least) [best, least] = [index, distance];
     });
     return best;
   }
 
+  // Each finger holds a value: wherever it goes, that value is below it. One moves what is zoomed, two zoom.
+  const fingers = new Map();
+  let isTap = false;
+
+  function stretch() {
+    const [one, two] = [...fingers.values()], [left, right] = plot.x.range, [low, high] = plot.x.domain;
+    if (two && Math.abs(two.x - one.x) < 2 * STILL_PX) return;
+    const perPixel = two ? (two.value - one.value) / (two.x - one.x) : (high - low) / (right - left);
+    const start = one.value - (one.x - left) * perPixel;
+    if (perPixel > 0) zoomTo([start, start + (right - left) * perPixel]);
+  }
+
   svg.addEventListener("pointerdown", (event) => {
-    if (canZoom && event.button === 0 && event.pointerType !== "touch") from = place(event)[0];
+    const [x, y] = place(event);
+    if (event.pointerType === "touch") {
+      isTap = !fingers.size;
+      fingers.set(event.pointerId, { x, y, startX: x, value: plot?.x?.invert?.(x) });
+    } else if (canZoom && plot?.x && event.button === 0) from = x;
   });
   svg.addEventListener("pointermove", (event) => {
-    const here = place(event);
+    const here = place(event), finger = fingers.get(event.pointerId);
+    if (finger) {
+      finger.x = here[0];
+      if (Math.abs(here[0] - finger.startX) > STILL_PX || fingers.size > 1) isTap = false;
+      if (isTap || !canZoom || !plot?.x) return;
+      return fingers.size > 1 || zoom ? stretch() : point(nearest(here), true);
+    }
     if (from === null) return point(nearest(here));
-    svg.querySelector(".brush")?.remove();
-    const [top, bottom] = [plot.y.range[1], plot.y.range[0]];
-    svg.append(s("rect", { class: "brush", x: Math.min(from, here[0]), width: Math.abs(here[0] - from), y: top, height: bottom - top }));
+    const [bottom, top] = plot.y.range;
+    pointer.replaceChildren(s("rect", { class: "brush", x: Math.min(from, here[0]), width: Math.abs(here[0] - from), y: top, height: bottom - top }));
   });
   svg.addEventListener("pointerup", (event) => {
-    const to = place(event)[0], start = from;
+    const here = place(event), start = from;
     from = null;
-    svg.querySelector(".brush")?.remove();
-    if (start !== null && Math.abs(to - start) > 8) return zoomTo([plot.x.invert(Math.min(start, to)), plot.x.invert(Math.max(start, to))]);
-    const mark = plot?.marks?.[nearest(place(event))];
-    if (mark?.href) location.hash = mark.href;
+    if (fingers.delete(event.pointerId)) {
+      if (!isTap) return;
+      const index = nearest(here);
+      return index >= 0 && index === at ? open(marks()[index]) : point(index, true);
+    }
+    pointer.replaceChildren();
+    if (start !== null && Math.abs(here[0] - start) > STILL_PX) return zoomTo([start, here[0]].sort((a, b) => a - b).map(plot.x.invert));
+    open(marks()[nearest(here)]);
   });
-  svg.addEventListener("pointerleave", () => from === null && point(-1));
+  svg.addEventListener("pointercancel", (event) => fingers.delete(event.pointerId));
+  svg.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && from === null && point(-1));
   svg.addEventListener("blur", () => point(-1));
   svg.addEventListener("dblclick", () => zoomTo(null));
   svg.addEventListener("keydown", (event) => {
-    const n = plot?.marks?.length ?? 0;
-    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: 1, ArrowDown: -1 };
-    if (event.target !== svg) return;
-    if (n && moves[event.key]) point((at + moves[event.key] + n + (at < 0 && moves[event.key] < 0 ? 1 : 0)) % n);
-    else if (event.key === "Enter" && plot?.marks?.[at]?.href) location.hash = plot.marks[at].href;
+    const count = marks().length, move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    if (event.target !== svg || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (move && event.shiftKey && zoom) zoomTo(zoom.map((one) => one + (move * (zoom[1] - zoom[0])) / 4));
+    else if (count && move) point((at + move + count + (at < 0 && move < 0 ? 1 : 0)) % count);
+    else if (count && event.key === "Home") point(0);
+    else if (count && event.key === "End") point(count - 1);
+    else if (event.key === "Enter") open(marks()[at]);
     else if (event.key === "Escape") zoomTo(null);
-    else if (canZoom && "+-=".includes(event.key)) scaleBy(event.key === "-" ? 2 : 0.5);
+    else if (canZoom && plot?.x && "+-=".includes(event.key)) scaleBy(event.key === "-" ? 2 : 0.5);
     else return;
     event.preventDefault();
   });
 
   function scaleBy(factor) {
-    const [low, high] = plot.x.domain;
-    const middle = plot.marks?.[at] ? plot.x.invert(plot.marks[at].x) : (low + high) / 2;
-    zoomTo([middle - ((high - low) / 2) * factor, middle + ((high - low) / 2) * factor]);
+    const [low, high] = plot.x.domain, half = ((high - low) / 2) * factor;
+    const middle = marks()[at] ? plot.x.invert(marks()[at].x) : (low + high) / 2;
+    zoomTo([middle - half, middle + half]);
   }
 
+  /** Show this range, as far as there is something; null: all. */
   function zoomTo(range) {
-    zoom = canZoom ? range : null;
+    if (!canZoom) return point(-1);
+    const [low, high] = plot?.full ?? [-Infinity, Infinity];
+    if (range) {
+      const shift = Math.max(0, low - range[0]) - Math.max(0, range[1] - high);
+      range = range[1] - range[0] < high - low ? range.map((one) => one + shift) : null;
+    }
+    zoom = range;
     reset.hidden = !zoom;
+    address?.keep(`zoom.${file}`, zoom && zoom.map((one) => num(one, 6).replaceAll(",", "")).join(".."));
     point(-1);
     redraw();
   }
@@ -160,65 +239,31 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     const { columns, rows: lines } = rows();
     table.replaceChildren(h("table", null, h("caption", { class: "hidden" }, title),
       h("thead", null, h("tr", null, columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", null, lines.slice(0, 1000).map((line) => h("tr", null, line.map((value) => h("td", { class: typeof value === "number" ? "number" : "" }, num(value, 6))))))));
+      h("tbody", null, lines.slice(0, MOST_ROWS).map((line) => h("tr", null, line.map((value) => h("td", { class: typeof value === "number" ? "number" : "" }, num(value, 6))))))),
+    lines.length > MOST_ROWS ? h("p", { class: "note" }, `The first ${num(MOST_ROWS)} of ${num(lines.length)} rows; the CSV has them all.`) : "");
   }
 
-  function saveCsv() {
-    const { columns, rows: lines } = rows();
-    // What a spreadsheet would run as a formula is told to be text.
-    const cell = (value) => {
-      const text = value === null || value === undefined ? "" : typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    };
-    save(`${file}.csv`, new Blob([[columns, ...lines].map((line) => line.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }));
+  const wanted = address?.search.get(`zoom.${file}`)?.split("..").map(Number);
+  if (wanted?.length === 2 && wanted[0] < wanted[1]) {
+    zoom = wanted;
+    reset.hidden = false;
   }
-
-  /** The chart as a document of its own, its colours and fonts written into it. */
-  function standalone() {
-    const copy = svg.cloneNode(true);
-    copy.querySelector(".pointer")?.remove();
-    const vectors = plot.vector?.() ?? [];
-    svg.prepend(...vectors); // where the style sheet reaches them
-    for (const node of vectors) copy.prepend(node.cloneNode(true));
-    const originals = [...svg.querySelectorAll("*")].filter((one) => !one.classList.contains("pointer"));
-    const copies = [...copy.querySelectorAll("*")];
-    originals.forEach((one, index) => {
-      const style = getComputedStyle(one);
-      for (const name of ["fill", "stroke", "stroke-width", "stroke-opacity", "fill-opacity", "opacity", "stroke-dasharray", "font-size", "font-family", "font-weight"])
-        copies[index]?.setAttribute(name, style.getPropertyValue(name));
-    });
-    vectors.forEach((one) => one.remove());
-    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    copy.prepend(s("rect", { width: "100%", height: "100%", fill: getComputedStyle(element).backgroundColor }));
-    return new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
-  }
-
-  function saveSvg() {
-    if (!plot) return;
-    save(`${file}.svg`, standalone());
-  }
-
-  async function savePng() {
-    if (!plot) return;
-    const url = URL.createObjectURL(standalone());
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const large = h("canvas", { width: svg.getAttribute("width") * 2, height: height * 2 });
-    large.getContext("2d").drawImage(image, 0, 0, large.width, large.height);
-    URL.revokeObjectURL(url);
-    large.toBlob((blob) => save(`${file}.png`, blob));
-  }
-
   // What nobody sees is drawn when somebody does.
   new IntersectionObserver((entries) => {
     isSeen = entries.at(-1).isIntersecting;
     if (isSeen && (isStale || !plot)) redraw();
   }, { rootMargin: "300px" }).observe(element);
-  new ResizeObserver(redraw).observe(stage);
-  const onRedraw = () => (element.isConnected ? redraw() : removeEventListener("redraw", onRedraw));
+  new ResizeObserver(([{ contentRect }]) => {
+    room = [Math.floor(contentRect.width), Math.floor(contentRect.height)];
+    redraw();
+  }).observe(stage);
+  const onRedraw = () => {
+    if (!element.isConnected) return removeEventListener("redraw", onRedraw);
+    plot = null; // its colours are of yesterday
+    redraw();
+  };
   addEventListener("redraw", onRedraw);
-  return { element, redraw, say: (text) => { noteText.textContent = text; } };
+  return { element, redraw };
 }
 
 /** What to draw where there is nothing yet. */

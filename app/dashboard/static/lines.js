@@ -6,82 +6,128 @@ import { h, num, s } from "./dom.js";
 import { nothing } from "./figure.js";
 import { axes, colourOf, linear } from "./scale.js";
 
-const MOST_SAMPLED = 4000;
+const MOST_SAMPLED = 4000, DENSE = 8, WHOLE_MS = 1000;
 
 /** The range of most values: a run that explodes does not flatten all others. */
 function sight(curves) {
   const total = curves.reduce((sum, one) => sum + one.ys.length, 0);
   const every = Math.max(1, Math.floor(total / MOST_SAMPLED));
-  const sample = [];
-  for (const { ys } of curves) for (let index = ys.length - 1; index >= 0; index -= every) if (typeof ys[index] === "number") sample.push(ys[index]);
-  if (!sample.length) return null;
-  sample.sort((a, b) => a - b);
-  const at = (share) => sample[Math.round(share * (sample.length - 1))];
+  const sample = new Float64Array(Math.ceil(total / every) + curves.length);
+  let n = 0;
+  for (const { ys } of curves) for (let index = ys.length - 1; index >= 0; index -= every) if (typeof ys[index] === "number") sample[n++] = ys[index];
+  if (!n) return null;
+  const sorted = sample.subarray(0, n).sort();
+  const at = (share) => sorted[Math.round(share * (n - 1))];
   const [low, high, q1, q3] = [at(0), at(1), at(0.1), at(0.9)];
   const reach = 3 * (q3 - q1);
-  const [bottom, top] = reach > 0 ? [Math.max(low, q1 - reach), Math.min(high, q3 + reach)] : [low, high];
-  const air = (top - bottom) * 0.05;
-  return [bottom - air, top + air];
+  return reach > 0 ? [Math.max(low, q1 - reach), Math.min(high, q3 + reach)] : [low, high];
+}
+
+/** The range with some air; while curves grow the one before stays as long as it fits, so that pictures can be added to. */
+function airy([low, high], before, isOpen) {
+  if (isOpen && before && low >= before[0] && high <= before[1] && high - low > 0.7 * (before[1] - before[0])) return before;
+  const air = (high - low) * (isOpen ? 0.08 : 0.05);
+  return [low - air, high + air];
 }
 
 /** A little beyond, so that the axis moves seldom while a curve grows. */
 function roomy(last) {
+  if (last < 4) return 4;
   if (last < 10) return 10;
   const power = 10 ** Math.floor(Math.log10(last)) / 4;
   return Math.ceil((last + 1) / power) * power;
 }
 
-function trace(pen, { xs, ys }, x, y) {
-  let isDown = false;
+/** Take a pen along a curve from a point on. Of many points in one column of pixels the first, the extremes and the last. */
+function trace(pen, { xs, ys }, x, y, from = 0) {
   const [low, high] = x.domain;
-  for (let index = 0; index < xs.length; index++) {
-    if (typeof ys[index] !== "number") { isDown = false; continue; }
+  let isDown = false, column = NaN, least = 0, most = 0, held = 0;
+  const lift = () => {
+    if (held > 2) pen.lineTo(column, least), pen.lineTo(column, most);
+    if (held > 1) pen.lineTo(column, y(ys[last]));
+    held = 0;
+  };
+  let last = 0;
+  for (let index = from; index < xs.length; index++) {
+    if (typeof ys[index] !== "number") { lift(); isDown = false; column = NaN; continue; }
     if (xs[index + 1] < low || xs[index - 1] > high) continue;
-    if (isDown) pen.lineTo(x(xs[index]), y(ys[index]));
-    else pen.moveTo(x(xs[index]), y(ys[index]));
-    isDown = true;
+    const px = x(xs[index]), py = y(ys[index]);
+    if (isDown && Math.abs(px - column) < 0.5) {
+      if (held === 1) least = most = py;
+      least = Math.min(least, py), most = Math.max(most, py);
+      held++;
+      last = index;
+      continue;
+    }
+    lift();
+    if (isDown) pen.lineTo(px, py);
+    else pen.moveTo(px, py);
+    [isDown, column, held, last] = [true, px, 1, index];
   }
+  lift();
 }
 
-export function lines(curves, width, height, zoom, { xLabel = "epoch", yLabel } = {}) {
-  const range = sight(curves);
-  if (!range) return nothing(width, height, "No epochs yet");
-  const last = Math.max(...curves.map(({ xs }) => xs.at(-1) ?? 0));
-  const first = Math.min(...curves.map(({ xs }) => xs[0] ?? Infinity));
-  const y = linear(range, [height - 40, 26]);
-  const x = linear(zoom ?? [Math.min(first, last), curves.some((one) => one.isOpen) ? Math.min(roomy(last), last * 1.25 + 2) : last], [56, width - 14]);
+export function lines(curves, width, height, zoom, before, { xLabel = "epoch", yLabel } = {}) {
+  const seen = sight(curves);
+  if (!seen) return nothing(width, height, "No epochs yet");
+  const isOpen = curves.some((one) => one.isOpen), top = yLabel ? 26 : 12;
+  const last = Math.max(...curves.map(({ xs }) => xs.at(-1) ?? 0)), first = Math.min(...curves.map(({ xs }) => xs[0] ?? Infinity));
+  const full = [Math.min(first, last), isOpen ? roomy(last) : last];
+  const y = linear(airy(seen, before?.y?.domain, isOpen), [height - 40, top]);
+  const x = linear(zoom ?? full, [56, width - 14]);
   const ordered = [...curves].sort((a, b) => Boolean(a.colour) - Boolean(b.colour));
-  const ends = curves.filter(({ ys }) => typeof ys.at(-1) === "number").map((one) => [one, x(one.xs.at(-1)), y(one.ys.at(-1))]);
-  const isInside = ([, px, py]) => px >= 55 && px <= width - 10 && py >= 20 && py <= height - 36;
-  return {
-    x, y,
-    nodes: [axes(x, y, { xLabel, yLabel }), ends.filter(isInside).map(([one, px, py]) => one.isStopped
-      ? s("path", { class: "stop-mark", d: `M${px - 3} ${py - 3}l6 6m0 -6l-6 6`, style: { stroke: `var(${one.colour ?? "--faint-ink"})` } })
-      : one.colour && s("circle", { class: "end-mark", cx: px, cy: py, r: 3, style: { fill: `var(${one.colour})` } }))],
-    marks: curves.length > 8 || curves.every((one) => one.xs.length > 200)
-      ? ends.filter(isInside).map(([one, px, py]) => ({ x: px, y: py, href: one.href, text: [one.name, `${num(one.ys.at(-1))} at ${xLabel} ${num(one.xs.at(-1))}${one.isStopped ? ", stopped" : ""}`] }))
-      : curves.flatMap((one) => one.xs.map((epoch, index) => ({ x: x(epoch), y: y(one.ys[index]), href: one.href, text: [one.name, `${num(one.ys[index])} at ${xLabel} ${num(epoch)}`] }))).filter((mark) => mark.x >= 55 && Number.isFinite(mark.y)),
-    paint(context) {
-      context.save();
+  const inkOf = (one) => colourOf(`var(${one.colour ?? "--rest"})`);
+  const ends = curves.filter(({ ys }) => typeof ys.at(-1) === "number").map((one) => ({ one, x: x(one.xs.at(-1)), y: y(one.ys.at(-1)) }))
+    .filter((end) => end.x >= 55 && end.x <= width - 10 && end.y >= top - 6 && end.y <= height - 36);
+  const textOf = (one, epoch, value, isEnd) => [one.name, `${num(value)} at ${xLabel} ${num(epoch)}${isEnd && one.isStopped ? ", stopped early" : ""}`];
+
+  function stroke(context, from) {
+    context.save();
+    context.beginPath();
+    context.rect(55, top - 6, width - 65, height - top - 33);
+    context.clip();
+    context.lineJoin = "bevel";
+    for (const one of ordered) {
       context.beginPath();
-      context.rect(55, 20, width - 65, height - 59);
-      context.clip();
-      context.lineJoin = "round";
-      for (const one of ordered) {
-        context.beginPath();
-        context.strokeStyle = colourOf(`var(${one.colour ?? "--faint"})`);
-        context.lineWidth = one.colour ? 2 : 1;
-        trace(context, one, x, y);
-        context.stroke();
-      }
-      context.restore();
+      context.strokeStyle = inkOf(one);
+      context.lineWidth = one.colour ? 2 : 1;
+      trace(context, one, x, y, from(one));
+      context.stroke();
+    }
+    context.restore();
+  }
+
+  const plot = {
+    x, y, full,
+    key: JSON.stringify([x.domain, y.domain, curves.map((one) => [one.colour, one.edits ?? 0])]),
+    nodes: [axes(x, y, { xLabel, yLabel })],
+    over: ends.map(({ one, x: px, y: py }) => one.isStopped
+      ? s("path", { class: "stop-mark", d: `M${px - 3} ${py - 3}l6 6m0 -6l-6 6`, style: { stroke: `var(${one.colour ?? "--faint-ink"})` } })
+      : one.colour && s("circle", { class: "end-mark", cx: px, cy: py, r: 3, style: { fill: `var(${one.colour})` } })),
+    marks: () => curves.length > DENSE || curves.every((one) => one.xs.length > 200)
+      ? ends.map(({ one, x: px, y: py }) => ({ x: px, y: py, href: one.href, text: () => textOf(one, one.xs.at(-1), one.ys.at(-1), true) }))
+      : curves.flatMap((one) => one.xs.map((epoch, index) => ({ x: x(epoch), y: y(one.ys[index]), href: one.href, text: () => textOf(one, epoch, one.ys[index], index === one.xs.length - 1) })))
+        .filter((mark) => mark.x >= 55 && mark.x <= width - 10 && Number.isFinite(mark.y)),
+    paint(context) {
+      stroke(context, () => 0);
+      plot.wholeAt = performance.now();
+      plot.painted = new Map(curves.map((one) => [one, one.xs.length]));
+    },
+    /** The new ends alone. Now and then all, for grey ones that came to lie above coloured ones. */
+    grow(context, { painted, wholeAt }) {
+      if (!painted || performance.now() - wholeAt > WHOLE_MS || painted.size !== curves.length || curves.some((one) => !(painted.get(one) <= one.xs.length))) return false;
+      stroke(context, (one) => Math.max(0, painted.get(one) - 1));
+      plot.wholeAt = wholeAt;
+      plot.painted = new Map(curves.map((one) => [one, one.xs.length]));
+      return true;
     },
     vector: () => [...ordered].reverse().map((one) => {
       let d = "";
       trace({ moveTo: (a, b) => { d += `M${a.toFixed(1)} ${b.toFixed(1)}`; }, lineTo: (a, b) => { d += `L${a.toFixed(1)} ${b.toFixed(1)}`; } }, one, x, y);
-      return s("path", { class: "curve", d, style: { fill: "none", stroke: `var(${one.colour ?? "--faint"})`, "stroke-width": one.colour ? "2" : "1" } });
+      return s("path", { class: "curve", d, style: { fill: "none", stroke: `var(${one.colour ?? "--rest"})`, "stroke-width": one.colour ? "2" : "1" } });
     }),
   };
+  return plot;
 }
 
 /** The curves as a table: a row per point. */
@@ -94,9 +140,12 @@ export const lineRows = (curves, yLabel) => ({
 export function put(curve, epoch, value) {
   let index = curve.xs.length;
   while (index > 0 && curve.xs[index - 1] > epoch) index--;
-  if (index > 0 && curve.xs[index - 1] === epoch) curve.ys[index - 1] = value;
-  else if (index === curve.xs.length) { curve.xs.push(epoch); curve.ys.push(value); }
+  if (index > 0 && curve.xs[index - 1] === epoch) {
+    if (curve.ys[index - 1] === value) return;
+    curve.ys[index - 1] = value;
+  } else if (index === curve.xs.length) return void (curve.xs.push(epoch), curve.ys.push(value));
   else { curve.xs.splice(index, 0, epoch); curve.ys.splice(index, 0, value); }
+  curve.edits = (curve.edits ?? 0) + 1;
 }
 
 /** Names beside their colours. */

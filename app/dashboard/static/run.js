@@ -27,7 +27,7 @@ export async function view(place, { id, crumbs }) {
     const curve = curves.get(metric);
     const one = figure({
       title: metric, file: metric, canZoom: true, height: 240,
-      draw: (width, height, zoom) => lines([curves.get(metric)], width, height, zoom, { yLabel: "" }),
+      draw: (width, height, zoom, before) => lines([curves.get(metric)], width, height, zoom, before),
       describe: () => `${curve.xs.length} epochs, now ${num(curves.get(metric).ys.at(-1))}.`,
       rows: () => lineRows([curves.get(metric)], metric),
     });

@@ -63,7 +63,7 @@ export function bestSoFar(model, width, height, zoom) {
   return {
     x, y, paint, vector,
     nodes: [axes(x, y, { xLabel: "trials ended", yLabel: model.metric }), path && s("path", { class: "step", d: path }), top],
-    marks: [...seen].sort((a, b) => a.place - b.place).map((trial) => ({ x: x(trial.place), y: clip(y(trial.score)), text: () => trialText(trial, model.metric), href: trial.href })),
+    marks: () => [...seen].sort((a, b) => a.place - b.place).map((trial) => ({ x: x(trial.place), y: clip(y(trial.score)), text: () => trialText(trial, model.metric), href: trial.href })),
   };
 }
 
@@ -81,7 +81,7 @@ export function against(model, name, width, height) {
   return {
     x, y, paint, vector,
     nodes: [axes(x, y), top],
-    marks: places.map((one) => ({ x: one.x, y: one.y, href: one.trial.href, text: () => trialText(one.trial, model.metric) })).sort((a, b) => a.x - b.x),
+    marks: () => places.map((one) => ({ x: one.x, y: one.y, href: one.trial.href, text: () => trialText(one.trial, model.metric) })).sort((a, b) => a.x - b.x),
   };
 }
 
@@ -95,7 +95,7 @@ export function front(model, [first, second], width, height) {
   return {
     x, y, paint, vector,
     nodes: [axes(x, y, { xLabel: first, yLabel: second }), top],
-    marks: shown.map((trial) => ({ x: x(trial.scores[first]), y: y(trial.scores[second]), href: trial.href, text: [`Trial ${trial.number}`, `${first} ${num(trial.scores[first])}`, `${second} ${num(trial.scores[second])}`] })).sort((a, b) => a.x - b.x),
+    marks: () => shown.map((trial) => ({ x: x(trial.scores[first]), y: y(trial.scores[second]), href: trial.href, text: [`Trial ${trial.number}`, `${first} ${num(trial.scores[first])}`, `${second} ${num(trial.scores[second])}`] })).sort((a, b) => a.x - b.x),
   };
 }
 
@@ -114,6 +114,6 @@ export function importance(shares, width, height) {
       s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cut(name, Math.floor(left / 7.2))),
       s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
       s("text", { x: left + length + 8, y: y + 12 }, `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
-    marks: rows.map(({ name, share, y, length }) => ({ x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
+    marks: () => rows.map(({ name, share, y, length }) => ({ x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
   };
 }

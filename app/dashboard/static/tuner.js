@@ -106,7 +106,7 @@ export async function view(place, { id, crumbs }) {
   });
   const curveChart = figure({
     title: "Learning curves", file: "learning-curves", canZoom: true, height: 280,
-    draw: (width, height, zoom) => lines([...curves.values()], width, height, zoom, { yLabel: model.metric }),
+    draw: (width, height, zoom, before) => lines([...curves.values()], width, height, zoom, before, { yLabel: model.metric }),
     describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${[...curves.values()].filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
     rows: () => lineRows([...curves.values()], model.metric),
   });
