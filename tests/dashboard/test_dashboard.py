@@ -4,20 +4,16 @@ import json
 import re
 import subprocess
 import threading
-from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.calls import JSON, answer, create_tuner, end_run, get_run, log_batch, log_epoch, report, start_run, suggest
+from tests.calls import answer, create_tuner, end_run, get_run, log_batch, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.scenes import SPACE, finish_trial, new_tuner
 from tests.server import COMMAND, Server
 
-SPACE = {
-    "learning_rate": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": True},
-    "optimizer": {"type": "choice", "options": ["adam", "sgd"]},
-}
 NASTY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -30,20 +26,6 @@ def backend() -> str:
 @pytest.fixture(autouse=True)
 def _patience() -> None:
     expect.set_options(timeout=TIMEOUT_MS)
-
-
-def new_tuner(client: httpx.Client, **body: Any) -> JSON:
-    """A tuner of the demo's kind."""
-    objective = {"metric": "accuracy", "direction": "maximize"}
-    return create_tuner(client, **({"name": "digits", "space": SPACE, "objective": objective} | body))
-
-
-def finish_trial(client: httpx.Client, tuner: JSON, accuracy: float) -> JSON:
-    """A trial that was trained for some epochs and got there; its run."""
-    (trial,) = suggest(client, tuner)
-    run = start_run(client, trial_id=trial["trial_id"])
-    log_batch(client, run, [(epoch, {"accuracy": accuracy * (1 - 0.5 ** (epoch + 1))}) for epoch in range(5)])
-    return end_run(client, run, final_metrics={"accuracy": accuracy})
 
 
 def test_the_sentence_changes_when_a_better_trial_ends(

@@ -1,6 +1,4 @@
-// The public API: requests, their problems, the one event stream of a page, and the way in where keys are asked for.
-
-import { h } from "./dom.js";
+// The public API: requests, their problems, and the one event stream of a page.
 
 /** A refusal, as the service words it. */
 export class Problem extends Error {
@@ -9,6 +7,8 @@ export class Problem extends Error {
     Object.assign(this, { status, code: body.code, position: body.position });
   }
 }
+
+export const SESSION = "/v1/session";
 
 /** The answer to a request; after a 401 somebody signs in, and it is asked again. */
 export async function call(method, path, body) {
@@ -19,7 +19,8 @@ export async function call(method, path, body) {
   });
   if (response.ok) return response.status === 204 ? null : response.json();
   if (response.status === 401 && path !== SESSION) {
-    await signIn();
+    show("out");
+    await (await import("./session.js")).signIn();
     return call(method, path, body);
   }
   throw new Problem(await response.json().catch(() => ({})), response.status);
@@ -32,36 +33,6 @@ export function query(values) {
   const pairs = Object.entries(values).flatMap(([key, value]) =>
     (Array.isArray(value) ? value : [value]).filter((one) => one !== null && one !== undefined && one !== "").map((one) => [key, one]));
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
-}
-
-// ------------------------------------------------------------------------------------------------------------ sign in
-
-const SESSION = "/v1/session";
-let signingIn = null;
-
-/** Ask for a key, once, whoever waits for it; the service turns it into a cookie. */
-function signIn() {
-  signingIn ??= new Promise((resolve) => {
-    const key = h("input", { type: "password", name: "key", required: true, autocomplete: "current-password" });
-    const failure = h("p", { class: "failure", role: "alert" });
-    const dialog = h("dialog", { class: "sign-in", "aria-label": "Sign in" },
-      h("form", { onsubmit: submit }, h("h1", null, "Sign in"), h("label", null, "API key", key), failure, h("button", null, "Sign in")));
-    async function submit(event) {
-      event.preventDefault();
-      try {
-        await call("POST", SESSION, { key: key.value });
-      } catch (error) {
-        failure.textContent = error.message;
-        return;
-      }
-      dialog.remove();
-      signingIn = null;
-      resolve();
-    }
-    document.body.append(dialog);
-    dialog.showModal();
-  });
-  return signingIn;
 }
 
 // ------------------------------------------------------------------------------------------------------------- stream
@@ -96,7 +67,7 @@ export function follow(filter, after, onEvent, onReset) {
   };
 }
 
-const SAID = { live: "Live", back: "Live again", lost: "Connection lost, trying again …", "": "" };
+const SAID = { out: "Signed out", live: "Live", back: "Live again", lost: "Connection lost, trying again …", "": "" };
 let calm = null;
 
 function show(state) {

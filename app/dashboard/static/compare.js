@@ -7,8 +7,8 @@ import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 
 const MOST_METRICS = 12;
 
-export async function view(place, { search, crumbs }) {
-  const ids = search.getAll("run");
+export async function view(place, { crumbs, address }) {
+  const ids = address.search.getAll("run");
   crumbs({ text: "Compare" });
   if (ids.length < 2) {
     place.append(h("section", { class: "empty" }, h("h1", null, "Nothing to compare"), h("p", null, "Tick two or more runs in a list, and come back."), h("a", { href: "#/" }, "To the runs")));
@@ -30,7 +30,7 @@ export async function view(place, { search, crumbs }) {
     for (const [metric, { epochs, values }] of Object.entries(series)) Object.assign(curveOf(metric, index), { xs: epochs, ys: values });
   });
   const charts = new Map([...byMetric.keys()].slice(0, MOST_METRICS).map((metric) => [metric, figure({
-    title: metric, file: `compare-${metric}`, canZoom: true, height: 260,
+    title: metric, file: `compare-${metric}`, canZoom: true, height: 260, address,
     draw: (width, height, zoom, before) => lines([...byMetric.get(metric).values()], width, height, zoom, before),
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
     rows: () => lineRows([...byMetric.get(metric).values()], metric),
@@ -55,7 +55,6 @@ export async function view(place, { search, crumbs }) {
     else setTimeout(again, 3000);
   }
 
-  requestAnimationFrame(() => charts.forEach((one) => one.redraw()));
   return follow({ run_id: ids, type: "epoch_end" }, last, (event) => {
     const index = ids.indexOf(event.run_id);
     for (const [metric, value] of Object.entries(event.metrics)) {

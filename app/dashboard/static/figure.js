@@ -31,7 +31,7 @@ function work() {
   if (waiting.size) frame = requestAnimationFrame(work);
 }
 
-/** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered. */
+/** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered; `note`: a text, or what makes it. */
 export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0, address = null }) {
   const titleNode = s("title"), base = s("g"), over = s("g"), pointer = s("g"), said = { timer: null, text: "" };
   const svg = s("svg", { class: "plot", tabindex: 0, role: "img" }, titleNode, base, over, pointer);
@@ -42,8 +42,9 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   const reset = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) }, "Reset zoom");
   const toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: flip }, "Table");
   const tool = (name, act) => h("button", { type: "button", class: "quiet", "aria-label": `${title} as ${name}`, onclick: async () => plot && act(await import("./keep.js")) }, name);
+  const noteText = h("span", { class: "note" }, typeof note === "string" ? note : "");
   const element = h("figure", { class: wide ? "card wide" : "card" },
-    h("figcaption", null, h("h3", { title }, title), h("span", { class: "note" }, note),
+    h("figcaption", null, h("h3", { title }, title), noteText,
       h("span", { class: "chart-tools" }, reset, toggle, tool("CSV", (as) => as.saveCsv(file, rows())),
         tool("SVG", (as) => as.saveSvg(file, svg, plot)), tool("PNG", (as) => as.savePng(file, svg, plot)))),
     stage, table);
@@ -66,7 +67,9 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       svg.setAttribute("width", width);
       svg.setAttribute("height", tall);
       svg.classList.toggle("painted", Boolean(plot.paint));
+      const held = base.contains(document.activeElement) ? document.activeElement.dataset.axis : null;
       base.replaceChildren(...plot.nodes.flat(Infinity).filter(Boolean));
+      if (held !== null) [...base.querySelectorAll("[data-axis]")].find((one) => one.dataset.axis === held)?.focus({ preventScroll: true });
     }
     over.replaceChildren(...(plot.over ?? []).flat(Infinity).filter(Boolean));
     if (plot.paint) picture(isSame ? before : null, width, tall);
@@ -102,6 +105,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     said.timer ??= setTimeout(() => {
       said.timer = null;
       const text = `${title}. ${describe()}`;
+      if (typeof note === "function") noteText.textContent = note();
       if (text !== said.text) {
         said.text = titleNode.textContent = text;
         svg.setAttribute("aria-label", text);

@@ -15,8 +15,7 @@ let leave = null, visit = 0;
 /** Show what stands behind the # of the address: a path, and a query that the view keeps its state in. */
 async function route() {
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  if (path === "main") return main.focus();
-  const mine = ++visit;
+  const mine = ++visit, address = remembered(path, new URLSearchParams(search), () => mine === visit);
   leave?.();
   leave = null;
   main.setAttribute("aria-busy", "true");
@@ -25,7 +24,7 @@ async function route() {
   try {
     if (!load) throw new Error("There is no such page.");
     const { view } = await load();
-    const left = await view(place, { id: pattern.exec(path)[1], search: new URLSearchParams(search), crumbs, isHere: () => mine === visit });
+    const left = await view(place, { id: pattern.exec(path)[1], crumbs, address });
     if (mine !== visit) return left?.();
     leave = left;
   } catch (error) {
@@ -37,6 +36,22 @@ async function route() {
   main.replaceChildren(place);
   main.removeAttribute("aria-busy");
   scrollTo(0, 0);
+}
+
+/** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */
+function remembered(path, search, isHere) {
+  let timer = null;
+  const write = () => {
+    timer = null;
+    if (isHere()) history.replaceState(null, "", `#/${path}${search.size ? `?${search}` : ""}`);
+  };
+  return {
+    search,
+    keep(key, value) {
+      value === null ? search.delete(key) : search.set(key, value);
+      timer ??= setTimeout(write, 200);
+    },
+  };
 }
 
 /** Where we are: the names after the product's, of which the last is the page's title. */
@@ -64,5 +79,19 @@ theme.addEventListener("click", () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("redraw")));
 dress(THEMES.find((one) => one === localStorage.getItem("theme")) ?? THEMES[0]);
 
+/** Signing out is for those who signed in. */
+function showSession() {
+  const name = localStorage.getItem("session"), place = document.getElementById("session");
+  place.replaceChildren(name ? h("button", { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: async () => (await import("./session.js")).signOut() }, "Sign out") : "");
+}
+
+addEventListener("session", showSession);
+addEventListener("storage", ({ key, newValue }) => key === "session" && (newValue ? showSession() : location.reload()));
+showSession();
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address is the view's
+  main.focus();
+});
 addEventListener("hashchange", route);
 route();

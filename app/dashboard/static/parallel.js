@@ -1,13 +1,23 @@
 // Parallel coordinates: an axis per parameter and one for the score, a line per trial; drag on an axis to filter.
 
-import { s } from "./dom.js";
+import { num, s } from "./dom.js";
 import { nothing } from "./figure.js";
-import { colourOf, cut, extent, label, linear, ofSpec } from "./scale.js";
+import { colourOf, cut, cutName, extent, label, linear, ofSpec } from "./scale.js";
 import { isScored, trialText } from "./scores.js";
 
 const BOTTOM = 26, TOP = 40;
 
-/** The lines; `brushes` maps an axis to the range of pixels that is let through, `onBrush` hears of changes. */
+/** A filter: an axis ("" is the score's) to the lowest and highest value let through, or to the options where it has some. */
+export function isOutOf(brushes, trial) {
+  for (const [name, filter] of brushes) {
+    const value = name === "" ? trial.score : trial.params[name];
+    if (value === null || value === undefined) return true;
+    if (filter.options ? !filter.options.includes(String(value)) : !(value >= filter.low && value <= filter.high)) return true;
+  }
+  return false;
+}
+
+/** The lines; `onBrush(axis, filter or null)` hears of changes. */
 export function parallel(model, brushes, onBrush, width, height) {
   const shown = model.trials.filter(isScored);
   if (!shown.length) return nothing(width, height, "No trial has a score yet");
@@ -19,18 +29,17 @@ export function parallel(model, brushes, onBrush, width, height) {
   const places = new Map([...scales.keys()].map((name, index) => [name, 40 + index * step]));
   const value = (trial, name) => (name === "" ? trial.score : trial.params[name]);
   const pixel = (trial, name) => (value(trial, name) === null || value(trial, name) === undefined ? height - 6 : scales.get(name)(value(trial, name)));
-  const isOut = (trial) => [...brushes].some(([name, [top, bottom]]) => !(pixel(trial, name) >= top - 0.5 && pixel(trial, name) <= bottom + 0.5));
-  model.isOut = brushes.size ? isOut : null;
-  const strands = [...shown].sort((a, b) => a.share - b.share).map((trial) => ({ trial, isOut: isOut(trial), places: [...places].map(([name, x]) => [x, pixel(trial, name)]) }));
+  const strands = [...shown].sort((a, b) => a.share - b.share).map((trial) => ({ trial, isOut: isOutOf(brushes, trial), places: [...places].map(([name, x]) => [x, pixel(trial, name)]) }));
   const best = strands.find((one) => one.trial.trialId === model.bestId && !one.isOut);
   const isDown = (one) => one !== best;
   const path = (one) => `M${one.places.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`;
   return {
     paint(context) {
       context.lineWidth = 1.3;
-      const density = Math.min(0.85, 0.15 + 60 / strands.length); // many are fainter, and the better ones less so
-      for (const one of strands.filter(isDown)) {
-        context.globalAlpha = one.isOut ? 0.12 * density : density * (0.25 + 0.75 * one.trial.share);
+      context.lineJoin = "bevel";
+      const density = Math.min(1, 0.15 + 90 / strands.length); // many are fainter, and the better ones less so
+      for (const one of strands.filter((one) => one.isOut).concat(strands.filter((one) => !one.isOut && isDown(one)))) {
+        context.globalAlpha = one.isOut ? 0.2 * density : density === 1 ? 1 : density * (0.25 + 0.75 * one.trial.share);
         context.strokeStyle = colourOf(one.isOut ? "var(--faint)" : one.trial.shade);
         context.beginPath();
         one.places.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
@@ -39,50 +48,64 @@ export function parallel(model, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, brush: brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
+    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filter: brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
     marks: () => shown.map((trial) => ({ x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }
 
-function axis(name, x, scale, { title, brush, room, range, onBrush, isFirst, isLast }) {
+/** From two places on an axis to a filter, and back. */
+function filterOf(scale, y1, y2) {
+  const [top, bottom] = [Math.min(y1, y2), Math.max(y1, y2)];
+  if (!scale.isDiscrete) return { low: scale.invert(bottom), high: scale.invert(top) };
+  return { options: scale.domain.map(String).filter((one) => scale(one) >= top - 0.5 && scale(one) <= bottom + 0.5) };
+}
+
+function placeOf(scale, filter) {
+  if (!filter.options) return [scale(filter.high), scale(filter.low)];
+  const half = Math.abs(scale.range[1] - scale.range[0]) / scale.domain.length / 2.5, at = filter.options.map(scale);
+  return [Math.min(...at) - half, Math.max(...at) + half];
+}
+
+function axis(name, x, scale, { title, filter, room, range, onBrush, isFirst, isLast }) {
   const [bottom, top] = range;
-  const ticks = scale.isDiscrete ? scale.ticks() : scale.ticks(4);
-  const handle = s("rect", { class: "handle", x: x - 12, width: 24, y: top - 6, height: bottom - top + 12, tabindex: 0, role: "slider",
-    "aria-label": `Filter by ${title}`, "aria-valuetext": brush ? "filtered" : "all", "aria-valuenow": brush ? 1 : 0, "aria-valuemin": 0, "aria-valuemax": 1 });
   const clamp = (y) => Math.min(Math.max(y, top), bottom);
-  let from = null;
+  const ticks = scale.isDiscrete ? scale.ticks() : scale.ticks(4);
+  const told = !filter ? "all" : filter.options ? filter.options.join(", ") || "none" : `${num(filter.low, 3)} to ${num(filter.high, 3)}`;
+  const brush = filter && (!filter.options || filter.options.length) ? placeOf(scale, filter).map(clamp) : null;
+  const handle = s("rect", { class: "handle", x: x - 12, width: 24, y: top - 6, height: bottom - top + 12, tabindex: 0, role: "slider", "data-axis": name,
+    "aria-label": `Filter by ${title}`, "aria-orientation": "vertical", "aria-valuetext": told, "aria-valuenow": filter ? 1 : 0, "aria-valuemin": 0, "aria-valuemax": 1 });
   handle.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
-    const box = handle.ownerSVGElement.getBoundingClientRect();
-    from = clamp(event.clientY - box.top);
-    const move = (moved) => onBrush(name, [Math.min(from, clamp(moved.clientY - box.top)), Math.max(from, clamp(moved.clientY - box.top))]);
+    const box = handle.ownerSVGElement.getBoundingClientRect(), from = clamp(event.clientY - box.top);
+    const placed = (moved) => clamp(moved.clientY - box.top);
+    const move = (moved) => Math.abs(placed(moved) - from) > 3 && onBrush(name, filterOf(scale, from, placed(moved)));
     const up = (raised) => {
-      removeEventListener("pointermove", move);
-      removeEventListener("pointerup", up);
-      if (Math.abs(clamp(raised.clientY - box.top) - from) < 4) onBrush(name, null);
+      for (const [type, act] of [["pointermove", move], ["pointerup", up], ["pointercancel", up]]) removeEventListener(type, act);
+      if (Math.abs(placed(raised) - from) < 4) onBrush(name, null);
     };
-    addEventListener("pointermove", move);
-    addEventListener("pointerup", up);
+    for (const [type, act] of [["pointermove", move], ["pointerup", up], ["pointercancel", up]]) addEventListener(type, act);
   });
+  // Up and down move the lower end, with Shift the upper one.
   handle.addEventListener("keydown", (event) => {
-    const move = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const move = { ArrowUp: -1, ArrowDown: 1 }[event.key], [high, low] = brush ?? [top, bottom];
     if (event.key === "Escape") onBrush(name, null);
     else if (move) {
-      const low = clamp((brush?.[1] ?? bottom) + (move * (bottom - top)) / 10);
-      onBrush(name, low >= bottom ? null : [top, Math.max(low, top + 4)]);
+      const pitch = scale.isDiscrete ? (bottom - top) / scale.domain.length : (bottom - top) / 10;
+      const ends = event.shiftKey ? [clamp(high + move * pitch), low] : [high, clamp(low + move * pitch)];
+      onBrush(name, ends[0] <= top && ends[1] >= bottom ? null : filterOf(scale, ends[0], Math.max(ends[1], ends[0] + 4)));
     } else return;
     event.preventDefault();
     event.stopPropagation();
   });
   return s("g", { class: "axis" },
-    s("text", { class: "title", x: isFirst ? 0 : x, y: 18, "text-anchor": isFirst ? "start" : "middle" }, cut(title, Math.max(room, 5))),
+    s("text", { class: "title", x: isFirst ? 0 : x, y: 18, "text-anchor": isFirst ? "start" : "middle" }, s("title", null, title), cutName(title, Math.max(room, 5))),
     s("line", { class: "base", x1: x, x2: x, y1: top, y2: bottom }),
     ticks.map((tick) => s("text", { x: x + 7, y: scale(tick) + 4 }, cut(label(tick), isLast ? 9 : Math.max(4, room - 1)))),
-    brush && s("rect", { class: "brush", x: x - 8, width: 16, y: brush[0], height: brush[1] - brush[0] }), handle);
+    brush && s("rect", { class: "brush", x: x - 8, width: 16, y: brush[0], height: Math.max(3, brush[1] - brush[0]) }), handle);
 }
 
 /** The trials as a table. */
 export const trialRows = (model) => ({
-  columns: ["trial", "state", model.metric, ...Object.keys(model.space)],
-  rows: model.trials.map((trial) => [trial.number, trial.state, trial.score, ...Object.keys(model.space).map((name) => trial.params[name])]),
+  columns: ["trial", "state", ...model.metrics, ...Object.keys(model.space)],
+  rows: model.trials.map((trial) => [trial.number, trial.state, ...model.metrics.map((metric) => (model.isMany ? trial.scores[metric] : trial.score)), ...Object.keys(model.space).map((name) => trial.params[name])]),
 });

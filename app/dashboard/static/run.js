@@ -13,7 +13,7 @@ const TOLD = {
   run_delete: () => "was deleted",
 };
 
-export async function view(place, { id, crumbs }) {
+export async function view(place, { id, crumbs, address }) {
   const path = `/v1/runs/${id}`;
   let seen = await get(`${path}/overview`);
   const curves = new Map(), charts = new Map();
@@ -26,7 +26,7 @@ export async function view(place, { id, crumbs }) {
     if (charts.has(metric)) return charts.get(metric);
     const curve = curves.get(metric);
     const one = figure({
-      title: metric, file: metric, canZoom: true, height: 240,
+      title: metric, file: metric, canZoom: true, height: 240, address,
       draw: (width, height, zoom, before) => lines([curves.get(metric)], width, height, zoom, before),
       describe: () => `${curve.xs.length} epochs, now ${num(curves.get(metric).ys.at(-1))}.`,
       rows: () => lineRows([curves.get(metric)], metric),
@@ -115,7 +115,6 @@ export async function view(place, { id, crumbs }) {
   take();
   place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid, side));
   show();
-  requestAnimationFrame(() => charts.forEach((one) => one.redraw()));
   unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
   return () => {
     isGone = true;

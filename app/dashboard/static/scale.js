@@ -95,6 +95,13 @@ export const label = (value) => (typeof value === "boolean" ? String(value) : nu
 /** A text in so many characters. */
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);
 
+/** A name in so many characters: names that begin alike differ at their ends. */
+export function cutName(text, most) {
+  if (text.length <= most) return text;
+  const tail = Math.floor((most - 1) / 2);
+  return `${text.slice(0, Math.max(1, most - 1 - tail))}…${tail > 0 ? text.slice(-tail) : ""}`;
+}
+
 // A canvas knows no custom properties: what they come to is asked once, and again in other colours.
 const ink = document.createElement("span"), known = new Map();
 addEventListener("redraw", () => known.clear());

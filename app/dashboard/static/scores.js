@@ -1,16 +1,92 @@
-// Scores: over the trials that ended, against a parameter, of one objective against another; and what matters.
+// What the trials of a tuner came to: in one sentence; over the trials that ended, against a parameter, of one objective
+// against another; and what matters.
 
-import { num, s } from "./dom.js";
+import { count, num, s } from "./dom.js";
 import { nothing } from "./figure.js";
-import { axes, colourOf, cut, extent, linear, ofSpec } from "./scale.js";
+import { axes, colourOf, cut, cutName, extent, linear, ofSpec } from "./scale.js";
 
 /** The colour of a score: pale where it is poor, deep where it is good. `share` is 0 to 1, or null. */
-export const shade = (share) => (share === null ? "var(--faint)" : `color-mix(in oklch, var(--good) ${Math.round(share * 20) * 5}%, var(--poor))`);
+const shade = (share) => (share === null ? "var(--rest)" : `color-mix(in oklch, var(--good) ${Math.round(share * 20) * 5}%, var(--poor))`);
 
-const SCORED = new Set(["completed", "stopped"]);
+const SCORED = new Set(["completed", "stopped"]), LOST = new Set(["failed", "infeasible"]);
 
 /** Whether a trial has a score that counts. */
 export const isScored = (trial) => SCORED.has(trial.state) && typeof trial.score === "number";
+const isLost = (trial) => LOST.has(trial.state);
+
+/** The trials of an answer of the service, which has them in columns. */
+export function trialsOf({ tuner, trials: columns }) {
+  const [{ metric }] = tuner.objectives, isMany = tuner.objectives.length > 1;
+  const at = (table, index) => Object.fromEntries(Object.entries(table).map(([name, values]) => [name, values[index]]));
+  return columns.number.map((number, index) => ({
+    number, trialId: columns.trial_id[index], runId: columns.run_id[index], state: columns.state[index],
+    score: isMany ? columns.scores[metric][index] : columns.score[index], place: columns.place[index],
+    reason: columns.reason[index], worker: columns.worker[index], attempt: columns.attempt[index], endTime: columns.end_time[index],
+    href: columns.run_id[index] && `#/runs/${columns.run_id[index]}`, params: at(columns.params, index), scores: at(columns.scores, index),
+  }));
+}
+
+/** The answer of the service as the charts want it; `older`: trials that it left out this time. */
+export function modelOf(seen, older = []) {
+  const { tuner } = seen, [objective] = tuner.objectives;
+  const isUpward = objective.direction === "maximize", isMany = tuner.objectives.length > 1;
+  const fresh = trialsOf(seen), known = new Set(fresh.map((trial) => trial.number));
+  const trials = [...older.filter((trial) => !known.has(trial.number)), ...fresh].sort((a, b) => a.number - b.number);
+  // By rank, not by value: a few very bad ones do not make all others look alike.
+  const ranked = trials.filter(isScored).sort((a, b) => (isUpward ? a.score - b.score : b.score - a.score));
+  for (const trial of trials) trial.share = null;
+  ranked.forEach((trial, index) => { trial.share = ranked.length > 1 ? index / (ranked.length - 1) : 1; });
+  for (const trial of trials) trial.shade = shade(trial.share);
+  return { tuner, trials, isUpward, isMany, metric: objective.metric, metrics: tuner.objectives.map((one) => one.metric), space: tuner.space,
+    improvements: isMany ? [] : seen.improvements, nEnded: seen.n_ended, nTrials: seen.n_trials, nProposed: seen.n_proposed, nRuns: seen.n_runs,
+    bestId: tuner.best?.trial_id ?? null, front: new Set(), isOut: null };
+}
+
+/** The ids of the trials that none of these beats in one objective without losing in another. */
+export function frontOf(trials, objectives) {
+  const costs = (trial) => objectives.map(({ metric, direction }) => (direction === "maximize" ? -1 : 1) * trial.scores[metric]);
+  const beats = (a, b) => a.every((one, index) => one <= b[index]) && a.some((one, index) => one < b[index]);
+  let front = [];
+  for (const trial of trials.filter(({ state, scores }) => SCORED.has(state) && objectives.every(({ metric }) => typeof scores[metric] === "number"))) {
+    const cost = costs(trial);
+    if (front.some((one) => beats(one.cost, cost))) continue;
+    front = front.filter((one) => !beats(cost, one.cost));
+    front.push({ id: trial.trialId, cost });
+  }
+  return new Set(front.map(({ id }) => id));
+}
+
+const isBest = (model, trial) => trial.trialId === model.bestId || model.front.has(trial.trialId);
+
+/** The answer to what people come for, in words. */
+export function sentence(model, shares) {
+  const { tuner, improvements, metric, nEnded } = model;
+  if (model.isMany && model.front.size) return sentenceOfMany(model);
+  if (!tuner.best) return sentenceOfNone(model);
+  const matters = Object.entries(shares).sort((a, b) => b[1] - a[1])[0]?.[0];
+  const last = improvements.at(-1), before = improvements.at(-2);
+  const since = last ? nEnded - last.place : 0;
+  const found = since === 0 ? "found just now" : `found ${count(since, "trial")} ago`;
+  const margin = before && last ? `, ${num(Math.abs(last.score - before.score), 2)} ${model.isUpward ? "above" : "below"} the previous best` : "";
+  return `Trial ${tuner.best.number} is best: ${metric} ${num(tuner.best.score)}, ${found}${margin}${matters ? `; ${matters} matters most` : ""}.`;
+}
+
+function sentenceOfMany(model) {
+  const among = model.trials.filter((trial) => model.front.has(trial.trialId));
+  const ends = model.tuner.objectives.map(({ metric, direction }) => {
+    const sign = direction === "maximize" ? -1 : 1;
+    const [first] = among.filter((trial) => typeof trial.scores[metric] === "number").sort((a, b) => sign * (a.scores[metric] - b.scores[metric]));
+    return first && `${metric} ${num(first.scores[metric])} in trial ${first.number}`;
+  });
+  return `${count(model.front.size, "trial")} of ${num(model.nEnded)} ${model.front.size === 1 ? "is" : "are"} beaten by none. Best: ${ends.filter(Boolean).join(", ")}.`;
+}
+
+function sentenceOfNone({ tuner: { counts }, trials, nEnded }) {
+  if (counts.running) return `No trial has a score yet; ${count(counts.running, "trial")} ${counts.running === 1 ? "is" : "are"} running.`;
+  const last = trials.filter(isLost).sort((a, b) => a.place - b.place).at(-1);
+  if (!last) return "No trial has a score yet.";
+  return `None of ${count(nEnded, "trial")} has a score: ${[[counts.failed, "failed"], [counts.infeasible, "infeasible"]].filter(([n]) => n).map(([n, word]) => `${num(n)} ${word}`).join(", ")}${last.reason ? `. The last one: ${cut(last.reason, 120)}` : "."}`;
+}
 
 /** A range in which most scores lie: of bad outliers no more than their presence is seen. */
 function sight(scores, isUpward) {
@@ -22,98 +98,110 @@ function sight(scores, isUpward) {
   return extent([low, high]);
 }
 
-export const trialText = (trial, metric) => [`Trial ${trial.number}`, `${metric} ${num(trial.score)}`, ...Object.entries(trial.params).filter(([, value]) => value !== null).slice(0, 8).map(([name, value]) => `${name} ${num(value, 3)}`)];
+const paramTexts = (trial) => Object.entries(trial.params).filter(([, value]) => value !== null).slice(0, 8).map(([name, value]) => `${name} ${num(value, 3)}`);
 
-/** Dots by the hundred: on a canvas, and as SVG for a download; the best one stands out. */
-function cloud(dots, isBest, isOut = () => false) {
-  const [front, rest] = [dots.filter((one) => isBest(one.trial)), dots.filter((one) => !isBest(one.trial))];
+export const trialText = (trial, metric) => (isLost(trial) ? [`Trial ${trial.number}: ${trial.state}`, trial.reason && cut(trial.reason, 120), ...paramTexts(trial)].filter(Boolean)
+  : [`Trial ${trial.number}${trial.state === "stopped" ? ", stopped early" : ""}`, `${metric} ${num(trial.score)}`, ...paramTexts(trial)]);
+
+const CROSS = 3;
+
+/** Dots by the hundred: on a canvas, and as SVG for a download; the best ones stand out, what failed is a cross. */
+function cloud(model, dots) {
+  const front = dots.filter((one) => isBest(model, one.trial)), rest = dots.filter((one) => !isBest(model, one.trial));
   const hollow = (one) => one.trial.state === "stopped";
   return {
     top: front.map((one) => s("circle", { class: "dot best", cx: one.x, cy: one.y, r: 5 })),
     paint(context) {
+      context.lineWidth = 1.5;
       for (const one of rest) {
-        context.globalAlpha = isOut(one.trial) ? 0.1 : 1;
+        context.globalAlpha = model.isOut?.(one.trial) ? 0.1 : 1;
         context.beginPath();
+        if (isLost(one.trial)) {
+          context.strokeStyle = colourOf("var(--bad)");
+          for (const side of [-CROSS, CROSS]) context.moveTo(one.x - CROSS, one.y - side), context.lineTo(one.x + CROSS, one.y + side);
+          context.stroke();
+          continue;
+        }
         context.arc(one.x, one.y, 3, 0, 7);
         context[hollow(one) ? "strokeStyle" : "fillStyle"] = colourOf(one.trial.shade);
-        context.lineWidth = 1.5;
         hollow(one) ? context.stroke() : context.fill();
       }
       context.globalAlpha = 1;
     },
-    vector: () => rest.map((one) => s("circle", { class: hollow(one) ? "dot stopped" : "dot", cx: one.x, cy: one.y, r: 3, style: { "--shade": one.trial.shade } })),
+    vector: () => rest.map((one) => isLost(one.trial)
+      ? s("path", { class: "lost-mark", d: `M${one.x - CROSS} ${one.y - CROSS}l6 6m0 -6l-6 6` })
+      : s("circle", { class: hollow(one) ? "dot stopped" : "dot", cx: one.x, cy: one.y, r: 3, style: { "--shade": one.trial.shade } })),
   };
 }
 
-/** Best so far over the trials in the order in which they ended. */
+const marksOf = (model, dots) => () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ x: one.x, y: one.y, href: one.trial.href, text: () => trialText(one.trial, model.metric) }));
+
+/** Best so far over the trials in the order in which they ended; those without a score stand at the foot. */
 export function bestSoFar(model, width, height, zoom) {
-  const shown = model.trials.filter((trial) => isScored(trial) && trial.place);
-  const steps = model.improvements;
-  if (!steps.length) return nothing(width, height, "No trial has a score yet");
-  const y = linear(sight([...shown.map((one) => one.score), ...steps.map((one) => one.score)], model.isUpward), [height - 40, 26]);
-  const x = linear(zoom ?? [1, Math.max(model.nEnded, 2)], [56, width - 14]);
+  const shown = model.trials.filter((trial) => trial.place && (isScored(trial) || isLost(trial)));
+  const scores = [...shown.filter(isScored), ...model.improvements].map((one) => one.score);
+  if (!shown.length) return nothing(width, height, "No trial has ended yet");
+  const y = linear(scores.length ? sight(scores, model.isUpward) : [0, 1], [height - 40, 26]);
+  const full = [1, Math.max(model.nEnded, 2)], x = linear(zoom ?? full, [56, width - 14]);
   const clip = (value) => Math.min(Math.max(value, y.range[1] - 4), y.range[0]);
-  const isInside = (place) => place >= x.domain[0] && place <= x.domain[1];
-  const seen = shown.filter((trial) => isInside(trial.place));
-  const before = steps.filter((one) => one.place <= x.domain[0]).at(-1);
+  const dots = shown.filter(({ place }) => place >= x.domain[0] && place <= x.domain[1]).map((trial) => ({ trial, x: x(trial.place), y: isLost(trial) ? y.range[0] - 5 : clip(y(trial.score)) }));
+  const steps = model.improvements, before = steps.filter((one) => one.place <= x.domain[0]).at(-1);
   const inside = steps.filter((one) => one.place > x.domain[0] && one.place <= x.domain[1]);
   const start = before ?? inside[0];
   const path = start && [`M${before ? x.range[0] : x(start.place)} ${clip(y(start.score))}`, ...inside.map((one) => `H${x(one.place)}V${clip(y(one.score))}`), `H${x(Math.min(model.nEnded, x.domain[1]))}`].join("");
-  const { top, paint, vector } = cloud(seen.map((trial) => ({ trial, x: x(trial.place), y: clip(y(trial.score)) })), (trial) => trial.trialId === model.bestId);
+  const { top, paint, vector } = cloud(model, dots);
   return {
-    x, y, paint, vector,
-    nodes: [axes(x, y, { xLabel: "trials ended", yLabel: model.metric }), path && s("path", { class: "step", d: path }), top],
-    marks: () => [...seen].sort((a, b) => a.place - b.place).map((trial) => ({ x: x(trial.place), y: clip(y(trial.score)), text: () => trialText(trial, model.metric), href: trial.href })),
+    x, y, full, paint, vector, marks: marksOf(model, dots),
+    nodes: [scores.length ? axes(x, y, { xLabel: "trials ended", yLabel: model.metric }) : nothing(width, height, "No trial has a score").nodes, path && s("path", { class: "step", d: path }), top],
   };
 }
 
-/** Score against one parameter, log where its range is. */
+/** Score against one parameter, log where its range is; at the foot what failed there. */
 export function against(model, name, width, height) {
-  const shown = model.trials.filter((trial) => isScored(trial) && trial.params[name] !== null && trial.params[name] !== undefined);
-  if (!shown.length) return nothing(width, height, "No trial has a score yet");
+  const shown = model.trials.filter((trial) => (isScored(trial) || isLost(trial)) && trial.params[name] !== null && trial.params[name] !== undefined);
+  if (!shown.some(isScored)) return nothing(width, height, "No trial has a score yet");
   const x = ofSpec(model.space[name], [50, width - 12], shown.map((one) => one.params[name]));
-  const y = linear(sight(shown.map((one) => one.score), model.isUpward), [height - 34, 14]);
+  const y = linear(sight(shown.filter(isScored).map((one) => one.score), model.isUpward), [height - 34, 14]);
   const clip = (value) => Math.min(Math.max(value, 10), y.range[0]);
   // Beside each other where many share one place; always the same way.
   const shift = (trial) => (x.isDiscrete ? (((trial.number * 37) % 17) / 17 - 0.5) * 0.5 * ((x.range[1] - x.range[0]) / x.domain.length) : 0);
-  const places = shown.map((trial) => ({ trial, x: x(trial.params[name]) + shift(trial), y: clip(y(trial.score)) }));
-  const { top, paint, vector } = cloud(places, (trial) => trial.trialId === model.bestId, model.isOut ?? undefined);
-  return {
-    x, y, paint, vector,
-    nodes: [axes(x, y), top],
-    marks: () => places.map((one) => ({ x: one.x, y: one.y, href: one.trial.href, text: () => trialText(one.trial, model.metric) })).sort((a, b) => a.x - b.x),
-  };
+  const dots = shown.map((trial) => ({ trial, x: x(trial.params[name]) + shift(trial), y: isLost(trial) ? y.range[0] - 5 : clip(y(trial.score)) }));
+  const { top, paint, vector } = cloud(model, dots);
+  return { x, y, paint, vector, nodes: [axes(x, y), top], marks: marksOf(model, dots) };
 }
 
-/** One objective against another; the front is what none beats. */
+/** One objective against another; the front is what none beats, and a line parts what it beats from the rest. */
 export function front(model, [first, second], width, height) {
   const shown = model.trials.filter((trial) => SCORED.has(trial.state) && typeof trial.scores[first] === "number" && typeof trial.scores[second] === "number");
   if (!shown.length) return nothing(width, height, "No trial has scores yet");
   const x = linear(extent(shown.map((one) => one.scores[first])), [56, width - 14]);
   const y = linear(extent(shown.map((one) => one.scores[second])), [height - 40, 26]);
-  const { top, paint, vector } = cloud(shown.map((trial) => ({ trial, x: x(trial.scores[first]), y: y(trial.scores[second]) })), (trial) => model.front.has(trial.trialId));
+  const dots = shown.map((trial) => ({ trial, x: x(trial.scores[first]), y: y(trial.scores[second]) }));
+  const { top, paint, vector } = cloud(model, dots);
+  const corners = model.metrics.length === 2 ? dots.filter(({ trial }) => model.front.has(trial.trialId)).sort((a, b) => a.x - b.x) : [];
+  const step = model.isUpward ? (one) => `V${one.y}H${one.x}` : (one) => `H${one.x}V${one.y}`;
   return {
     x, y, paint, vector,
-    nodes: [axes(x, y, { xLabel: first, yLabel: second }), top],
-    marks: () => shown.map((trial) => ({ x: x(trial.scores[first]), y: y(trial.scores[second]), href: trial.href, text: [`Trial ${trial.number}`, `${first} ${num(trial.scores[first])}`, `${second} ${num(trial.scores[second])}`] })).sort((a, b) => a.x - b.x),
+    nodes: [axes(x, y, { xLabel: first, yLabel: second }), corners.length > 1 && s("path", { class: "step front", d: `M${corners[0].x} ${corners[0].y}${corners.slice(1).map(step).join("")}` }), top],
+    marks: () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ x: one.x, y: one.y, href: one.trial.href,
+      text: () => [`Trial ${one.trial.number}${model.front.has(one.trial.trialId) ? ", beaten by none" : ""}`, ...model.metrics.map((metric) => `${metric} ${num(one.trial.scores[metric])}`), ...paramTexts(one.trial)] })),
   };
 }
 
 /** Each parameter's share of what is explained. */
 export function importance(shares, width, height) {
-  const entries = Object.entries(shares).sort((a, b) => b[1] - a[1]).slice(0, Math.floor((height - 20) / 20));
+  const entries = Object.entries(shares).sort((a, b) => b[1] - a[1]);
   if (!entries.length) return nothing(width, height, "Too few trials to tell");
   const left = Math.min(150, width * 0.4), most = Math.max(...entries.map(([, share]) => share));
-  const pitch = Math.min(40, (height - 20) / entries.length);
-  const rows = entries.map(([name, share], index) => {
-    const y = 16 + index * pitch, length = Math.max(2, (share / most) * (width - left - 60));
-    return { name, share, y, length };
-  });
+  const isCut = entries.length > Math.floor((height - 20) / 22), tall = height - (isCut ? 42 : 20), fits = Math.floor(tall / 22);
+  const pitch = Math.min(44, tall / Math.min(entries.length, fits));
+  const rows = entries.slice(0, fits).map(([name, share], index) => ({ name, share, y: 16 + index * pitch, length: Math.max(2, (share / most) * (width - left - 60)) }));
   return {
-    nodes: rows.map(({ name, share, y, length }) => s("g", { class: "bar-row" },
-      s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cut(name, Math.floor(left / 7.2))),
+    nodes: [rows.map(({ name, share, y, length }) => s("g", { class: "bar-row" },
+      s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cutName(name, Math.floor(left / 7.2))),
       s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
       s("text", { x: left + length + 8, y: y + 12 }, `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
+    isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
     marks: () => rows.map(({ name, share, y, length }) => ({ x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
   };
 }

@@ -5,7 +5,7 @@ import { badge, command, count, duration, h, num, s, score, when } from "./dom.j
 import { linear } from "./scale.js";
 import { table } from "./table.js";
 
-const SHOWN_METRICS = 4;
+const SHOWN_METRICS = 4, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
 
 /** The best score over trials, small: does it still rise? */
 export function sparkline(tuner) {
@@ -27,7 +27,7 @@ function tunerTable() {
     caption: "Tuners", key: (one) => one.tuner_id,
     sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials]),
     columns: [
-      { name: "Tuner", sort: (one) => one.name, cell: (one) => [h("a", { class: "name", href: `#/tuners/${one.tuner_id}` }, one.name || one.tuner_id.slice(0, 8)), " ", badge(one.state)] },
+      { name: "Tuner", sort: (one) => one.name, cell: (one) => [h("a", { class: "name", title: one.name, href: `#/tuners/${one.tuner_id}` }, one.name || one.tuner_id.slice(0, 8)), " ", badge(one.state)] },
       { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, score(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
       { name: "Best so far", cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(ended(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(ended(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
@@ -39,27 +39,31 @@ function tunerTable() {
 }
 
 /** Runs with their numbers; those that are ticked can be compared. */
-export function runTable(metrics, nameOf) {
-  const picked = new Set();
+function runTable(metrics, params, { nameOf, picked, address }) {
   const title = (run) => run.name || `${nameOf.get(run.tuner_id) || "run"} ${run.run_id.slice(-8)}`;
-  const compare = h("a", { class: "button", hidden: true }, "Compare");
+  const compare = h("a", { class: "button first" });
+  function offer() {
+    compare.hidden = picked.size < 2;
+    compare.textContent = `Compare ${count(picked.size, "run")}`;
+    compare.setAttribute("href", `#/compare${query({ run: [...picked] })}`);
+  }
+  offer();
   const tick = (run) => h("input", {
     type: "checkbox", "aria-label": `Compare ${title(run)}`, checked: picked.has(run.run_id),
     onchange(event) {
       event.target.checked ? picked.add(run.run_id) : picked.delete(run.run_id);
-      compare.hidden = picked.size < 2;
-      compare.textContent = `Compare ${count(picked.size, "run")}`;
-      compare.setAttribute("href", `#/compare${query({ run: [...picked] })}`);
+      offer();
     },
   });
   const rows = table({
-    caption: "Runs", key: (run) => run.run_id,
+    caption: "Runs", key: (run) => run.run_id, address,
     sign: (run) => JSON.stringify([run.name, run.status, run.metrics, run.last_epoch, run.end_time]),
     columns: [
-      { name: "", cell: tick },
+      { name: "", isNarrow: true, cell: tick },
       { name: "Run", sort: (run) => run.name, cell: (run) => [h("a", { class: "name", href: `#/runs/${run.run_id}` }, title(run)), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
       { name: "Status", sort: (run) => run.status, cell: (run) => badge(run.status) },
-      ...metrics.map((metric) => ({ name: metric, isNumber: true, sort: (run) => run.metrics[metric], cell: (run) => score(run.metrics[metric]) })),
+      ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, isHidden: index >= SHOWN_METRICS, isNumber: true, sort: (run) => run.metrics[metric], cell: (run) => score(run.metrics[metric]) })),
+      ...params.map((param) => ({ name: param, id: `params.${param}`, isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
       { name: "Epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
       { name: "Took", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
       { name: "Started", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
@@ -68,24 +72,26 @@ export function runTable(metrics, nameOf) {
   return { ...rows, compare };
 }
 
-function metricsOf(runs) {
+/** The names that these maps have, the most frequent first. */
+function namesOf(maps) {
   const n = new Map();
-  for (const run of runs) for (const metric of Object.keys(run.metrics)) n.set(metric, (n.get(metric) ?? 0) + 1);
-  return [...n].sort((a, b) => b[1] - a[1]).slice(0, SHOWN_METRICS).map(([metric]) => metric);
+  for (const one of maps) for (const name of Object.keys(one)) n.set(name, (n.get(name) ?? 0) + 1);
+  return [...n].sort((a, b) => b[1] - a[1]).slice(0, MOST_NAMES).map(([name]) => name);
 }
 
-export async function view(place, { search, crumbs }) {
+export async function view(place, { crumbs, address }) {
   crumbs();
+  const { search } = address;
   const filter = search.get("filter") ?? "", order = search.get("order_by") ?? "";
   const tuners = tunerTable(), more = h("button", { type: "button", hidden: true, onclick: onMore }, "More runs");
   const failure = h("p", { class: "failure", id: "filter-failure", role: "alert" });
-  const runsPlace = h("div");
+  const runsPlace = h("div"), chooserPlace = h("span", { class: "at-end" });
   const others = h("p", { class: "note", hidden: true }, "The 100 newest; GET /v1/overview has them all.");
   const tunersPlace = h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.element, others);
   const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
   const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
   const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
-  const nameOf = new Map();
+  const nameOf = new Map(), picked = new Set();
   let shown = [], token = null, list = null, unfollow = null, timer = null, isGone = false;
 
   function onsubmit(event) {
@@ -97,8 +103,10 @@ export async function view(place, { search, crumbs }) {
 
   async function readRuns(size = 25) {
     try {
-      const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), 1000) })}`);
-      [shown, token] = [page.items, page.next_page_token];
+      const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), MOST_AT_ONCE) })}`);
+      const fresh = new Set(page.items.map((run) => run.run_id));
+      if (shown.length > MOST_AT_ONCE) shown = [...page.items, ...shown.filter((run) => !fresh.has(run.run_id))];
+      else [shown, token] = [page.items, page.next_page_token];
       failure.replaceChildren();
       input.removeAttribute("aria-invalid");
     } catch (error) {
@@ -113,10 +121,11 @@ export async function view(place, { search, crumbs }) {
 
   function showRuns() {
     more.hidden = !token;
-    const metrics = metricsOf(shown);
-    if (!list || list.metrics !== metrics.join()) {
-      list = Object.assign(runTable(metrics, nameOf), { metrics: metrics.join() });
+    const metrics = namesOf(shown.map((run) => run.metrics)), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
+    if (!list || (list.names !== names && !list.chooser.open)) {
+      list = Object.assign(runTable(metrics, params, { nameOf, picked, address }), { names });
       runsPlace.replaceChildren(list.compare, list.element);
+      chooserPlace.replaceChildren(list.chooser);
     }
     list.element.hidden = !shown.length;
     list.update(shown);
@@ -161,7 +170,7 @@ export async function view(place, { search, crumbs }) {
   }
 
   place.append(h("h1", { class: "hidden" }, "Tuners and runs"), tunersPlace,
-    h("section", { class: "card wide" }, h("h2", null, "Recent runs"), form, failure, runsPlace, more));
+    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), chooserPlace), form, failure, runsPlace, more));
   const runsRead = readRuns(); // at once, and named when the tuners are known
   const last = await readTuners();
   await runsRead;

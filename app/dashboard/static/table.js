@@ -1,43 +1,60 @@
-// A table that sorts, and that changes only the rows that changed.
+// A table that sorts, whose columns can be chosen, and that changes only the rows that changed.
 
 import { h } from "./dom.js";
 
 const MOST_AT_ONCE = 200;
 
 /**
- * `columns`: {name, sort?(row), cell(row), isNumber?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
- * Answers {element, update(rows)}.
+ * `columns`: {name, id?, sort?(row), cell(row), isNumber?, isNarrow?, isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
+ * `address` ({search, keep}): where order and choice are remembered. Answers {element, chooser, forget, update(rows)}.
  */
-export function table({ caption, columns, key, sign, sorted = null, isDescending = true, isLong = false, rowClass = () => "" }) {
-  const body = h("tbody");
-  const known = new Map();
-  let rows = [], ordered = [], by = sorted, down = isDescending, rowHeight = 37, isFixed = false;
-  const heads = columns.map((column) => h("th", { scope: "col", class: column.isNumber ? "number" : "" },
-    column.sort ? h("button", { type: "button", class: "sort", onclick: () => turn(column) }, column.name) : column.name));
-  const element = h("div", { class: isLong ? "table-frame long" : "table-frame", tabindex: 0, role: "region", "aria-label": caption },
-    h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, h("tr", null, heads)), body));
+export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null }) {
+  const kind = (column) => (column.isNumber ? "number" : column.isNarrow ? "narrow" : null);
+  const idOf = (column) => column.id ?? column.name;
+  const usual = columns.filter((one) => !one.isHidden).map(idOf);
+  const shown = new Set(listOf(address?.search.get("columns")) ?? usual);
+  const body = h("tbody"), headRow = h("tr"), known = new Map(), heads = new Map();
+  const wanted = address?.search.get("sort");
+  let rows = [], ordered = [], rowHeight = 37, isFixed = false, seen = columns;
+  let [by, down] = wanted ? [wanted.replace(/^-/, ""), wanted.startsWith("-")] : [sorted, isDescending];
+  const element = h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": caption },
+    h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, headRow), body));
+
+  function dress() {
+    seen = columns.filter((one) => !one.name || shown.has(idOf(one)));
+    heads.clear();
+    known.clear();
+    for (const column of seen)
+      heads.set(column, h("th", { scope: "col", class: kind(column) },
+        column.sort ? h("button", { type: "button", class: "sort", onclick: () => turn(column) }, column.name) : column.name));
+    headRow.replaceChildren(...heads.values());
+    element.classList.remove("fixed");
+    isFixed = false;
+  }
 
   function turn(column) {
-    down = by === column.name ? !down : Boolean(column.isNumber);
-    by = column.name;
+    down = by === idOf(column) ? !down : Boolean(column.isNumber);
+    by = idOf(column);
+    address?.keep("sort", `${down ? "-" : ""}${by}`);
+    element.scrollTop = 0;
     show();
   }
 
   function show() {
-    const column = columns.find((one) => one.name === by);
-    columns.forEach((one, index) => one === column ? heads[index].setAttribute("aria-sort", down ? "descending" : "ascending") : heads[index].removeAttribute("aria-sort"));
-    const order = column ? [...rows].sort((a, b) => compare(column.sort(a), column.sort(b), down)) : rows;
-    ordered = order;
-    const kept = new Set(order.map(key));
+    const column = columns.find((one) => idOf(one) === by && one.sort);
+    for (const [one, head] of heads) one === column ? head.setAttribute("aria-sort", down ? "descending" : "ascending") : head.removeAttribute("aria-sort");
+    ordered = column ? rows.map((row) => [column.sort(row), row]).sort(([a], [b]) => compare(a, b, down)).map(([, row]) => row) : rows;
+    const kept = new Set(ordered.map(key));
     for (const id of known.keys()) if (!kept.has(id)) known.delete(id);
     place();
   }
 
   /** The rows in sight, and empty space for those above and below. */
   function place() {
-    const isWindowed = isLong && ordered.length > MOST_AT_ONCE;
+    const isWindowed = ordered.length > MOST_AT_ONCE;
+    element.classList.toggle("long", isWindowed);
     const first = isWindowed ? Math.max(0, Math.floor(element.scrollTop / rowHeight) - 20) : 0;
-    const last = isWindowed ? first + Math.ceil(element.clientHeight / rowHeight) + 40 : ordered.length;
+    const last = isWindowed ? first + Math.ceil((element.clientHeight || 800) / rowHeight) + 40 : ordered.length;
     const wanted = ordered.slice(first, last).map(rowOf);
     if (isWindowed) wanted.unshift(gap(first)), wanted.push(gap(Math.max(0, ordered.length - last)));
     if (wanted.length !== body.children.length || wanted.some((one, index) => body.children[index] !== one)) {
@@ -47,7 +64,8 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     }
     if (isWindowed && !isFixed && element.clientWidth) {
       rowHeight = body.children[1].offsetHeight;
-      heads.map((head) => head.offsetWidth).forEach((width, index) => { heads[index].style.width = `${width}px`; });
+      const widths = [...heads.values()].map((head) => head.offsetWidth);
+      [...heads.values()].forEach((head, index) => { head.style.width = `${widths[index]}px`; });
       element.classList.add("fixed");
       isFixed = true;
     }
@@ -57,22 +75,49 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   function rowOf(row) {
     const id = key(row), mark = sign(row), old = known.get(id);
     if (old?.mark === mark) return old.element;
-    const fresh = h("tr", { class: rowClass(row), "data-key": id }, columns.map((one) => h("td", { class: one.isNumber ? "number" : "" }, one.cell(row))));
+    const fresh = h("tr", { class: rowClass(row), "data-key": id }, seen.map((one) => h("td", { class: kind(one) }, one.cell(row))));
     known.set(id, { mark, element: fresh });
     return fresh;
   }
 
-  const gap = (n) => h("tr", { class: "gap", "aria-hidden": true }, h("td", { colspan: columns.length, style: { height: `${n * rowHeight}px` } }));
+  const gap = (n) => h("tr", { class: "gap", "aria-hidden": true }, h("td", { colspan: seen.length, style: { height: `${n * rowHeight}px` } }));
 
-  if (isLong) element.addEventListener("scroll", () => ordered.length > MOST_AT_ONCE && requestAnimationFrame(place), { passive: true });
+  function choose(column, isShown) {
+    isShown ? shown.add(idOf(column)) : shown.delete(idOf(column));
+    const ids = columns.map(idOf).filter((one) => shown.has(one));
+    address?.keep("columns", ids.join() === usual.join() ? null : JSON.stringify(ids));
+    dress();
+    show();
+  }
 
-  return { element, forget: () => known.clear(), update(next) { rows = next; show(); } };
+  const summary = h("summary", { class: "button" }, "Columns");
+  const chooser = h("details", { class: "chooser" }, summary, h("div", { class: "menu", role: "group", "aria-label": `Columns of ${caption}` },
+    columns.filter((one) => one.name).map((column) => h("label", null, h("input", { type: "checkbox", checked: shown.has(idOf(column)), onchange: (event) => choose(column, event.target.checked) }), column.name))));
+  const shut = () => { chooser.open = false; };
+  chooser.addEventListener("keydown", (event) => event.key === "Escape" && (shut(), summary.focus()));
+  chooser.addEventListener("focusout", (event) => event.relatedTarget && !chooser.contains(event.relatedTarget) && shut());
+
+  element.addEventListener("scroll", () => ordered.length > MOST_AT_ONCE && requestAnimationFrame(place), { passive: true });
+  dress();
+  return { element, chooser, forget: () => known.clear(), update(next) { rows = next; show(); } };
 }
+
+/** What was remembered as a list of texts, or null. */
+function listOf(text) {
+  try {
+    const list = JSON.parse(text ?? "null");
+    return Array.isArray(list) ? list.map(String) : null;
+  } catch {
+    return null;
+  }
+}
+
+const collator = new Intl.Collator("en", { numeric: true });
 
 /** What is missing, or no number, comes last either way. */
 function compare(a, b, down) {
   const isBad = (value) => value === null || value === undefined || value === "NaN";
   if (isBad(a) || isBad(b)) return isBad(a) - isBad(b);
-  const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+  const order = typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
   return down ? -order : order;
 }

@@ -4,71 +4,30 @@ import { call, follow, get } from "./api.js";
 import { badge, command, count, h, num, score, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
-import { parallel, trialRows } from "./parallel.js";
-import { against, bestSoFar, front, importance, isScored, shade } from "./scores.js";
+import { isOutOf, parallel, trialRows } from "./parallel.js";
+import { against, bestSoFar, front, frontOf, importance, isScored, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
-const N_COLOURED = 5;
+const N_COLOURED = 5, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24;
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
-const OPEN = new Set(["running"]);
+const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
-/** The answer of the service as the charts want it. */
-function modelOf(seen) {
-  const { tuner, trials: columns } = seen;
-  const [objective] = tuner.objectives;
-  const isUpward = objective.direction === "maximize", isMany = tuner.objectives.length > 1;
-  const trials = columns.number.map((number, index) => ({
-    number, trialId: columns.trial_id[index], runId: columns.run_id[index], state: columns.state[index],
-    score: isMany ? columns.scores[objective.metric][index] : columns.score[index], place: columns.place[index],
-    reason: columns.reason[index], worker: columns.worker[index], attempt: columns.attempt[index], endTime: columns.end_time[index],
-    href: columns.run_id[index] && `#/runs/${columns.run_id[index]}`,
-    params: Object.fromEntries(Object.entries(columns.params).map(([name, values]) => [name, values[index]])),
-    scores: Object.fromEntries(Object.entries(columns.scores).map(([name, values]) => [name, values[index]])),
-  }));
-  // By rank, not by value: a few very bad ones do not make all others look alike.
-  const ranked = trials.filter(isScored).sort((a, b) => (isUpward ? a.score - b.score : b.score - a.score));
-  for (const trial of trials) trial.share = null;
-  ranked.forEach((trial, index) => { trial.share = ranked.length > 1 ? index / (ranked.length - 1) : 1; });
-  for (const trial of trials) trial.shade = shade(trial.share);
-  return { tuner, trials, isUpward, isMany, metric: objective.metric, metrics: tuner.objectives.map((one) => one.metric), space: tuner.space,
-    improvements: isMany ? [] : seen.improvements, nEnded: seen.n_ended, nTrials: seen.n_trials, nProposed: seen.n_proposed, nRuns: seen.n_runs,
-    bestId: tuner.best?.trial_id ?? null, front: new Set(), isOut: null };
-}
-
-/** The answer to what people come for, in words. */
-export function sentence(model, shares) {
-  const { tuner, improvements, metric, nEnded } = model;
-  const matters = Object.entries(shares).sort((a, b) => b[1] - a[1])[0]?.[0];
-  if (model.isMany) return `${count(model.front.size, "trial")} of ${num(nEnded)} ${model.front.size === 1 ? "is" : "are"} beaten by none in ${model.metrics.join(" and ")}.`;
-  if (!tuner.best) {
-    const { running } = tuner.counts;
-    return running ? `No trial has a score yet; ${count(running, "trial")} ${running === 1 ? "is" : "are"} running.` : "No trial has a score yet.";
-  }
-  const last = improvements.at(-1), before = improvements.at(-2);
-  const since = last ? nEnded - last.place : 0;
-  const found = since === 0 ? "found just now" : `found ${count(since, "trial")} ago`;
-  const margin = before && last ? `, ${num(Math.abs(last.score - before.score), 2)} ${model.isUpward ? "above" : "below"} the previous best` : "";
-  return `Trial ${tuner.best.number} is best: ${metric} ${num(tuner.best.score)}, ${found}${margin}${matters ? `; ${matters} matters most` : ""}.`;
-}
-
-export async function view(place, { id, crumbs }) {
+export async function view(place, { id, crumbs, address }) {
   const path = `/v1/tuners/${id}`;
-  const [first, told] = await Promise.all([get(`${path}/overview`), get(`${path}/importance`).catch(() => null)]);
-  let model = modelOf(first), shares = told?.importance ?? {};
-  const curves = new Map(), slots = new Array(N_COLOURED).fill(null);
-  const recent = [];
-  const brushes = new Map();
+  const readShares = () => get(`${path}/importance`).then((told) => told.importance, () => shares);
+  let older = [], shares = {}, model;
+  const recent = [], curves = new Map(), slots = new Array(N_COLOURED).fill(null);
+  const [first] = await Promise.all([get(`${path}/overview`), readShares().then((told) => { shares = told; })]);
 
   const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
-  const title = h("div", { class: "title-line" });
-  const facts = h("dl", { class: "facts" });
-  const key = h("div");
-  const refusal = h("p", { class: "failure", role: "alert" });
+  const title = h("div", { class: "title-line" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
+  const facts = h("dl", { class: "facts" }), start = h("div"), key = h("div", { class: "key" }), refusal = h("p", { class: "failure", role: "alert" });
 
   // ---------------------------------------------------------------------------------------------------------- curves
 
   function take(seen) {
-    model = modelOf(seen);
+    const kept = model?.front;
+    model = Object.assign(modelOf(seen, older), kept && { front: kept });
     curves.clear();
     for (const one of seen.curves) add(one.run_id, one.number, one.status, one.trial_id, one.epochs, one.values);
     for (const event of recent.splice(0).filter((one) => one.event_id > seen.last_event_id)) {
@@ -79,7 +38,7 @@ export async function view(place, { id, crumbs }) {
 
   function add(runId, number, status, trialId, xs = [], ys = []) {
     const name = number === null ? "A run without a trial" : `Trial ${number}`;
-    curves.set(runId, { runId, trialId, xs, ys, name, number, colour: null, isStopped: status === "stopped", isOpen: OPEN.has(status), href: `#/runs/${runId}` });
+    curves.set(runId, { runId, trialId, xs, ys, name, number, colour: null, isStopped: status === "stopped", isOpen: status === "running", href: `#/runs/${runId}` });
   }
 
   /** The best few have a colour, and keep it while they are among the best few. */
@@ -92,109 +51,154 @@ export async function view(place, { id, crumbs }) {
     slots.forEach((runId, index) => { if (!ids.has(runId)) slots[index] = null; });
     for (const one of best) if (!slots.includes(one.runId)) slots[slots.indexOf(null)] = one.runId;
     for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
-    key.replaceChildren(legend(best), h("p", { class: "note" }, `${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}; grey: the rest; ×: stopped early`));
+    const all = [...curves.values()], isThere = [all.some((one) => !one.colour) && "grey: the others", all.some((one) => one.isStopped) && "×: stopped early"].filter(Boolean);
+    key.hidden = !curves.size;
+    key.replaceChildren(legend(best), h("p", { class: "note" }, [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ")));
   }
 
   // ---------------------------------------------------------------------------------------------------------- charts
 
-  const name = () => model.tuner.name || "tuner";
-  const bestChart = figure({
-    title: model.isMany ? "Objectives" : "Best so far", file: "best-so-far", canZoom: !model.isMany, height: 280,
-    draw: (width, height, zoom) => (model.isMany ? front(model, model.metrics, width, height) : bestSoFar(model, width, height, zoom)),
+  take(first);
+  const params = Object.keys(model.space), scored = () => model.trials.filter(isScored);
+  const pairs = model.metrics.flatMap((one, index) => model.metrics.slice(index + 1).map((other) => [one, other])).slice(0, 6);
+  const bestCharts = model.isMany ? pairs.map((pair, index) => figure({
+    title: pairs.length > 1 ? pair.join(", ") : "Objectives", note: index ? "" : "orange: beaten by none", file: `objectives-${pair.join("-")}`, height: 280,
+    draw: (width, height) => front(model, pair, width, height),
+    describe: () => sentence(model, shares), rows: () => trialRows(model),
+  })) : [figure({
+    title: "Best so far", note: () => [scored().some((one) => one.state === "stopped") && "○ stopped early", model.nEnded > 0 && tellsLoss() && "× failed"].filter(Boolean).join(", "), file: "best-so-far", canZoom: true, height: 280, address,
+    draw: (width, height, zoom) => bestSoFar(model, width, height, zoom),
     describe: () => sentence(model, shares),
-    rows: () => ({ columns: ["trials ended", "trial", model.metric], rows: model.isMany ? model.trials.map((one) => [one.place, one.number, one.score]) : model.improvements.map((one) => [one.place, one.number, one.score]) }),
-  });
+    rows: () => ({ columns: ["trials ended", "trial", model.metric], rows: model.improvements.map((one) => [one.place, one.number, one.score]) }),
+  })];
   const curveChart = figure({
-    title: "Learning curves", file: "learning-curves", canZoom: true, height: 280,
+    title: "Learning curves", file: "learning-curves", canZoom: true, height: 210, address,
     draw: (width, height, zoom, before) => lines([...curves.values()], width, height, zoom, before, { yLabel: model.metric }),
     describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${[...curves.values()].filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
     rows: () => lineRows([...curves.values()], model.metric),
   });
   curveChart.element.append(key);
   const shareChart = figure({
-    title: "What matters", file: "importance", height: 280,
+    title: "What matters", note: model.isMany ? `for ${model.metric}` : "", file: "importance", height: 210,
     draw: (width, height) => importance(shares, width, height),
     describe: () => `Shares of the variance of ${model.metric} that each parameter explains alone: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
     rows: () => ({ columns: ["parameter", "share"], rows: Object.entries(shares) }),
   });
-  const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { brushes.clear(); filtered(); } }, "Clear filters");
+  const brushes = new Map(params.concat("").flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
+  const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { [...brushes.keys()].forEach((axis) => brush(axis, null)); } }, "Clear filters");
   const strands = figure({
-    title: "Parameters and score", note: "deep colour: better; drag along an axis to filter", file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * Object.keys(model.space).length,
+    title: "Parameters and score", note: "deep colour: better; drag along an axis to filter", file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * params.length,
     draw: (width, height) => parallel(model, brushes, brush, width, height),
-    describe: () => `${count(model.trials.filter(isScored).length, "trial")} over ${Object.keys(model.space).join(", ")}, coloured by ${model.metric}.`,
+    describe: () => `${count(scored().length, "trial")} over ${params.join(", ")}, coloured by ${model.metric}.`,
     rows: () => trialRows(model),
   });
   strands.element.querySelector(".chart-tools").prepend(clear);
-  const planes = Object.keys(model.space).slice(0, 24).map((parameter) => figure({
+  const planes = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, MOST_PLANES).map((parameter) => figure({
     title: parameter, note: model.space[parameter].log ? "log" : "", file: `score-by-${parameter}`, height: 190,
     draw: (width, height) => against(model, parameter, width, height),
-    describe: () => `${model.metric} against ${parameter}, ${count(model.trials.filter(isScored).length, "trial")}.`,
-    rows: () => ({ columns: [parameter, model.metric], rows: model.trials.filter(isScored).map((one) => [one.params[parameter], one.score]) }),
+    describe: () => `${model.metric} against ${parameter}, ${count(scored().length, "trial")}.`,
+    rows: () => ({ columns: [parameter, model.metric], rows: scored().map((one) => [one.params[parameter], one.score]) }),
   }));
+  const tellsLoss = () => model.tuner.counts.failed + model.tuner.counts.infeasible > 0;
+  const charts = [...bestCharts, curveChart, shareChart, strands, ...planes];
 
-  function brush(axis, range) {
-    if (range) brushes.set(axis, range);
-    else brushes.delete(axis);
+  function brush(axis, filter) {
+    filter ? brushes.set(axis, filter) : brushes.delete(axis);
+    address.keep(`only.${axis}`, filter && JSON.stringify(filter.options ?? [filter.low, filter.high].map((one) => Number(one.toPrecision(6)))));
     filtered();
+    [strands, ...planes].forEach((one) => one.redraw());
   }
 
+  /** The table shows what the filters let through. */
   function filtered() {
     clear.hidden = !brushes.size;
-    strands.redraw();
-    // Once the strands are drawn it is known which trials are out.
-    requestAnimationFrame(() => requestAnimationFrame(() => {
-      planes.forEach((one) => one.redraw());
-      list.update(model.trials.filter((trial) => !model.isOut || (isScored(trial) && !model.isOut(trial))));
-    }));
+    model.isOut = brushes.size ? (trial) => !isScored(trial) || isOutOf(brushes, trial) : null;
+    const through = model.isOut ? model.trials.filter((trial) => !model.isOut(trial)) : model.trials;
+    const left = model.nTrials - model.trials.length;
+    listNote.textContent = [model.isOut && `${num(through.length)} let through by the filters, of`, count(model.trials.length, "trial"),
+      left > 0 && (isOlderRead ? `; ${num(left)} older ones are left out here and in the charts` : `of ${num(model.nTrials)}: those under way, the best, the newest; the others are being read`)].filter(Boolean).join(" ");
+    list.update(through);
   }
 
   const list = table({
-    caption: "Trials", isLong: true, key: (trial) => trial.trialId, sorted: "Score", isDescending: model.isUpward,
-    sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.trialId === model.bestId].join(),
-    rowClass: (trial) => (trial.trialId === model.bestId ? "best" : ""),
+    caption: "Trials", key: (trial) => trial.trialId, sorted: model.isMany ? "Trial" : "Score", isDescending: model.isMany || model.isUpward, address,
+    sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.endTime, isBest(trial)].join(),
+    rowClass: (trial) => (isBest(trial) ? "best" : ""),
     columns: [
       { name: "Trial", isNumber: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
       { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), trial.reason && h("span", { class: "note", title: trial.reason }, ` ${trial.reason.slice(0, 60)}`)] },
-      { name: "Score", isNumber: true, sort: (trial) => trial.score, cell: (trial) => score(trial.score) },
-      ...model.metrics.slice(1).map((metric) => ({ name: metric, isNumber: true, sort: (trial) => trial.scores[metric], cell: (trial) => score(trial.scores[metric]) })),
-      ...Object.keys(model.space).slice(0, 40).map((parameter) => ({ name: parameter, isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
+      ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, sort: (trial) => trial.scores[metric], cell: (trial) => score(trial.scores[metric]) }))
+        : [{ name: "Score", isNumber: true, sort: (trial) => trial.score, cell: (trial) => score(trial.score) }]),
+      ...params.map((parameter, index) => ({ name: parameter, id: `params.${parameter}`, isHidden: index >= SHOWN_PARAMS, isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
+      { name: "Attempt", isNumber: true, isHidden: true, sort: (trial) => trial.attempt, cell: (trial) => num(trial.attempt) },
       { name: "Worker", sort: (trial) => trial.worker, cell: (trial) => trial.worker ?? "–" },
       { name: "Ended", sort: (trial) => trial.endTime, cell: (trial) => when(trial.endTime) },
     ],
   });
-  const listNote = h("span", { class: "note" });
+  const listNote = h("span", { class: "note", role: "status" });
+  const isBest = (trial) => trial.trialId === model.bestId || model.front.has(trial.trialId);
 
   // ------------------------------------------------------------------------------------------------------------ page
 
   function show() {
-    const { tuner } = model, { counts } = tuner;
+    const { tuner } = model, { counts } = tuner, name = tuner.name || `tuner ${id.slice(-8)}`;
     headline.textContent = sentence(model, shares);
-    crumbs({ text: name() });
+    crumbs({ text: name });
     const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(reload, (error) => { refusal.textContent = error.message; }) }, word);
-    title.replaceChildren(h("span", { class: "name" }, name()), badge(tuner.state), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
-    const most = tuner.budget.max_trials;
-    facts.replaceChildren(
-      fact("Best", score(tuner.best?.score ?? null)),
+    title.replaceChildren(h("span", { class: "name" }, name), badge(tuner.state, tuner.stop_reason), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
+    bestParams.replaceChildren(...chips(tuner.best));
+    const most = tuner.budget.max_trials, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
+    facts.replaceChildren(...[
       fact("Progress", [most ? `${num(model.nProposed - counts.queued - counts.running)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, model.nEnded), "aria-label": "Trials ended of the budget" })]),
-      fact("Running", num(counts.running)), fact("Stopped early", num(counts.stopped)), fact("Failed", num(counts.failed + counts.infeasible)),
-      fact("Strategy", tuner.strategy), fact("Stopper", [tuner.stopper].flat().map((one) => one.type).join(", ")),
-      fact("Changed", when(tuner.update_time)));
+      fact("Running", num(counts.running)), counts.queued > 0 && fact("Queued", num(counts.queued)), counts.stale > 0 && fact("Gone silent", num(counts.stale)),
+      (stopper || counts.stopped > 0) && fact("Stopped early", num(counts.stopped)),
+      fact("Failed", num(counts.failed)), counts.infeasible > 0 && fact("Infeasible", num(counts.infeasible)),
+      fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)),
+    ].filter(Boolean));
+    start.replaceChildren(...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
+      command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
+    body.hidden = !model.nTrials;
+    for (const one of [strands, ...planes]) one.element.hidden = !scored().length;
     colour();
-    [bestChart, curveChart, shareChart, strands, ...planes].forEach((one) => one.redraw());
-    listNote.textContent = model.nTrials > model.trials.length ? `${num(model.trials.length)} of ${num(model.nTrials)}: those under way, the best, the newest` : count(model.nTrials, "trial");
-    list.update(model.trials.filter((trial) => !model.isOut || (isScored(trial) && !model.isOut(trial))));
+    charts.forEach((one) => one.redraw());
+    filtered();
+  }
+
+  /** What the best trial was given, the most important first. */
+  function chips(best) {
+    if (!best) return [];
+    const names = Object.keys(best.params).sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0));
+    const left = names.length - BEST_PARAMS, { href } = model.trials.find((trial) => trial.trialId === best.trial_id) ?? {};
+    return [...names.slice(0, BEST_PARAMS).map((one) => h("div", null, h("dt", null, one), h("dd", null, num(best.params[one], 3)))),
+      left > 0 && h("div", null, h("dt", null, `and ${left} more`)), href && h("div", { class: "open" }, h("dt", { class: "hidden" }, "All of it"), h("dd", null, h("a", { href }, `Open trial ${best.number}`)))].filter(Boolean);
   }
 
   const actions = (tuner, steer) => h("span", { class: "actions" }, tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop"));
   const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
 
+  /** Told by the trials as long as all are here, else by the service. */
   async function readFront() {
-    if (model.isMany) model.front = new Set((await get(`${path}/pareto`)).items.map((trial) => trial.trial_id));
+    if (!model.isMany) return;
+    const isAll = model.trials.length >= model.nTrials;
+    model.front = isAll ? frontOf(model.trials, model.tuner.objectives) : new Set((await get(`${path}/pareto`)).items.map((trial) => trial.trial_id));
   }
 
   // ------------------------------------------------------------------------------------------------------------ live
 
-  let timer = null, isReading = false, lastShares = 0, unfollow = null, isGone = false;
+  let timer = null, isReading = false, lastShares = Date.now(), unfollow = null, isGone = false, isOlderRead = false, lastOlder = 0;
+
+  /** The trials that the overview left out: once, and again where one of them has moved on meanwhile. */
+  async function readOlder() {
+    const fresh = new Set(model.trials.filter((trial) => !older.includes(trial)).map((trial) => trial.trialId));
+    const isMissing = model.nTrials > model.trials.length && !isOlderRead;
+    if (!isMissing && !older.some((trial) => UNDER_WAY.has(trial.state) && !fresh.has(trial.trialId))) return;
+    if (Date.now() - lastOlder < 5000) return;
+    lastOlder = Date.now();
+    const seen = await get(`${path}/overview?max_trials=${MOST_TRIALS}&max_curves=0`).catch(() => null);
+    if (!seen || isGone) return;
+    [older, isOlderRead] = [trialsOf(seen), true];
+    later();
+  }
 
   function hearOfRuns(event) {
     const curve = curves.get(event.run_id);
@@ -207,12 +211,14 @@ export async function view(place, { id, crumbs }) {
     else if (event.type === "run_delete") curves.delete(event.run_id);
   }
 
+  let colouring = 0;
+
   function hear(event) {
     recent.push(event);
-    if (recent.length > 20000) recent.shift();
+    if (recent.length > 20000) recent.splice(0, 10000);
     hearOfRuns(event);
     if (event.type !== "epoch_end") later();
-    else if (slots.includes(null)) colour();
+    else if (slots.includes(null)) colouring ||= requestAnimationFrame(() => { colouring = 0; colour(); });
     curveChart.redraw();
   }
 
@@ -233,9 +239,11 @@ export async function view(place, { id, crumbs }) {
       await readFront();
       if (Date.now() - lastShares > 3000) {
         lastShares = Date.now();
-        shares = (await get(`${path}/importance`).catch(() => null))?.importance ?? shares;
+        shares = await readShares();
       }
+      if (isGone) return;
       show();
+      readOlder();
     } catch (error) {
       if (error.status === 404) headline.textContent = "This tuner was deleted.";
       else if (!isGone) setTimeout(later, 2000);
@@ -255,19 +263,29 @@ export async function view(place, { id, crumbs }) {
     unfollow = follow({ tuner_id: id }, seen.last_event_id, hear, restart);
   }
 
-  take(first);
   await readFront();
-  place.append(title, refusal, headline, facts);
-  if (model.nTrials === 0) place.append(h("section", { class: "empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
-    command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`)));
-  place.append(h("div", { class: "charts" }, bestChart.element, curveChart.element, shareChart.element, strands.element, planes.map((one) => one.element)),
-    h("section", { class: "card wide" }, h("h2", null, "Trials ", listNote), list.element));
+  const body = h("div", null, h("div", { class: "charts" }, charts.map((one) => one.element),
+    params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has all.`)),
+    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, list.chooser), list.element));
+  place.append(title, refusal, headline, bestParams, facts, start, body);
   show();
-  requestAnimationFrame(show);
   unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart);
+  readOlder();
   return () => {
     isGone = true;
     clearTimeout(timer);
     unfollow();
   };
+}
+
+/** A filter as the address has it: none, or one. */
+function filterIn(text) {
+  try {
+    const value = JSON.parse(text ?? "null");
+    if (!Array.isArray(value)) return [];
+    const [low, high] = value;
+    return value.length === 2 && [low, high].every((one) => typeof one === "number") ? [{ low, high }] : [{ options: value.map(String) }];
+  } catch {
+    return [];
+  }
 }

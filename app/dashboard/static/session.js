@@ -1,0 +1,57 @@
+// Signing in with a key, which the service turns into a cookie, and out again. Fetched when a key is asked for.
+
+import { call, Problem, SESSION } from "./api.js";
+import { h } from "./dom.js";
+
+/** Who is signed in, as the pages remember it; the key itself is where no script can read it. */
+function remember(name) {
+  name ? localStorage.setItem("session", name) : localStorage.removeItem("session");
+  dispatchEvent(new Event("session"));
+}
+
+let waiting = null;
+
+/** Ask for a key, once, whoever waits for it. */
+export function signIn() {
+  waiting ??= new Promise((resolve) => {
+    const before = localStorage.getItem("session");
+    remember(null);
+    const key = h("input", { type: "password", name: "key", required: true, autofocus: true, autocomplete: "current-password", spellcheck: "false" });
+    const failure = h("p", { class: "failure", role: "alert" });
+    const submit = h("button", { class: "first" }, "Sign in");
+    const dialog = h("dialog", { class: "sign-in", "aria-labelledby": "sign-in-title" },
+      h("form", { onsubmit }, h("h1", { id: "sign-in-title" }, before ? "Sign in again" : "Sign in"),
+        h("p", null, before ? `The key “${before}” is no longer accepted: it has expired, or somebody took it back.` : "This service asks for a key. Whoever runs it makes one with tunetrack keys create."),
+        h("label", null, "API key", key), failure, submit));
+    async function onsubmit(event) {
+      event.preventDefault();
+      submit.disabled = true;
+      try {
+        const session = await call("POST", SESSION, { key: key.value.trim() });
+        remember(`${session.name} (${session.scope})`);
+      } catch (error) {
+        failure.textContent = error instanceof Problem ? error.message : "The service does not answer. Try again in a moment.";
+        key.select();
+        return;
+      } finally {
+        submit.disabled = false;
+      }
+      waiting = null;
+      dialog.close();
+      dialog.remove();
+      resolve();
+    }
+    // There is nothing to be seen without it: it comes back.
+    dialog.addEventListener("close", () => dialog.isConnected && waiting && dialog.showModal());
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+  return waiting;
+}
+
+/** Forget the key, and all that it has shown. */
+export async function signOut() {
+  await call("DELETE", SESSION);
+  remember(null);
+  location.reload();
+}

@@ -1,0 +1,289 @@
+"""How the pages are looked at: by touch, by key, over an address; with many trials, several objectives, trials lost."""
+
+import re
+import subprocess
+
+import httpx
+import pytest
+from playwright.sync_api import CDPSession, Locator, Page, expect
+
+from tests.calls import answer, start_run
+from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
+from tests.server import COMMAND, Server
+
+N_MANY = 1_200
+
+
+@pytest.fixture
+def backend() -> str:
+    """What the browser does is the same on any database."""
+    return "sqlite"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=TIMEOUT_MS)
+
+
+def chart_of(page: Page, title: str) -> Locator:
+    """A chart, drawn."""
+    chart = page.locator("figure", has=page.get_by_role("heading", name=title, exact=True))
+    chart.scroll_into_view_if_needed()
+    expect(chart).to_have_attribute("data-drawn", re.compile(r"\d"))
+    return chart
+
+
+def test_several_objectives_have_a_front_a_sentence_and_columns(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
+    tuner = new_tuner(client, objectives=objectives)
+    for accuracy, latency in ((0.9, 30.0), (0.5, 10.0), (0.6, 40.0), (0.9, 30.0), (0.7, 10.0)):
+        finish_trial(client, tuner, accuracy, latency=latency)
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+    assert [one["number"] for one in answer(client.get(f"{path}/pareto"))["items"]] == [0, 3, 4]
+
+    def scenario(page: Page, seen: Seen) -> int:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        headline = page.locator("#headline")
+        expect(headline).to_have_text(
+            "3 trials of 5 are beaten by none. Best: accuracy 0.9 in trial 0, latency 10 in trial 4."
+        )
+        expect(page.locator("#connection")).to_have_text("Live")
+        n_requests = len([one for one in seen.requests if not one.startswith("data:")])
+        chart = chart_of(page, "Objectives")
+        expect(chart.locator(".dot.best")).to_have_count(3)
+        expect(chart.locator(".step.front")).to_have_count(1)
+        rows = page.get_by_role("region", name="Trials")
+        expect(rows.locator("tr.best td:first-child")).to_have_text(["4", "3", "0"])
+        rows.get_by_role("button", name="latency").click()
+        rows.get_by_role("button", name="latency").click()
+        expect(rows.locator("th[aria-sort=ascending]")).to_have_text("latency")
+        finish_trial(client, tuner, 0.95, latency=5.0)
+        expect(headline).to_contain_text("1 trial of 6 is beaten by none")
+        return n_requests
+
+    assert chromium.run(server.url, scenario) <= 15
+
+
+def test_what_was_stopped_or_lost_can_be_seen(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = varied_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        curves = chart_of(page, "Learning curves")
+        expect(curves.locator(".stop-mark")).to_have_count(2)
+        expect(curves).to_contain_text("×: stopped early")
+        best = chart_of(page, "Best so far")
+        expect(best).to_contain_text("○ stopped early, × failed")
+        best.get_by_role("img").focus()
+        told = []
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")
+            told.append(best.locator(".tip").inner_text().splitlines())
+        assert [lines[0] for lines in told[6:]] == [
+            "Trial 6, stopped early",
+            "Trial 7, stopped early",
+            "Trial 8: failed",
+            "Trial 9: infeasible",
+        ]
+        assert told[8][1] == "out of memory"
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_tuner_that_only_failed_says_why(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client, budget={"max_attempts": 1})
+    lose_trial(client, tuner)
+    lose_trial(client, tuner, state="infeasible", reason="no such shape")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#headline")).to_have_text(
+            "None of 2 trials has a score: 1 failed, 1 infeasible. The last one: no such shape"
+        )
+
+    chromium.run(server.url, scenario)
+
+
+def test_the_best_trials_parameters_are_told_without_a_click(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+    run = finish_trial(client, tuner, 0.9)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator(".chips")).to_contain_text(run["params"]["optimizer"])
+        page.get_by_role("link", name="Open trial 0").click()
+        expect(page.get_by_role("heading", name="Trial 0")).to_be_visible()
+
+    chromium.run(server.url, scenario)
+
+
+def test_how_a_tuner_is_looked_at_stands_in_the_address(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = varied_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        rows = page.get_by_role("region", name="Trials")
+        handle = page.get_by_role("slider", name="Filter by accuracy")
+        handle.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowUp")  # the focus stays where it is while the chart is drawn anew
+        expect(handle).to_have_attribute("aria-valuetext", re.compile(r" to "))
+        expect(rows.locator("tbody tr")).not_to_have_count(11)
+        n_left = rows.locator("tbody tr").count()
+        assert 0 < n_left < 8
+        page.get_by_text("Columns", exact=True).click()
+        page.get_by_role("checkbox", name="Worker").uncheck()
+        page.get_by_role("checkbox", name="Attempt").check()
+        rows.get_by_role("button", name="Trial").click()
+        chart = chart_of(page, "Learning curves")
+        chart.get_by_role("img").focus()
+        page.keyboard.press("+")
+        page.keyboard.press("Shift+ArrowRight")
+        for part in ("only.=", "columns=", "sort=-Trial", "zoom.learning-curves="):
+            expect(page).to_have_url(re.compile(re.escape(part)))
+        address = page.url
+        page.goto("about:blank")
+        page.goto(address)
+        expect(rows.locator("tbody tr")).to_have_count(n_left)
+        expect(rows.get_by_role("columnheader", name="Worker")).to_have_count(0)
+        expect(rows.get_by_role("columnheader", name="Attempt")).to_be_visible()
+        expect(rows.locator("th[aria-sort=descending]")).to_have_text("Trial")
+        expect(chart_of(page, "Learning curves").get_by_role("button", name="Reset zoom")).to_be_visible()
+        page.get_by_role("button", name="Clear filters").click()
+        expect(rows.locator("tbody tr")).to_have_count(11)
+        expect(page).not_to_have_url(re.compile(r"only\."))
+
+    chromium.run(server.url, scenario)
+
+
+def _touch(devtools: CDPSession, kind: str, *fingers: tuple[float, float]) -> None:
+    points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
+    devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def test_fingers_point_zoom_and_move(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = varied_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        chart = chart_of(page, "Best so far")
+        best = chart.locator(".dot.best")
+        expect(best).to_be_visible()
+        spot = best.bounding_box()
+        assert spot is not None
+        at = (spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
+        page.touchscreen.tap(*at)
+        expect(chart.locator(".tip")).to_contain_text("Trial 3")
+        expect(chart.locator(".tip")).to_contain_text("Tap again to open it")
+        box = chart.get_by_role("img").bounding_box()
+        assert box is not None
+        middle, y = box["x"] + box["width"] / 2, box["y"] + 60
+        devtools = page.context.new_cdp_session(page)
+        _touch(devtools, "touchStart", (middle - 20, y), (middle + 20, y))
+        for reach in (40, 60, 80):
+            _touch(devtools, "touchMove", (middle - reach, y), (middle + reach, y))
+        _touch(devtools, "touchEnd")
+        expect(page).to_have_url(re.compile(r"zoom\.best-so-far="))
+        (low, high) = _zoom(page)
+        assert 1 < low < high < 10
+        before = page.url
+        _touch(devtools, "touchStart", (middle, y))
+        for shift in (20, 40, 60):
+            _touch(devtools, "touchMove", (middle + shift, y))
+        _touch(devtools, "touchEnd")
+        expect(page).not_to_have_url(before)
+        (moved_low, moved_high) = _zoom(page)
+        assert moved_low < low
+        assert moved_high - moved_low == pytest.approx(high - low, rel=0.01)
+        chart.get_by_role("button", name="Reset zoom").click()
+        page.touchscreen.tap(*at)
+        expect(chart.locator(".tip")).to_contain_text("Trial 3")
+        page.touchscreen.tap(*at)
+        expect(page.get_by_role("heading", name="Trial 3")).to_be_visible()
+
+    chromium.run(server.url, scenario, has_touch=True)
+
+
+def _text(page: Page) -> str:
+    found = re.search(r"zoom\.best-so-far=([\d.]+)", page.url)
+    assert found is not None, page.url
+    return found[1]
+
+
+def _zoom(page: Page) -> list[float]:
+    return [float(one) for one in _text(page).split("..")]
+
+
+def test_more_than_a_thousand_trials_are_all_there(
+    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
+) -> None:
+    tuner = new_tuner(fresh_client, space={"x": {"type": "float_range", "min": 0.0, "max": 1.0}})
+    sent = [{"params": {"x": number / N_MANY}, "score": (number * 7919) % N_MANY / N_MANY} for number in range(N_MANY)]
+    for start in range(0, N_MANY, 1000):
+        path = f"/v1/tuners/{tuner['tuner_id']}/trials"
+        answer(fresh_client.post(path, json={"trials": sent[start : start + 1000]}), 201)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.get_by_role("status").filter(has_text="trials")).to_have_text(f"{N_MANY:,} trials")
+        expect(page.get_by_role("img", name=re.compile(f"^Parameters and score. {N_MANY:,} trials"))).to_be_visible()
+        rows = page.get_by_role("region", name="Trials")
+        expect(rows.get_by_role("table")).to_have_attribute("aria-rowcount", str(N_MANY + 1))
+        rows.get_by_role("button", name="Trial").click()
+        rows.get_by_role("button", name="Trial").click()
+        expect(rows.locator("tbody tr:not(.gap)").first).to_contain_text("0")
+        rows.evaluate("(one) => one.scrollTo(0, one.scrollHeight)")
+        expect(rows.get_by_role("row", name=re.compile(f"^{N_MANY - 1:,} "))).to_be_visible()
+        assert rows.locator("tbody tr").count() < 200
+        # It stays so when something changes.
+        lose_trial(fresh_client, tuner)
+        expect(page.get_by_role("status").filter(has_text="trials")).to_have_text(f"{N_MANY + 1:,} trials")
+
+    chromium.run(fresh_server.url, scenario)
+
+
+def test_who_signed_in_can_sign_out_and_is_told_when_a_key_ends(chromium: Chromium, fresh_server: Server) -> None:
+    database = ["--database", fresh_server.database]
+
+    def keys(*words: str) -> str:
+        return subprocess.run(
+            [str(COMMAND), "keys", *words, *database], capture_output=True, text=True, check=True
+        ).stdout
+
+    key = keys("create", "--name", "ada", "--scope", "admin").strip()
+    with httpx.Client(base_url=fresh_server.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+        start_run(client, name="secret")
+
+    def sign_in(page: Page, heading: str) -> None:
+        dialog = page.get_by_role("dialog", name=heading, exact=True)
+        dialog.get_by_label("API key").fill(key)
+        dialog.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("link", name="secret")).to_be_visible()
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        expect(page.locator("#connection")).to_have_text("Signed out")
+        page.keyboard.press("Escape")  # it does not leave an empty page behind
+        page.keyboard.press("Escape")
+        sign_in(page, "Sign in")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("dialog", name="Sign in", exact=True)).to_be_visible()
+        assert page.get_by_text("secret").count() == 0
+        assert page.context.cookies() == []
+        sign_in(page, "Sign in")
+        page.context.clear_cookies()  # as when the key has expired
+        page.get_by_role("link", name="secret").click()
+        expect(page.get_by_role("dialog")).to_contain_text("The key “ada (admin)” is no longer accepted")
+        dialog = page.get_by_role("dialog", name="Sign in again")
+        dialog.get_by_label("API key").fill(key)
+        dialog.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="secret")).to_be_visible()
+
+    chromium.run(fresh_server.url, scenario, may_complain_of=("401",))
