@@ -35,14 +35,14 @@ export async function view(place, { crumbs, address }) {
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
     rows: () => lineRows([...byMetric.get(metric).values()], metric),
   })]));
-  const head = h("thead", null, h("tr", null, h("th", { scope: "col" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, h("span", { class: "swatch", style: { background: `var(${COLOURS[index] ?? "--faint"})` } }), h("a", { href: `#/runs/${ids[index]}` }, name)))));
+  const head = h("thead", null, h("tr", null, h("th", { scope: "col" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, h("span", { class: "swatch", style: { background: `var(${COLOURS[index] ?? "--rest"})` } }), h("a", { href: `#/runs/${ids[index]}` }, name)))));
   const line = (name, values, differs) => h("tr", { class: differs ? "differs" : "same" }, h("th", { scope: "row" }, name), values.map((value) => h("td", { class: "number" }, num(value, 6))));
   const part = (title, entries) => h("tbody", null, h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title)), entries);
   const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
   const params = Object.entries(compared.params);
   place.append(h("h1", { class: "headline" }, `${names.length} runs; ${params.filter(differing).length} of ${params.length} parameters differ.`),
     legend(names.map((name, index) => ({ name, colour: COLOURS[index] ?? null, href: `#/runs/${ids[index]}` }))),
-    h("div", { class: "charts" }, [...charts.values()].map((one) => one.element)),
+    h("div", { class: "charts" }, [...charts.values()].map((one) => one.element), byMetric.size > MOST_METRICS && h("p", { class: "note wide" }, `Curves of ${MOST_METRICS} of ${byMetric.size} metrics; the table has all.`)),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
       part("Parameters that differ", params.filter(differing).map(([name, one]) => line(name, one.values, true))),
       part("Metrics, latest", Object.entries(compared.metrics).map(([name, one]) => line(name, one.latest ?? one.values, false))),

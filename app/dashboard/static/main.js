@@ -56,7 +56,8 @@ function remembered(path, search, isHere) {
 
 /** Where we are: the names after the product's, of which the last is the page's title. */
 function crumbs(...steps) {
-  document.title = [...steps.map((one) => one.text).reverse(), "tunetrack"].join(" · ");
+  const title = [...steps.map((one) => one.text).reverse(), "tunetrack"].join(" · ");
+  if (title !== document.title) document.title = title;
   document.getElementById("crumbs").replaceChildren(...steps.flatMap(({ text, href }) =>
     [h("span", { class: "slash", "aria-hidden": true }, "/"), href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text)]));
 }

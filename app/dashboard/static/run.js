@@ -5,6 +5,8 @@ import { badge, command, duration, h, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
 
+const MOST_METRICS = 60;
+
 const TOLD = {
   run_start: () => "started",
   training_end: (event) => `ended as ${event.status} after ${duration(event.duration_s)}`,
@@ -56,7 +58,7 @@ export async function view(place, { id, crumbs, address }) {
       return fact(metric, [num(run.metrics[metric]), h("div", { class: "note" }, `${isLoss ? "lowest" : "highest"} ${num(isLoss ? one.min : one.max)} at ${num(isLoss ? one.epoch_of_min : one.epoch_of_max)}`)]);
     }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
-    grid.replaceChildren(...[...curves.keys()].slice(0, 60).map((metric) => chart(metric).element));
+    grid.replaceChildren(...[...curves.keys()].slice(0, MOST_METRICS).map((metric) => chart(metric).element), ...(curves.size > MOST_METRICS ? [h("p", { class: "note wide" }, `${MOST_METRICS} of ${num(curves.size)} metrics; GET ${path}/metrics has them all.`)] : []));
     empty.replaceChildren(...(curves.size ? [] : [h("section", { class: "empty" }, h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`))]));
     charts.forEach((one) => one.redraw());
     const pairs = Object.entries(run.params);
@@ -79,7 +81,7 @@ export async function view(place, { id, crumbs, address }) {
     for (const [metric, value] of Object.entries(event.metrics)) {
       const isNew = !curves.has(metric);
       put(curveOf(metric), event.epoch, value);
-      if (isNew) grid.append(chart(metric).element);
+      if (isNew && curves.size <= MOST_METRICS) grid.append(chart(metric).element);
       chart(metric).redraw();
     }
     empty.replaceChildren();

@@ -108,7 +108,7 @@ const CROSS = 3;
 /** Dots by the hundred: on a canvas, and as SVG for a download; the best ones stand out, what failed is a cross. */
 function cloud(model, dots) {
   const front = dots.filter((one) => isBest(model, one.trial)), rest = dots.filter((one) => !isBest(model, one.trial));
-  const hollow = (one) => one.trial.state === "stopped";
+  const hollow = (one) => one.trial.state === "stopped", radius = dots.length > 2000 ? 1.8 : dots.length > 500 ? 2.4 : 3;
   return {
     top: front.map((one) => s("circle", { class: "dot best", cx: one.x, cy: one.y, r: 5 })),
     paint(context) {
@@ -122,7 +122,7 @@ function cloud(model, dots) {
           context.stroke();
           continue;
         }
-        context.arc(one.x, one.y, 3, 0, 7);
+        context.arc(one.x, one.y, radius, 0, 7);
         context[hollow(one) ? "strokeStyle" : "fillStyle"] = colourOf(one.trial.shade);
         hollow(one) ? context.stroke() : context.fill();
       }
@@ -130,7 +130,7 @@ function cloud(model, dots) {
     },
     vector: () => rest.map((one) => isLost(one.trial)
       ? s("path", { class: "lost-mark", d: `M${one.x - CROSS} ${one.y - CROSS}l6 6m0 -6l-6 6` })
-      : s("circle", { class: hollow(one) ? "dot stopped" : "dot", cx: one.x, cy: one.y, r: 3, style: { "--shade": one.trial.shade } })),
+      : s("circle", { class: hollow(one) ? "dot stopped" : "dot", cx: one.x, cy: one.y, r: radius, style: { "--shade": one.trial.shade } })),
   };
 }
 
@@ -189,9 +189,9 @@ export function front(model, [first, second], width, height) {
 }
 
 /** Each parameter's share of what is explained. */
-export function importance(shares, width, height) {
+export function importance(shares, width, height, isMuch = false) {
   const entries = Object.entries(shares).sort((a, b) => b[1] - a[1]);
-  if (!entries.length) return nothing(width, height, "Too few trials to tell");
+  if (!entries.length) return nothing(width, height, isMuch ? "No parameter stands out" : "Too few trials to tell");
   const left = Math.min(150, width * 0.4), most = Math.max(...entries.map(([, share]) => share));
   const isCut = entries.length > Math.floor((height - 20) / 22), tall = height - (isCut ? 42 : 20), fits = Math.floor(tall / 22);
   const pitch = Math.min(44, tall / Math.min(entries.length, fits));

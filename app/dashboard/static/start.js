@@ -127,7 +127,7 @@ export async function view(place, { crumbs, address }) {
       runsPlace.replaceChildren(list.compare, list.element);
       chooserPlace.replaceChildren(list.chooser);
     }
-    list.element.hidden = !shown.length;
+    list.element.hidden = list.chooser.hidden = !shown.length;
     list.update(shown);
     runsPlace.querySelector(".empty")?.remove();
     if (!shown.length && !failure.textContent) runsPlace.append(h("div", { class: "empty" }, filter ? h("p", null, "No run matches.") : [h("p", null, "No runs yet. Start one:"), command(`curl ${location.origin}/v1/runs -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)]));

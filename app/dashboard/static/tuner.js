@@ -8,7 +8,7 @@ import { isOutOf, parallel, trialRows } from "./parallel.js";
 import { against, bestSoFar, front, frontOf, importance, isScored, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
-const N_COLOURED = 5, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24;
+const N_COLOURED = 5, ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24;
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
 const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
@@ -80,7 +80,7 @@ export async function view(place, { id, crumbs, address }) {
   curveChart.element.append(key);
   const shareChart = figure({
     title: "What matters", note: model.isMany ? `for ${model.metric}` : "", file: "importance", height: 210,
-    draw: (width, height) => importance(shares, width, height),
+    draw: (width, height) => importance(shares, width, height, scored().length > ENOUGH),
     describe: () => `Shares of the variance of ${model.metric} that each parameter explains alone: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
     rows: () => ({ columns: ["parameter", "share"], rows: Object.entries(shares) }),
   });
