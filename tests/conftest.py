@@ -13,12 +13,14 @@ import httpx
 import pytest
 from hypothesis import settings
 
-from tests import documented, receiver
+from tests import documented, nursery, receiver
 from tests.databases import Postgres, running_postgres
 from tests.server import CLEAN_EXITS, Server
 
 settings.register_profile("tunetrack", deadline=None)  # no test asserts a duration
 settings.load_profile("tunetrack")
+
+Server.launch = staticmethod(nursery.launch)  # imports alone cost each start a second and more
 
 BACKENDS = ["sqlite", "postgres"]
 """Each contract test runs once on each of these."""

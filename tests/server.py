@@ -1,6 +1,7 @@
 """The harness: the real command, started, killed, and started again on the same database.
 
 Nothing here knows the service from inside: it is a process that prints one line and answers HTTP.
+In tests it is forked (`nursery`), elsewhere started as installed.
 """
 
 import os
@@ -10,11 +11,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 from tests.last_will import LastWill
 
@@ -25,6 +26,26 @@ CLEAN_EXITS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
 """Exit statuses of a service that was asked to stop and did."""
 
 _READY = re.compile(r"tunetrack is listening on (http://([^\s:]+|\[[^\]]+\]):(\d+)), data in (\S.*)")
+
+
+class Process(Protocol):
+    """What is used of a `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
+Launch = Callable[[Sequence[str], Mapping[str, str], IO[str], IO[str]], Process]
+"""From arguments, environment, standard output and standard error to a process of `tunetrack`."""
+
+
+def installed(arguments: Sequence[str], env: Mapping[str, str], stdout: IO[str], stderr: IO[str]) -> Process:
+    """The command as it is installed."""
+    return subprocess.Popen([str(COMMAND), *arguments], env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
 
 
 class ServerDidNotStart(AssertionError):
@@ -40,12 +61,14 @@ class Server:
         env: variables on top of this process's own.
     """
 
+    launch: Launch = staticmethod(installed)
+
     def __init__(self, database: str, *, port: int = 0, env: Mapping[str, str] | None = None) -> None:
         self.database = database
         self.port = port
         self.data = ""
         self._env = dict(env or {})
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
         self._last_will: LastWill | None = None
         self._log: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 -- closed in close()
 
@@ -90,24 +113,20 @@ class Server:
             ServerDidNotStart: with what it wrote instead.
         """
         assert not self.is_alive, "this server runs already"
-        command = [str(COMMAND), "serve", "--host", "127.0.0.1", "--port", str(self.port), "--database", self.database]
-        process = subprocess.Popen(
-            command,
-            env=os.environ | self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        self._process = process
+        arguments = ["serve", "--host", "127.0.0.1", "--port", str(self.port), "--database", self.database]
+        said, stdout = os.pipe()
+        with os.fdopen(stdout, "w") as output:
+            process = self._process = self.launch(arguments, os.environ | self._env, output, self._log)
         self._last_will = LastWill('kill -KILL "$0"', str(process.pid))
-        line = self._first_line(process)
+        line = _first_line(os.fdopen(said))
         ready = _READY.fullmatch((line or "").strip())
         if ready is None:
             process.kill()
             self._wait()
-            said = f"said nothing within {START_TIMEOUT_S} s" if line is None else f"said {line!r}" if line else "ended"
-            raise ServerDidNotStart(f"{' '.join(command)}\n{said}; its standard error:\n{self.log}")
+            found = (
+                f"said nothing within {START_TIMEOUT_S} s" if line is None else f"said {line!r}" if line else "ended"
+            )
+            raise ServerDidNotStart(f"{' '.join(arguments)}\n{found}; its standard error:\n{self.log}")
         self.port, self.data = int(ready[3]), ready[4]
         return self
 
@@ -150,23 +169,23 @@ class Server:
             self._last_will = None
         return status
 
-    def _running(self) -> subprocess.Popen[str]:
+    def _running(self) -> Process:
         assert self._process is not None, "this server was never started"
         return self._process
 
-    def _first_line(self, process: subprocess.Popen[str]) -> str | None:
-        lines: Queue[str] = Queue()
-        threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
-        try:
-            return lines.get(timeout=START_TIMEOUT_S)
-        except Empty:
-            return None
+
+def _first_line(stdout: IO[str]) -> str | None:
+    lines: Queue[str] = Queue()
+    threading.Thread(target=_pump, args=(stdout, lines), daemon=True).start()
+    try:
+        return lines.get(timeout=START_TIMEOUT_S)
+    except Empty:
+        return None
 
 
-def _pump(process: subprocess.Popen[str], lines: Queue[str]) -> None:
+def _pump(stdout: IO[str], lines: Queue[str]) -> None:
     """Hand on the first line, "" at the end; read on, so that a talkative service is never blocked."""
-    assert process.stdout is not None
-    with process.stdout as stdout:
+    with stdout:
         for line in stdout:
             lines.put(line)
         lines.put("")

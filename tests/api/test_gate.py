@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.domain.access import Scope, is_well_formed, new_key
+from tests import nursery
 from tests.calls import JSON, SPACE, answer, create_tuner, problem, start_run
 from tests.conftest import NewDatabase
 from tests.documented import document
@@ -23,8 +24,7 @@ READS = {"get", "head"}
 
 def keys(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
     """`tunetrack keys` on the server's database."""
-    command = [str(COMMAND), "keys", *words, "--database", server.database]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return nursery.run("keys", *words, "--database", server.database)
 
 
 def make_key(server: Server, scope: str, *more: str) -> str:

@@ -1,0 +1,165 @@
+"""Processes of the command `tunetrack` that need not import it first: each is forked from one that has.
+
+Imports are most of what a start costs, and the tests start some two hundred. Such a process is one like any other from
+there on: it has its own memory, signals and end. What the start itself promises is shown by the command as installed.
+"""
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[1]
+_PATIENCE_S = 120.0
+_MOST_BYTES = 1 << 17
+"""Of an order: arguments and environment."""
+
+
+class Child:
+    """A process that the nursery made; what is used here of `subprocess.Popen`."""
+
+    def __init__(self, reports: int) -> None:
+        self._reports = os.fdopen(reports)
+        self.pid = int(self._reports.readline())
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status (negative: the signal that ended it); None while it runs."""
+        if self._status is None and select.select([self._reports], [], [], 0)[0]:
+            self.wait()
+        return self._status
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, when it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs still.
+        """
+        if self._status is None:
+            if not select.select([self._reports], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("tunetrack", timeout or 0.0)
+            with self._reports:
+                self._status = int(self._reports.read())
+        return self._status
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it runs still."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+def launch(arguments: Sequence[str], env: Mapping[str, str], stdout: IO[str], stderr: IO[str]) -> Child:
+    """A new process of `tunetrack` with these arguments."""
+    told, reports = os.pipe()
+    order = json.dumps({"arguments": list(arguments), "env": dict(env)}).encode()
+    assert len(order) < _MOST_BYTES
+    try:
+        socket.send_fds(_orders(), [order], [stdout.fileno(), stderr.fileno(), reports])
+    finally:
+        os.close(reports)
+    return Child(told)
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """One run of the command to its end, with these variables on top of this process's own."""
+    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        status = launch(arguments, os.environ | (env or {}), stdout, stderr).wait(_PATIENCE_S)
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(arguments, status, stdout.read(), stderr.read())
+
+
+@cache
+def _orders() -> socket.socket:
+    """Where the nursery of this process takes orders; it is there until this process ends."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "tests.nursery", str(its.fileno())]
+    with its:
+        nursery = subprocess.Popen(command, cwd=ROOT, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)
+
+    def close() -> None:
+        ours.close()
+        nursery.wait()
+
+    atexit.register(close)
+    return ours
+
+
+def _tend(orders: socket.socket) -> bool:
+    """Fork a process for each order, and report how it ended. It returns in each of them, True, and at the end."""
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reports: dict[int, int] = {}
+    while True:
+        ready, _, _ = select.select([orders.fileno(), ended], [], [])
+        if ended in ready:
+            os.read(ended, 4096)
+            _report(reports)
+        if orders.fileno() in ready:
+            order, fds, _, _ = socket.recv_fds(orders, _MOST_BYTES, 3)
+            if not order:
+                return False
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                for own in (ended, wake, *reports.values(), fds[2]):
+                    os.close(own)
+                _become(json.loads(order), fds[0], fds[1])
+                return True
+            reports[pid] = fds[2]
+            os.write(fds[2], b"%d\n" % pid)
+            os.close(fds[0])
+            os.close(fds[1])
+
+
+def _report(reports: dict[int, int]) -> None:
+    """Tell of those who have ended."""
+    while reports:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        report = reports.pop(pid)
+        os.write(report, b"%d" % os.waitstatus_to_exitcode(status))
+        os.close(report)
+
+
+def _become(order: dict[str, Any], stdout: int, stderr: int) -> None:
+    """In a process just forked: what it would have found had it been started."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, given in enumerate((stdout, stderr), start=1):
+        os.dup2(given, number)
+        os.close(given)
+    sys.argv = ["tunetrack", *order["arguments"]]
+    os.environ.clear()
+    os.environ.update(order["env"])
+
+
+def _main() -> None:
+    from app.cli import main
+
+    with socket.socket(fileno=int(sys.argv[1])) as orders:
+        is_born = _tend(orders)
+    # Back at the outermost level: the process ends as the command does, with all that Python does then.
+    if is_born:
+        main()
+
+
+if __name__ == "__main__":
+    _main()
