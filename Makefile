@@ -28,7 +28,11 @@ demo: $(DEMO_READY) ## tune a real model, and watch it (KEEP=1 leaves the servic
 	@$(PY) -m examples.digits $(if $(filter-out 0,$(KEEP)),--keep)
 
 .PHONY: test
-test: $(ALL_READY) chromium nginx ## run all tests, in random order, with branch coverage
+test: $(ALL_READY) chromium nginx ## run all tests, in random order
+	@$(PY) -m pytest -n 2 --dist worksteal
+
+.PHONY: coverage
+coverage: $(ALL_READY) chromium nginx ## run all tests with branch coverage, of the services that they start too (takes half as long again)
 	@$(PY) -m pytest -n 2 --dist worksteal --cov
 
 .PHONY: check

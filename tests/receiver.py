@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 
 HOST = "127.0.0.2"
 ALLOW = f"{HOST}/32"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tests.last_will import LastWill
 
 COMMAND = Path(sys.executable).parent / "tunetrack"
 START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 60.0
 CLEAN_EXITS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
 """Exit statuses of a service that was asked to stop and did."""
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

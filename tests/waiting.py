@@ -10,7 +10,7 @@ from tests.calls import JSON, get_run, get_trial, get_tuner
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SHORT_S = 0.2
 """A lease, or a silence, that is over before long; the service looks once a second."""
 

@@ -19,7 +19,7 @@ from tests.server import Server
 from tests.subscriber import Subscriber
 
 N_CLIENTS = size(6, 32)
-BACK_WITHIN_S = 5.0
+BACK_WITHIN_S = size(60.0, 5.0)
 """From the return of the database to that of the service."""
 
 
@@ -36,7 +36,7 @@ def open_client(server: Server) -> httpx.Client:
 
 
 def await_ready(client: httpx.Client) -> None:
-    """The service is ready, and writes, within five seconds."""
+    """The service is ready, and writes, soon: how soon is promised of a machine that is not busy with other tests."""
     deadline = time.monotonic() + BACK_WITHIN_S
     while (response := client.get("/readyz")).status_code != 200:
         problem(response, 503, "store-busy")

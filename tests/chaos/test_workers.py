@@ -20,7 +20,7 @@ from tests.training import Training
 
 N_CLIENTS = size(12, 32)
 N_AT_ONCE = size(3, 40)
-SOON = timedelta(seconds=10)
+SOON = timedelta(seconds=size(60, 10))
 """How long after the end of its lease a trial is handed out again, at most."""
 
 
@@ -194,7 +194,7 @@ def test_everything_at_once_ends_in_no_circle_of_waiting_and_no_contradiction(
     replicas: list[Server], clients: list[httpx.Client]
 ) -> None:
     # Deadlocks are counted, and the store is checked, when the replicas have ended, see `running_replicas`.
-    n_tuners, n_requests = 4, size(80, 600)
+    n_tuners, n_requests = 4, size(40, 600)
     made = [
         create_tuner(
             clients[0],

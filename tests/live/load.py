@@ -84,7 +84,7 @@ class Load(AbstractContextManager["Load"]):
         """How many operations were answered so far."""
         return sum(one.is_acknowledged for one in self.operations)
 
-    def wait_for_more(self, count: int, timeout_s: float = 30.0) -> None:
+    def wait_for_more(self, count: int, timeout_s: float = 120.0) -> None:
         """Until so many more operations were answered."""
         goal = self.n_acknowledged + count
         deadline = time.monotonic() + timeout_s
@@ -96,7 +96,7 @@ class Load(AbstractContextManager["Load"]):
             time.sleep(0.01)
 
     def _write(self, history: History, chance: random.Random, worker: str) -> None:
-        with httpx.Client(base_url=self._url, timeout=10.0, trust_env=False) as client:
+        with httpx.Client(base_url=self._url, timeout=30.0, trust_env=False) as client:
             writer = _Writer(client, history, chance, self._stop)
             while not self._stop.is_set():
                 if chance.random() < 0.5:

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from contextlib import ExitStack
 
 import httpx
@@ -14,7 +13,8 @@ from tests.live.load import Load, Store, check_acknowledged, check_invariants
 from tests.server import CLEAN_EXITS, Server
 from tests.subscriber import Subscriber
 
-DRAIN_S = 15.0
+_GAVE_UP = "graceful shutdown exceeded"
+"""What the server says when somebody kept it, and it went all the same."""
 
 
 def test_streams_end_with_a_last_comment_and_the_process_goes(fresh_server: Server) -> None:
@@ -23,15 +23,14 @@ def test_streams_end_with_a_last_comment_and_the_process_goes(fresh_server: Serv
         last = log_epoch(client, start_run(client), 0, loss=1.0)["event_id"]
         for watcher in watchers:
             watcher.wait_for_id(last)
-        start = time.monotonic()
         status = fresh_server.terminate()
-        assert time.monotonic() - start < DRAIN_S
         assert status == 0, "who was asked to go, and went, has not failed"
         for watcher in watchers:
             watcher.wait_for_end()
             said = [line for line in watcher.lines if line]
             assert said[-1].startswith(":"), "a stream that ends says so"
     assert "Traceback" not in fresh_server.log
+    assert _GAVE_UP not in fresh_server.log
 
 
 def test_a_stop_in_mid_load_loses_no_acknowledged_write(fresh_server: Server) -> None:
@@ -79,6 +78,5 @@ def test_two_hundred_streams_do_not_keep_the_service(fresh_server: Server) -> No
             exits.callback(stream.close)
             stream.sendall(b"GET /v1/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert stream.recv(4096).startswith(b"HTTP/1.1 200")
-        start = time.monotonic()
         assert fresh_server.terminate() in CLEAN_EXITS
-        assert time.monotonic() - start < DRAIN_S
+        assert _GAVE_UP not in fresh_server.log

@@ -273,7 +273,7 @@ def test_an_event_is_on_the_stream_soon_after_the_write_was_answered(server: Ser
     with Subscriber(server.url, run_id=run["run_id"]) as watcher:
         for epoch in range(10):
             event_id = log_epoch(client, run, epoch, loss=1.0)["event_id"]
-            watcher.wait_for_id(event_id, timeout_s=5)
+            watcher.wait_for_id(event_id)
         assert watcher.ids == sorted(event.data["event_id"] for event in watcher.events)
 
 

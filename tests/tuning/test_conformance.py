@@ -269,11 +269,11 @@ def bowl(params: Params) -> float:
 
 
 def best_of(kind: type[Strategy], seed: int, n: int) -> float:
-    """The lowest loss in a search of n trials, two at a time."""
+    """The lowest loss in a search of n trials, six at a time: what is learnt, once for all six, costs most."""
     space = Space.from_json({name: {"type": "float_range", "min": -5, "max": 5} for name in "abc"})
     strategy, history = kind(space, {}), list[Observation]()
-    for number in range(0, n, 2):
-        for proposal in strategy.propose(history, [], generators([number, number + 1], seed)):
+    for number in range(0, n, 6):
+        for proposal in strategy.propose(history, [], generators(range(number, number + 6), seed)):
             values = (bowl(proposal.params),)
             history.append(Observation(len(history), proposal.params, TrialState.completed, values))
     return min(trial.values[0] for trial in history if trial.values)
@@ -281,9 +281,9 @@ def best_of(kind: type[Strategy], seed: int, n: int) -> float:
 
 @pytest.mark.parametrize("key", [key for key, kind in STRATEGIES.items() if kind.needs_history and not kind.is_finite])
 def test_a_strategy_that_learns_beats_random_on_a_smooth_function(key: str) -> None:
-    losses = [(best_of(STRATEGIES[key], seed, 150), best_of(STRATEGIES["random"], seed, 150)) for seed in range(12)]
-    # By luck alone, 11 of 12 happen once in 300 times.
-    assert sum(own < other for own, other in losses) >= 11
+    losses = [(best_of(STRATEGIES[key], seed, 150), best_of(STRATEGIES["random"], seed, 150)) for seed in range(8)]
+    # By luck alone that happens once in 256 times.
+    assert all(own < other for own, other in losses)
 
 
 @every_strategy
