@@ -34,11 +34,11 @@ from app.api.event_models import Event
 from app.api.examples import EXAMPLES
 from app.api.fields import NON_FINITE
 from app.api.gate import Gate, Rules
+from app.api.goal_models import STOPPER_SCHEMAS
 from app.api.maps import spell_out
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
 from app.api.strict import StrictRoute
-from app.api.tuner_models import STOPPER_SCHEMAS
 from app.domain.errors import DomainError
 
 

@@ -8,6 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
 from app.api.fields import parse_id
+from app.api.goal_models import Budget, Objective
 from app.api.overview_models import (
     Improvement,
     Overview,
@@ -25,7 +26,7 @@ from app.api.run_search_models import Series
 from app.api.state import services
 from app.api.strict import new_router
 from app.api.trial_models import Trial
-from app.api.tuner_models import Budget, Objective, TrialCounts, Tuner
+from app.api.tuner_models import TrialCounts, Tuner
 from app.domain.errors import InvalidRequest, UnknownRun, UnknownTuner
 from app.domain.values import to_json_number, to_rfc3339
 from app.service import overview

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from app.api.event_models import Event
 from app.api.fields import Answer, Id, Number, Scalar, Time
+from app.api.goal_models import Budget, Objective
 from app.api.run_models import Run
 from app.api.run_search_models import Series
 from app.api.trial_models import Trial
-from app.api.tuner_models import Budget, Objective, TrialCounts, Tuner
+from app.api.tuner_models import TrialCounts, Tuner
 from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
 
 LastEventId = Annotated[

@@ -7,16 +7,14 @@ from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import body_digest, parse_id
+from app.api.goal_models import Objective
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import BODY_ERRORS, declared
+from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
 from app.api.tuner_models import (
-    Objective,
-    Snapshot,
-    SnapshotTrial,
-    SnapshotTuner,
     Strategy,
     StrategyList,
     Tuner,

@@ -1,0 +1,56 @@
+"""Spaces on the wire: what a tuner may propose."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from typing_extensions import TypeAliasType
+
+from app.api.fields import Int64, Key, Scalar, Wire
+
+Condition = TypeAliasType("Condition", dict[Key, list[Scalar]])
+When = Annotated[
+    Condition | None,
+    Field(description="Where the parameter exists: the parent (a choice or flag) has one of these values."),
+]
+
+
+class IntRange(Wire):
+    """Integers from min to max, both included."""
+
+    type: Literal["int_range"]
+    min: Int64
+    max: Int64
+    log: StrictBool = False
+    step: Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | None = None
+    when: When = None
+
+
+class FloatRange(Wire):
+    """Numbers from min to max, both included."""
+
+    type: Literal["float_range"]
+    min: StrictFloat
+    max: StrictFloat
+    log: StrictBool = False
+    step: StrictFloat | None = None
+    when: When = None
+
+
+class Choice(Wire):
+    """One of the options, compared with their types; `ordered` says that neighbours are alike."""
+
+    type: Literal["choice"]
+    options: list[Scalar] = Field(max_length=10_000)
+    ordered: StrictBool = False
+    when: When = None
+
+
+class Flag(Wire):
+    """True or false."""
+
+    type: Literal["flag"]
+    when: When = None
+
+
+Spec = TypeAliasType("Spec", Annotated[IntRange | FloatRange | Choice | Flag, Field(discriminator="type")])
+Space = TypeAliasType("Space", dict[str, Spec])
