@@ -108,6 +108,7 @@ sdk-python: $(ALL_READY)
 	@$(UV) run --quiet --isolated --no-project --python "$(PYTHON)" --with-requirements openapi/python/requirements.txt \
 		openapi-python-client generate --meta uv --config openapi/python/config.yaml \
 		--path openapi/openapi.json --output-path $(SDK)/python
+	@cp openapi/python/README.md $(SDK)/python/README.md
 
 .PHONY: sdk-typescript
 sdk-typescript:

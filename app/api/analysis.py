@@ -1,7 +1,10 @@
 """What a tuner's trials have taught."""
 
+from typing import Annotated
+
 from fastapi import Request
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from app.api.fields import Answer, parse_id
 from app.api.problems import declared
@@ -13,10 +16,15 @@ from app.service.look_back import explain
 router = new_router("analysis")
 
 
+Importance = TypeAliasType(
+    "Importance", Annotated[dict[str, float], Field(description="Parameters, each with its share.")]
+)
+
+
 class ImportanceAnswer(Answer):
     """How much of the scores' variance each parameter explains by itself."""
 
-    importance: dict[str, float] = Field(
+    importance: Importance = Field(
         description="Shares that sum to 1, the largest first; empty while there is too little to tell."
     )
     trials: int = Field(description="How many trials with a score say so.")

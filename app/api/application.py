@@ -39,6 +39,7 @@ from app.api.maps import spell_out
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
 from app.api.strict import StrictRoute
+from app.api.wording import word
 from app.domain.errors import DomainError
 
 
@@ -155,6 +156,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for name, example in EXAMPLES.items():
             schemas[name]["examples"] = [example]
         spell_out(document)
+        word(document)
         document["components"]["schemas"] = dict(sorted(schemas.items()))
         app.openapi_schema = document
     return app.openapi_schema

@@ -22,7 +22,7 @@ MaxPoints = Annotated[
     int | None,
     Query(ge=2, le=100_000, description="Thin each curve to so many points: first, last and extremes stay."),
 ]
-RunIds = Annotated[list[str], Query(alias="run_id", min_length=1, max_length=100)]
+RunIds = Annotated[list[str], Query(alias="run_id", min_length=1, max_length=100, description="Repeat it for several.")]
 
 
 @router.get("/runs/{run_id}/metrics", response_model=RunSeries, responses=declared(UnknownRun, InvalidRequest))
@@ -30,7 +30,7 @@ async def get_metrics(
     request: Request,
     run_id: str,
     keys: Keys = None,
-    after_epoch: Annotated[EpochNumber | None, Query(strict=False)] = None,
+    after_epoch: Annotated[EpochNumber | None, Query(strict=False, description="Only what is after it.")] = None,
     max_points: MaxPoints = None,
 ) -> Response:
     """A run's curves, in columns."""

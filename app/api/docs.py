@@ -80,7 +80,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 def _operation(method: str, path: str, operation: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
     yield f'<section id="{operation["operationId"]}"><h3><span class="method">{method}</span>{escape(path)}</h3>'
-    yield _prose(operation.get("description", ""))
+    yield _prose(operation.get("summary", "")) + _prose(operation.get("description", ""))
     if "security" in operation:
         yield f"<p>Scope: <code>{escape(operation['security'][0]['key'][0])}</code></p>"
     if operation.get("parameters"):

@@ -134,7 +134,7 @@ Event = Annotated[
     | TrialEndEvent
     | TunerEndEvent
     | ObserverOffEvent,
-    Field(discriminator="type"),
+    Field(discriminator="type", description="A fact about training; `type` says of which kind."),
 ]
 
 

@@ -22,7 +22,7 @@ Types = Annotated[list[str] | None, Query(alias="type", max_length=100, descript
 RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Any of these runs.")]
 TunerIds = Annotated[list[UUID] | None, Query(alias="tuner_id", max_length=1000, description="Any of these tuners.")]
 Tags = Annotated[list[str] | None, Query(alias="tag", max_length=100, description="Any tag of the run or tuner.")]
-EventId = Annotated[int, Query(ge=0, le=INT64_MAX)]
+EventId = Annotated[int, Query(ge=0, le=INT64_MAX, description="Only those with a greater number; 0 is before all.")]
 
 
 def _filter(
@@ -44,7 +44,7 @@ async def list_events(
     tuner_ids: TunerIds = None,
     tags: Tags = None,
     after: EventId = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
 ) -> Response:
     """The events after a number, in the order in which they were committed."""
     wanted = _filter(types, run_ids, tuner_ids, tags)

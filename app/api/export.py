@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from app.api.export_formats import Csv, Format, Ndjson, Parquet
 from app.api.problems import declared
@@ -24,6 +26,11 @@ from app.store.histories import WholeEpoch
 from app.store.runs import Run as RunRow
 
 router = new_router("runs")
+
+ExportFormat = TypeAliasType(
+    "ExportFormat", Annotated[Literal["csv", "ndjson", "parquet"], Field(description="How a file is written.")]
+)
+ExportRows = TypeAliasType("ExportRows", Annotated[Literal["runs", "epochs"], Field(description="What a row is.")])
 
 _MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -49,11 +56,9 @@ _FILE: dict[int | str, dict[str, Any]] = {
 @router.get("/runs/export", response_class=StreamingResponse, responses=_FILE | declared(InvalidRequest, BadFilter))
 async def export_runs(
     request: Request,
-    format: Annotated[
-        Literal["csv", "ndjson", "parquet"], Query(description="Parquet needs `pip install tunetrack[parquet]`.")
-    ] = "csv",
+    format: Annotated[ExportFormat, Query(description="Parquet needs `pip install tunetrack[parquet]`.")] = "csv",
     filter: Filter = None,  # the name is the contract's
-    what: Annotated[Literal["runs", "epochs"], Query(description="A row a run, or a row an epoch of them.")] = "runs",
+    what: Annotated[ExportRows, Query(description="A row a run, or a row an epoch of them.")] = "runs",
 ) -> StreamingResponse:
     """Runs, or their epochs, as a file; see docs/import-export.md."""
     condition = parse_filter(filter, RUN_FIELDS)

@@ -162,7 +162,10 @@ def _check_storable(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-JsonObject = Annotated[dict[str, Any], AfterValidator(_check_storable)]
+JsonObject = TypeAliasType(
+    "JsonObject", Annotated[dict[str, Any], Field(description="Members that are for a strategy to define.")]
+)
+StorableObject = Annotated[JsonObject, AfterValidator(_check_storable)]
 """Whatever a plug-in wants, as far as it can be stored."""
 
 Time = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from app.api.fields import Finite, JsonObject, Key, Seconds, Wire
+from app.api.fields import Finite, Key, Seconds, StorableObject, Wire
 from app.domain.goal import Budget as BudgetValue
 from app.domain.goal import Direction
 from app.tuning.stopping.registry import MAX_STOPPERS, STOPPERS
@@ -62,7 +62,7 @@ STOPPER_SCHEMAS = {schema["title"]: schema for schema in map(_stopper_schema, ST
 Stopper = TypeAliasType(
     "Stopper",
     Annotated[
-        JsonObject,
+        StorableObject,
         WithJsonSchema({"oneOf": list(STOPPER_SCHEMAS.values()), "discriminator": {"propertyName": "type"}}),
     ],
 )

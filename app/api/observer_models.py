@@ -60,7 +60,9 @@ class ObserverRequest(Wire):
     secret: Secret | None = Field(default=None, description="Without one the service makes it.")
 
 
-ObserverSwitch = TypeAliasType("ObserverSwitch", Literal["on", "off"])
+ObserverSwitch = TypeAliasType(
+    "ObserverSwitch", Annotated[Literal["on", "off"], Field(description="What a webhook is to be.")]
+)
 
 
 class ObserverPatch(Wire):

@@ -3,12 +3,13 @@
 from typing import Annotated, Any
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from app.api.event_models import Event
 from app.api.fields import Answer, Id, Number, Scalar, Time
 from app.api.goal_models import Budget, Objective
 from app.api.run_models import Run
-from app.api.run_search_models import Series
+from app.api.run_search_models import SeriesByMetric
 from app.api.trial_models import Trial
 from app.api.tuner_models import TrialCounts, Tuner
 from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
@@ -54,6 +55,16 @@ class Overview(Answer):
     next_page_token: str | None
 
 
+ParamColumns = TypeAliasType(
+    "ParamColumns",
+    Annotated[dict[str, list[Scalar | None]], Field(description="A column a parameter, null where there is none.")],
+)
+ScoreColumns = TypeAliasType(
+    "ScoreColumns",
+    Annotated[dict[str, list[Number | None]], Field(description="A column for each of several objectives.")],
+)
+
+
 class TrialColumns(Answer):
     """Trials by number, a column per field; `params` and `scores` have a column per name, null where there is none."""
 
@@ -68,8 +79,8 @@ class TrialColumns(Answer):
     attempt: list[int]
     create_time: list[Time]
     end_time: list[Time | None]
-    params: dict[str, list[Scalar | None]]
-    scores: dict[str, list[Number | None]]
+    params: ParamColumns
+    scores: ScoreColumns
 
 
 class RunCurve(Answer):
@@ -108,7 +119,7 @@ class RunOverview(Answer):
     tuner_name: str | None
     objective: Objective | None = Field(description="Of its tuner; null where there is none, or several.")
     trial: Trial | None
-    series: dict[str, Series]
+    series: SeriesByMetric
     events: list[Event] = Field(description="But for its epochs.")
 
 

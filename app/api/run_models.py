@@ -76,8 +76,10 @@ class Stop(Answer):
     epoch: int | None
 
 
-Summary = TypeAliasType("Summary", dict[str, MetricSummary])
-"""Of each metric of a run."""
+Summary = TypeAliasType(
+    "Summary",
+    Annotated[dict[str, MetricSummary], Field(description="What each metric's history comes to, by the metric.")],
+)
 
 
 class Run(Answer):
@@ -91,13 +93,13 @@ class Run(Answer):
     status: RunStatus
     start_time: Time
     end_time: Time | None
-    duration_s: float | None
+    duration_s: float | None = Field(description="Null while it runs.")
     metrics: Metrics = Field(description="The latest value of each metric, the final ones included.")
     summary: Summary
     final_metrics: Metrics | None
-    last_epoch: int | None
-    tuner_id: Id | None
-    trial_id: Id | None
+    last_epoch: int | None = Field(description="Null before the first epoch.")
+    tuner_id: Id | None = Field(description="Null where it belongs to no tuner.")
+    trial_id: Id | None = Field(description="The trial that it is the training of.")
     stop_requested: bool = Field(description="Whether somebody, or a stopper, has told it to stop.")
     stop: Stop | None = Field(description="Why it should stop.")
 
@@ -178,7 +180,10 @@ class RunPatch(Wire):
     params: Params = Field(default_factory=dict)
 
 
-EndStatus = TypeAliasType("EndStatus", Literal["finished", "failed", "stopped"])
+EndStatus = TypeAliasType(
+    "EndStatus",
+    Annotated[Literal["finished", "failed", "stopped"], Field(description="How a run ended.")],
+)
 
 
 class EndRequest(Wire):

@@ -1,6 +1,9 @@
 """Runs found, compared, and their curves, on the wire."""
 
+from typing import Annotated
+
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from app.api.fields import Answer, Id, Metrics, Number, Params, Scalar, Time
 from app.api.run_models import Run, Stop, Summary
@@ -58,13 +61,22 @@ class ComparedMetric(Answer):
     differs: bool = Field(description="Whether the latest values differ.")
 
 
+ComparedParams = TypeAliasType(
+    "ComparedParams", Annotated[dict[str, ComparedParam], Field(description="Params of several runs, by name.")]
+)
+ComparedMetrics = TypeAliasType(
+    "ComparedMetrics",
+    Annotated[dict[str, ComparedMetric], Field(description="Metrics of several runs, by name.")],
+)
+
+
 class Comparison(Answer):
     """Runs side by side."""
 
     run_ids: list[Id]
     names: list[str]
-    params: dict[str, ComparedParam]
-    metrics: dict[str, ComparedMetric]
+    params: ComparedParams
+    metrics: ComparedMetrics
 
 
 class Series(Answer):
@@ -74,11 +86,16 @@ class Series(Answer):
     values: list[Number]
 
 
+SeriesByMetric = TypeAliasType(
+    "SeriesByMetric", Annotated[dict[str, Series], Field(description="Curves, by the metric.")]
+)
+
+
 class RunSeries(Answer):
     """A run's curves."""
 
     run_id: Id
-    series: dict[str, Series]
+    series: SeriesByMetric
 
 
 class ManySeries(Answer):

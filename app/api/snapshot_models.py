@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
-from app.api.fields import Int64, JsonObject, Name, Number, Params, Scores, Seconds, SentTime, Tags, Text, Wire
+from app.api.fields import Int64, Name, Number, Params, Scores, Seconds, SentTime, StorableObject, Tags, Text, Wire
 from app.api.goal_models import Budget, Objectives, OneOrMoreStoppers
 from app.api.space_models import Space
 from app.domain.states import TrialState, TunerState, TunerStopReason
@@ -18,7 +18,7 @@ class SnapshotTuner(Wire):
     space: Space
     objectives: Objectives
     seed: Int64
-    options: JsonObject
+    options: StorableObject
     budget: Budget
     stopper: OneOrMoreStoppers
     lease_s: Seconds
@@ -40,7 +40,7 @@ class SnapshotTrial(Wire):
     reason: Text | None
     worker: Name | None
     attempt: Annotated[StrictInt, Field(ge=0, lt=2**31)]
-    why: JsonObject
+    why: StorableObject
     create_time: SentTime
     end_time: SentTime | None
 

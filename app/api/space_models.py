@@ -7,7 +7,10 @@ from typing_extensions import TypeAliasType
 
 from app.api.fields import Int64, Key, Scalar, Wire
 
-Condition = TypeAliasType("Condition", dict[Key, list[Scalar]])
+Condition = TypeAliasType(
+    "Condition",
+    Annotated[dict[Key, list[Scalar]], Field(description="Parents, each with the values that it must have one of.")],
+)
 When = Annotated[
     Condition | None,
     Field(description="Where the parameter exists: the parent (a choice or flag) has one of these values."),
@@ -52,5 +55,13 @@ class Flag(Wire):
     when: When = None
 
 
-Spec = TypeAliasType("Spec", Annotated[IntRange | FloatRange | Choice | Flag, Field(discriminator="type")])
-Space = TypeAliasType("Space", dict[str, Spec])
+Spec = TypeAliasType(
+    "Spec",
+    Annotated[
+        IntRange | FloatRange | Choice | Flag,
+        Field(discriminator="type", description="What values a parameter may have."),
+    ],
+)
+Space = TypeAliasType(
+    "Space", Annotated[dict[str, Spec], Field(description="What may be proposed: parameters, each with its spec.")]
+)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 from typing_extensions import TypeAliasType
 
-from app.api.fields import Answer, Attempt, Id, Number, Params, Scores, Text, Time, Wire, Worker
+from app.api.fields import Answer, Attempt, Id, JsonObject, Number, Params, Scores, Text, Time, Wire, Worker
 from app.domain.goal import Outcome
 from app.domain.states import TrialState, TunerState
 from app.domain.values import from_json_number
@@ -21,15 +21,15 @@ class Trial(Answer):
     number: int = Field(description="0, 1, 2, … in the order in which the tuner's trials were made.")
     params: Params
     state: TrialState
-    score: Number | None
+    score: Number | None = Field(description="Null while there is none, and where the tuner has several objectives.")
     scores: Scores | None = Field(description="By metric, where the tuner has several objectives.")
-    reason: str | None
-    worker: str | None
+    reason: str | None = Field(description="Why it failed, is infeasible or was stopped, in words.")
+    worker: str | None = Field(description="Who holds it, or held it last.")
     attempt: int = Field(
         description="How often it was handed out; while it waits to be tried again, the attempt to come."
     )
     lease_expires_at: Time | None = Field(description="While it is running, until when its worker holds it.")
-    why: dict[str, Any] = Field(description="How it was chosen.", examples=[{"strategy": "random", "phase": "startup"}])
+    why: JsonObject = Field(description="How it was chosen.", examples=[{"strategy": "random", "phase": "startup"}])
     create_time: Time
     end_time: Time | None
 
@@ -71,7 +71,10 @@ class Suggestion(Answer):
     retry_after_s: float | None = Field(description="When to ask again, where that may help.")
 
 
-OutcomeState = TypeAliasType("OutcomeState", Literal["completed", "failed", "infeasible"])
+OutcomeState = TypeAliasType(
+    "OutcomeState",
+    Annotated[Literal["completed", "failed", "infeasible"], Field(description="How a trial ended, by its worker.")],
+)
 
 
 class _Outcome(Wire):

@@ -1,10 +1,8 @@
 """Tuners on the wire, and the strategies that they may have."""
 
-from typing import Any
-
 from pydantic import Field, model_validator
 
-from app.api.fields import Answer, Id, Int64, JsonObject, Name, Seconds, Tags, Time, Wire
+from app.api.fields import Answer, Id, Int64, JsonObject, Name, Seconds, StorableObject, Tags, Time, Wire
 from app.api.goal_models import Budget, Objective, Objectives, OneOrMoreStoppers
 from app.api.snapshot_models import Snapshot
 from app.api.space_models import Space
@@ -33,7 +31,7 @@ class TunerRequest(Wire):
     objective: Objective | None = Field(default=None, description="By default the metric score, maximised.")
     objectives: Objectives | None = Field(default=None, description="Several, to be weighed against each other.")
     seed: Int64 | None = Field(default=None, description="Decides the proposals; drawn where none is sent.")
-    options: JsonObject = Field(default_factory=dict, description="The strategy's own, see /v1/strategies.")
+    options: StorableObject = Field(default_factory=dict, description="The strategy's own, see /v1/strategies.")
     budget: Budget = Budget()
     stopper: OneOrMoreStoppers = Field(
         default={"type": "none"}, description="The rule that ends hopeless runs; of several the first that says stop."
@@ -83,7 +81,7 @@ class Tuner(Answer):
     objective: Objective | None = Field(description="Null where there are several.")
     objectives: list[Objective]
     seed: int
-    options: dict[str, Any]
+    options: JsonObject
     budget: Budget
     stopper: OneOrMoreStoppers
     lease_s: float
@@ -133,7 +131,7 @@ class Strategy(Answer):
     name: str
     aliases: list[str]
     description: str
-    options: dict[str, Any] = Field(description="JSON schema of the options it takes.")
+    options: JsonObject = Field(description="JSON schema of the options it takes.")
 
 
 class StrategyList(Answer):

@@ -156,6 +156,15 @@ def test_each_operation_tells_in_words_what_it_does() -> None:
         assert operation.get("summary", "").strip() or operation.get("description", "").strip(), f"{method} {path}"
 
 
+def test_what_has_a_name_has_words_that_do_more_than_repeat_it() -> None:
+    for (method, path), operation in operations().items():
+        for one in operation.get("parameters", []):
+            assert one.get("description"), f"{method} {path}: {one['name']}"
+    for name, schema in document()["components"]["schemas"].items():
+        assert schema.get("description"), name
+        assert isinstance(schema.get("title", {}), dict), f"{name} has a title that only repeats its name"
+
+
 def test_each_body_has_a_name() -> None:
     for (method, path), operation in operations().items():
         if "requestBody" in operation:

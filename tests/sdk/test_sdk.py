@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shared
+from tests.docs.test_docs import LOCAL, blocks
+from tests.documented import document
 from tests.server import COMMAND, Server
 from tunetrack_client import Client, float_range
 
@@ -35,13 +37,16 @@ def run_with_a_key(shared: Shared, *command: str | Path, env: Mapping[str, str] 
 def test_the_generated_python_client(shared: Shared, tmp_path: Path) -> None:
     run("make", "sdk-python", f"SDK={tmp_path}")
     package = tmp_path / "python"
-    assert not [path.name for path in (package / "tunetrack_api" / "models").glob("*_type_[0-9]*.py")], "an ugly name"
+    models = {path.stem.replace("_", "") for path in (package / "tunetrack_api" / "models").glob("[a-z]*.py")}
+    assert models <= {name.lower() for name in document()["components"]["schemas"]}, "a name that no person gave"
     assert (package / "pyproject.toml").exists()
     types = {"MYPYPATH": str(package)}
     flags = ["--strict", "--no-incremental", "--config-file", ""]
     run(sys.executable, "-m", "mypy", *flags, HERE / "scenario.py", env=types)
-    said = run_with_a_key(shared, sys.executable, HERE / "scenario.py", env={"PYTHONPATH": str(package)})
-    assert said == "all is well\n"
+    path = {"PYTHONPATH": str(package)}
+    assert run_with_a_key(shared, sys.executable, HERE / "scenario.py", env=path) == "all is well\n"
+    readme = "\n".join(blocks(package / "README.md", "python")).replace(LOCAL, shared.server("sqlite").url)
+    assert run(sys.executable, "-c", readme, env=path).startswith("Trial(")
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="THERE IS NO NPM HERE: the TypeScript client is not tested")
@@ -53,14 +58,18 @@ def test_the_generated_typescript_client(shared: Shared, tmp_path: Path) -> None
     (tmp_path / "package.json").write_text('{"type": "module"}')
     options = json.loads((ROOT / "openapi" / "ts" / "sdk.tsconfig.json").read_text())["compilerOptions"]
     options |= {"rootDir": ".", "outDir": "built", "noUncheckedIndexedAccess": True}
-    files = ["scenario.ts", "widget.ts", "widget_test.ts"]
+    files = ["scenario.ts", "widget.ts", "widget_test.ts", "readme.ts"]
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
     for file in (HERE / "scenario.ts", HERE / "widget_test.ts", ROOT / "examples" / "widget" / "widget.ts"):
         shutil.copy(file, tmp_path)
+    url = shared.server("sqlite").url
+    (tmp_path / "readme.ts").write_text(
+        "\n".join(blocks(tmp_path / "typescript" / "README.md", "ts")).replace(LOCAL, url)
+    )
     run(ROOT / "openapi" / "ts" / "node_modules" / ".bin" / "tsc", "-p", tmp_path)
     assert run_with_a_key(shared, "node", tmp_path / "built" / "scenario.js") == "all is well\n"
+    assert len(run("node", tmp_path / "built" / "readme.js").splitlines()) == 5
     # The example that is written with it: a widget that follows a tuner.
-    url = shared.server("sqlite").url
     with Client(url, spool=tmp_path / "spool") as client:
         tuner = client.tuner({"x": float_range(0.0, 1.0)}, objective="gain", max_trials=2)
         for trial in tuner.trials():
