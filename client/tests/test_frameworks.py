@@ -1,11 +1,11 @@
 """The callbacks, each in a real training of its framework, with a stopper that ends it early.
 
 XGBoost, LightGBM and scikit-learn are installed for development. Keras, Lightning and the Hugging Face Trainer need a
-tensor library of many hundred megabytes: their tests run where they are installed, and are skipped where they are not.
+tensor library of many hundred megabytes: they train here where they are installed, and everywhere
+test_protocols.py calls the callbacks as they do.
 """
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -15,38 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.told_to_stop import LAST_EPOCH, train_and_be_stopped
 from tunetrack_client import Client, Run, float_range
 from tunetrack_client.sklearn import TunetrackSearchCV
-
-TRAINING = Callable[[Run], None]
-LAST_EPOCH = 2
-
-
-def train_and_be_stopped(client: Client, metric: str, train: TRAINING, at: int = LAST_EPOCH) -> dict[str, Any]:
-    """The run of one trial that is trained without end, and told to stop after some epochs."""
-    stopper = {"type": "threshold", "min": 1e30, "from_epoch": at}
-    tuner = client.tuner({"x": float_range(0.0, 1.0)}, objective=metric, max_trials=1, stopper=stopper)
-    (trial,) = tuner.suggest()
-    with trial.run() as run:
-        train(_attentive(run))
-    client.flush()
-    found = client.get(f"/v1/runs/{run.run_id}")
-    assert found["status"] == "stopped"
-    assert next(tuner.history())["state"] == "stopped"
-    assert found["summary"][metric]["count"] >= 1
-    return found
-
-
-def _attentive(run: Run) -> Run:
-    """Waits for the answer to each epoch, so that the word to stop comes when it is due."""
-    log = run.log
-
-    def log_and_wait(*arguments: Any, **more: Any) -> None:
-        log(*arguments, **more)
-        assert run.flush()
-
-    run.log = log_and_wait  # type: ignore[method-assign]
-    return run
 
 
 def test_xgboost(client: Client) -> None:

@@ -226,7 +226,8 @@ class Client:
             Unavailable: it has not, for longer than `patience_s`.
         """
         if not self.outbox.flush(self._patience_s):
-            raise Unavailable(f"{self.url} has not answered for {self._patience_s} s; what was said is kept")
+            why = self.outbox.trouble or f"{self.url} is slow"
+            raise Unavailable(f"{why}; for {self._patience_s:g} s what was said has not been taken; it is kept")
 
     def close(self) -> None:
         """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
@@ -234,7 +235,8 @@ class Client:
         left = self.outbox.close(self._exit_timeout_s)
         self._connection.close()
         if left is not None:
-            log.warning("%s has not heard all; what is left is in %s: run `tunetrack-client sync`", self.url, left)
+            why = self.outbox.trouble or f"{self.url} has not heard all"
+            log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
 
 
 def _call_weakly(client: Client) -> Any:

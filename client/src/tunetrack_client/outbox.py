@@ -42,6 +42,8 @@ class Outbox:
 
     Args:
         new_backlog: makes the queue; asked again in a forked process, which has nothing to say yet.
+
+    `trouble` is why the last try came to nothing, None while all is well.
     """
 
     def __init__(self, connection: Connection, new_backlog: Callable[[], Backlog]) -> None:
@@ -58,6 +60,7 @@ class Outbox:
         self._wake = threading.Event()
         self._n_put = self._n_done = 0
         self._is_away = self._is_abandoned = self._is_closed = False
+        self.trouble: Unavailable | None = None
         self._thread: threading.Thread | None = None
 
     def put(self, message: Message) -> None:
@@ -158,6 +161,7 @@ class Outbox:
                 if self._is_abandoned:
                     return False
             else:
+                self.trouble = None
                 if self._is_away:
                     self._is_away = False
                     log.warning("%s answers again", self._connection.url)
@@ -166,6 +170,7 @@ class Outbox:
         raise AssertionError("pauses never end")
 
     def _miss(self, error: Unavailable, number: int) -> None:
+        self.trouble = error
         if number < 2:
             return  # a hiccup
         if not self._is_away:
