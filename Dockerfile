@@ -8,15 +8,19 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/tunetrack \
     UV_NO_CACHE=1 \
     UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==0.13.9
+# What is wanted besides: docker build --build-arg EXTRAS="--extra otel --extra parquet" .
+ARG EXTRAS=
 WORKDIR /src
 # The dependencies are a layer of their own: a change of the code does not install them again.
 COPY pyproject.toml uv.lock ./
 COPY client/pyproject.toml client/pyproject.toml
-RUN uv sync --locked --no-dev --no-install-project
+# hadolint ignore=SC2086 -- several words, if any
+RUN uv sync --locked --no-dev --no-install-project $EXTRAS
 COPY README.md LICENSE ./
 COPY app app
 COPY migrations migrations
-RUN uv sync --locked --no-dev --no-editable
+# hadolint ignore=SC2086
+RUN uv sync --locked --no-dev --no-editable $EXTRAS
 
 FROM python:3.13-slim
 RUN groupadd --gid 10001 tunetrack \
