@@ -34,6 +34,7 @@ class Level(StrEnum):
 def configure(level: Level, form: Format) -> None:
     """Log from this level on, in this form."""
     import structlog  # here, so that the words above cost nothing
+    from structlog.dev import plain_traceback
     from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
     common: list[Processor] = [
@@ -45,7 +46,8 @@ def configure(level: Level, form: Format) -> None:
     final: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
         if form is Format.json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Traces without what the variables held, which may be keys and bodies.
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

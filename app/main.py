@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from app.api.application import State, build
 from app.api.gate import Rules
+from app.api.limits import Streams
 from app.api.state import Readiness, Services
 from app.dashboard import shell
 from app.domain.addresses import Network
@@ -28,7 +29,7 @@ from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
 from app.service.track import Tracker
 from app.service.vault import Vault, key_file
-from app.store.database import Database
+from app.store.database import LONGEST_WAIT_S, Database
 from app.tuning import plugins
 
 
@@ -41,12 +42,14 @@ class Settings:
         rules: of the gate.
         secret_keys: for what is stored encrypted, the one that encrypts first.
         webhook_allow: networks that webhooks may call though they are not public.
+        longest_wait_s: a write that would wait longer for its turn is refused.
     """
 
     needs_key: bool = False
     rules: Rules = field(default_factory=Rules)
     secret_keys: Sequence[str] = ()
     webhook_allow: Sequence[Network] = ()
+    longest_wait_s: float = LONGEST_WAIT_S
 
 
 _BY_DEFAULT = Settings()
@@ -61,7 +64,7 @@ class Application:
 
     def __init__(self, url: URL, settings: Settings = _BY_DEFAULT) -> None:
         self._url = url
-        self._needs_key = settings.needs_key
+        self._settings = settings
         self._vault = Vault(settings.secret_keys, key_file(url))
         self._observers = load()
         self._guard = Guard(settings.webhook_allow)
@@ -82,7 +85,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[State]:
-        database = Database(self._url)
+        database = Database(self._url, self._settings.longest_wait_s)
         try:
             feed = self._feed = Feed(database)
             plugins = Plugins(database, self._observers)
@@ -100,11 +103,12 @@ class Application:
                 Suggester(database),
                 Tracker(database, EarlyStopping(database)),
                 feed,
-                KeyRing(database, is_required=self._needs_key),
+                KeyRing(database, is_required=self._settings.needs_key),
                 self._readiness,
                 self._guard,
                 self._vault,
                 webhooks.look,
+                Streams(self._settings.rules.streams),
             )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())

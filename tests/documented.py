@@ -74,6 +74,9 @@ def check(response: httpx.Response) -> None:
     pointer = _point("paths", path, method, "responses", status)
     pointer = _look_up(pointer).get("$ref", "#" + pointer).removeprefix("#")
     content = _look_up(pointer).get("content", {})
+    if response.status_code >= 400 and response.content:
+        code = response.json()["code"]
+        assert f"`{code}`" in _look_up(pointer)["description"], f"{name} is {code}, which is not documented"
     said = response.headers.get("content-type", "")
     media_type = said if said in content else said.split(";")[0]
     assert media_type in content or not response.content, f"{name} is {media_type}, documented are {list(content)}"

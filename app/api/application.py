@@ -40,6 +40,7 @@ from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
 from app.api.strict import StrictRoute
 from app.api.wording import word
+from app.domain.access import Scope
 from app.domain.errors import DomainError
 
 
@@ -116,7 +117,9 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code != 405:
         return await problems.on_http_error(request, error)
     routes = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
-    methods = {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
+    fitting = [route for route in routes if route.path_regex.match(request.url.path)]
+    # Only those of the first: what is called like a run (`compare`) is none.
+    methods = {method for route in fitting if route.path == fitting[0].path for method in route.methods or ()}
     return problems.respond(request, MethodNotAllowed(), {"Allow": ", ".join(sorted(methods)) or "GET"})
 
 
@@ -149,10 +152,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
             "key": {"type": "http", "scheme": "bearer", "description": "A key of `tunetrack keys create`."}
         }
         for route in app.routes:
-            if isinstance(route, StrictRoute) and route.needed_scope is not None:
+            if isinstance(route, StrictRoute):
                 for method in route.methods or ():
                     operation = document["paths"][route.path][method.lower()]
-                    operation["security"] = [{"key": [route.needed_scope]}]
+                    _tell_of_gate(operation, route.needed_scope, is_reading=method == "GET")
         for name, example in EXAMPLES.items():
             schemas[name]["examples"] = [example]
         spell_out(document)
@@ -160,3 +163,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         document["components"]["schemas"] = dict(sorted(schemas.items()))
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _tell_of_gate(operation: dict[str, Any], needed: Scope | None, *, is_reading: bool) -> None:
+    """Say of an operation what key it needs, and what may be answered before it is asked."""
+    if needed is not None:
+        operation["security"] = [{"key": [needed]}]
+    responses = operation["responses"]
+    problems.declare(responses, problems.errors_anywhere(needed, is_reading=is_reading))
+    operation["responses"] = dict(sorted(responses.items()))

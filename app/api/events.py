@@ -1,10 +1,14 @@
 """The log of events: as pages, and as a stream that can be resumed."""
 
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import Field
+from starlette.types import Receive, Scope, Send
 
 from app.api.event_models import EventPage
 from app.api.problems import declared
@@ -18,7 +22,8 @@ from app.store.events import EventFilter
 
 router = new_router("events")
 
-Types = Annotated[list[str] | None, Query(alias="type", max_length=100, description="Any of these types.")]
+_Type = Annotated[str, Field(json_schema_extra={"enum": list(EVENT_TYPES)})]
+Types = Annotated[list[_Type] | None, Query(alias="type", max_length=100, description="Any of these types.")]
 RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Any of these runs.")]
 TunerIds = Annotated[list[UUID] | None, Query(alias="tuner_id", max_length=1000, description="Any of these tuners.")]
 Tags = Annotated[list[str] | None, Query(alias="tag", max_length=100, description="Any tag of the run or tuner.")]
@@ -81,11 +86,26 @@ async def stream_events(
     wanted = _filter(types, run_ids, tuner_ids, tags)
     if last_event_id:
         after = _parse_event_id(last_event_id)
-    return StreamingResponse(
-        await services(request).feed.stream(after, wanted),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
-    )
+    chunks = await services(request).feed.stream(after, wanted)
+    streams, who = services(request).streams, request.state.who
+    streams.enter(who)
+    return _Stream(chunks, partial(streams.leave, who))
+
+
+class _Stream(StreamingResponse):
+    """A stream that says when it has ended, also where it never began."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, chunks: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
+        super().__init__(chunks, headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
 
 
 def _parse_event_id(text: str) -> int:

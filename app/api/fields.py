@@ -131,6 +131,11 @@ def _check_text(value: Any) -> Any:
     return value
 
 
+def drop_default(schema: dict[str, Any]) -> None:
+    """For a field that may be left out, and not be null: without a default there is none to be sent."""
+    schema.pop("default", None)
+
+
 _NOT_BLANK = r"\S"
 
 Name = Annotated[str, StringConstraints(max_length=250)]

@@ -10,17 +10,19 @@ import ipaddress
 import logging
 import sys
 import time
-from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from app.api import telemetry
+from app.api.limits import Header, Rate
 from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
 from app.domain.errors import DomainError, RateLimited
@@ -46,7 +48,6 @@ _UNLESS_SAID = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 ]
-_MOST_BUCKETS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,13 @@ class Rules:
         hosts: names that the service goes by, besides addresses and localhost; `*` is any, `*.x` all below x.
         origins: pages of other hosts that may change something.
         requests_per_s: of each key, or each address where there is none; 0 is without limit.
+        streams: open at once, of each of these; 0 is without limit.
     """
 
     hosts: Collection[str] = ()
     origins: Collection[str] = ()
     requests_per_s: float = 0.0
+    streams: int = 0
 
 
 class Gate:
@@ -71,7 +74,7 @@ class Gate:
         self._app = app
         self._hosts = {host.lower() for host in rules.hosts}
         self._origins = {origin.lower().rstrip("/") for origin in rules.origins}
-        self._rate = _Rate(rules.requests_per_s) if rules.requests_per_s > 0 else None
+        self._rate = Rate(rules.requests_per_s) if rules.requests_per_s > 0 else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,12 +92,17 @@ class Gate:
             if not _is_open(scope["path"]):
                 grant: Grant = await scope["state"]["services"].key_ring.admit(key)
                 scope["state"]["grant"] = grant
+                who = scope["state"]["who"] = str(grant.key_id or (scope["client"] or ("nobody",))[0])
                 if self._rate is not None:
-                    self._rate.take(str(grant.key_id or (scope["client"] or ("nobody",))[0]))
+                    visit.told, wait_s = self._rate.take(who)
+                    if wait_s:
+                        raise RateLimited(wait_s)
         except DomainError as error:
             await respond(Request(scope), error)(scope, receive, leaving)
         else:
-            await self._app(scope, receive, leaving)
+            # Who is gone needs no answer; what was begun for them is done or undone.
+            with suppress(ClientDisconnect):
+                await self._app(scope, receive, leaving)
         finally:
             visit.end()
 
@@ -116,30 +124,6 @@ class Gate:
         is_foreign = bool(origin) and urlsplit(origin).netloc != host
         if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
             raise OriginNotAllowed()
-
-
-class _Rate:
-    """A bucket of tokens for each who asks: as many as come in two seconds, and one a request."""
-
-    def __init__(self, per_s: float) -> None:
-        self._per_s = per_s
-        self._most = max(1.0, 2 * per_s)
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, who: str) -> None:
-        """One token.
-
-        Raises:
-            RateLimited: there is none.
-        """
-        now = time.monotonic()
-        left, since = self._buckets.pop(who, (self._most, now))
-        left = min(self._most, left + (now - since) * self._per_s)
-        self._buckets[who] = (max(0.0, left - 1), now)
-        if len(self._buckets) > _MOST_BUCKETS:
-            self._buckets.popitem(last=False)
-        if left < 1:
-            raise RateLimited(retry_after_s=max(1, round((1 - left) / self._per_s)))
 
 
 def _is_open(path: str) -> bool:
@@ -168,11 +152,12 @@ def _key(headers: dict[bytes, bytes]) -> str | None:
 class _Visit:
     """One request, from its coming to its leaving."""
 
-    __slots__ = ("_came", "_request_id", "_scope", "_send", "_status")
+    __slots__ = ("_came", "_request_id", "_scope", "_send", "_status", "told")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope, self._send = scope, send
         self._status = 0
+        self.told: Sequence[Header] = ()
         self._came = time.perf_counter()
         self._request_id = scope["state"]["request_id"] = str(uuid7())
 
@@ -183,7 +168,7 @@ class _Visit:
             said = {name for name, _ in message["headers"]}
             unless_said = [header for header in _UNLESS_SAID if header[0] not in said]
             own = (b"x-request-id", self._request_id.encode())
-            message = {**message, "headers": [*message["headers"], own, *_HEADERS, *unless_said]}
+            message = {**message, "headers": [*message["headers"], own, *self.told, *_HEADERS, *unless_said]}
         await self._send(message)
 
     def end(self) -> None:

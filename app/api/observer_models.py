@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypeAliasType
 
-from app.api.fields import Answer, Id, Tag, Text, Time, Wire
+from app.api.fields import Answer, Id, Tag, Text, Time, Wire, drop_default
 from app.domain.events import EVENT_TYPES
 from app.domain.states import DeliveryState, ObserverState
 from app.domain.values import to_rfc3339
@@ -33,17 +34,23 @@ def _check_secret(secret: str) -> str:
     return secret
 
 
+_LETTER = "[A-Za-z0-9+/]"
+_QUAD = f"({_LETTER}{{4}})"
+
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000), Field(examples=["https://example.com/hook"])]
 Types = Annotated[
-    list[Annotated[str, StringConstraints(max_length=50)]],
-    AfterValidator(_check_types),
+    list[Annotated[str, StringConstraints(max_length=50), Field(json_schema_extra={"enum": list(EVENT_TYPES)})]],
     Field(max_length=100, description="Which events; none named: all."),
+    AfterValidator(_check_types),
 ]
 Secret = Annotated[
     str,
     StringConstraints(max_length=200),
     AfterValidator(_check_secret),
-    Field(description="`whsec_` and the base64 of 24 to 64 random bytes."),
+    Field(
+        description="`whsec_` and the base64 of 24 to 64 random bytes.",
+        json_schema_extra={"pattern": rf"^whsec_({_QUAD}{{8,21}}({_LETTER}{{2}}==)?|{_QUAD}{{8,20}}{_LETTER}{{3}}=)$"},
+    ),
 ]
 When = Annotated[Text, Field(description='A filter over the event: `type = "training_end" and ...`.')]
 
@@ -68,13 +75,13 @@ ObserverSwitch = TypeAliasType(
 class ObserverPatch(Wire):
     """What is to change; null takes a filter away."""
 
-    url: Url | None = None
-    types: Types | None = None
+    url: Url | SkipJsonSchema[None] = Field(default=None, json_schema_extra=drop_default)
+    types: Types | SkipJsonSchema[None] = Field(default=None, json_schema_extra=drop_default)
     tuner_id: Id | None = None
     run_id: Id | None = None
     tag: Tag | None = None
     when: When | None = None
-    state: ObserverSwitch | None = None
+    state: ObserverSwitch | SkipJsonSchema[None] = Field(default=None, json_schema_extra=drop_default)
 
     @model_validator(mode="after")
     def _refuse_null(self) -> Self:

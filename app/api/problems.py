@@ -4,7 +4,7 @@ The `code` of an error is its class's name in kebab case; `type` is `/problems/<
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.domain import errors
+from app.domain.access import Scope
 from app.domain.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER_S = "1"
+_RETRY_AFTER_S = 1
 
 
 class MalformedJson(errors.Invalid):
@@ -40,6 +41,22 @@ class TooLarge(errors.Invalid):
     """The request is larger than the service takes."""
 
 
+class MalformedHttp(errors.Invalid):
+    """What came is not HTTP/1.1, or its address is none."""
+
+
+class RequestTimeout(errors.Refused):
+    """The request took too long to arrive; send it again, faster or in parts."""
+
+
+class AddressTooLong(errors.Invalid):
+    """The address with its query is longer than 64 kB; ask for less at once."""
+
+
+class HeadersTooLarge(errors.Invalid):
+    """The headers are larger than 16 kB, or more than 100."""
+
+
 class HostNotAllowed(errors.Refused):
     """The service does not go by this name: use its address, or name it in TUNETRACK_ALLOWED_HOSTS."""
 
@@ -54,6 +71,10 @@ class Internal(DomainError):
 
 _STATUS: dict[type[DomainError], int] = {
     MalformedJson: 400,
+    MalformedHttp: 400,
+    RequestTimeout: 408,
+    AddressTooLong: 414,
+    HeadersTooLarge: 431,
     UnsupportedMediaType: 415,
     MethodNotAllowed: 405,
     TooLarge: 413,
@@ -102,16 +123,6 @@ class Problem(BaseModel):
     )
 
 
-_ANYWHERE = (
-    errors.Unauthorized,
-    errors.Forbidden,
-    HostNotAllowed,
-    OriginNotAllowed,
-    errors.RateLimited,
-    errors.StoreBusy,
-    Internal,
-)
-
 BODY_ERRORS = (MalformedJson, UnsupportedMediaType, TooLarge)
 """What any body may be answered."""
 
@@ -127,43 +138,69 @@ def code_of(error: type[DomainError]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
-def declared(*declared_errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers these errors (and the ones that any route may)."""
-    by_status: dict[int, list[str]] = {}
-    for error in (*declared_errors, *_ANYWHERE):
-        by_status.setdefault(status_of(error), []).append(code_of(error))
-    return {
-        status: {
-            "description": "Problem: " + ", ".join(f"`{code}`" for code in codes) + ".",
+Responses = dict[int | str, dict[str, Any]]
+
+
+def declared(*declared_errors: type[DomainError]) -> Responses:
+    """The `responses` of a route that answers these errors; `errors_anywhere` come to them in the document."""
+    responses: Responses = {}
+    declare(responses, declared_errors)
+    return responses
+
+
+def declare(responses: Responses, added: Iterable[type[DomainError]]) -> None:
+    """Say that these errors are answered, too."""
+    for error in added:
+        status, code = str(status_of(error)), f"`{code_of(error)}`"
+        codes = re.findall("`[a-z-]+`", responses[status]["description"]) if status in responses else []
+        responses[status] = {
+            "description": f"Problem: {', '.join(dict.fromkeys([*codes, code]))}.",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status, codes in sorted(by_status.items())
-    }
+
+
+def errors_anywhere(needed: Scope | None, *, is_reading: bool) -> Iterator[type[DomainError]]:
+    """What an operation answers because of who asks, and how, and whether the service can.
+
+    Args:
+        needed: the scope that a key must have; None where no key is needed.
+    """
+    yield from (MalformedHttp, RequestTimeout, AddressTooLong, HeadersTooLarge, HostNotAllowed, Internal)
+    if not is_reading:
+        yield OriginNotAllowed
+    if needed is not None:
+        yield from (errors.Unauthorized, errors.RateLimited, errors.StoreBusy)
+        if needed is not Scope.read:
+            yield errors.Forbidden
+        if not is_reading:
+            yield errors.StorageFull
 
 
 def respond(request: Request, error: DomainError, headers: Mapping[str, str] | None = None) -> Response:
     """The problem document for an error."""
-    kind = type(error)
-    code, status = code_of(kind), status_of(kind)
-    request_id: str = request.state.request_id
+    sent = dict(headers or {})
+    if isinstance(error, errors.Unavailable | errors.RateLimited):
+        sent["Retry-After"] = str(error.facts.get("retry_after_s", _RETRY_AFTER_S))
+    if isinstance(error, errors.Unauthorized):
+        sent["WWW-Authenticate"] = "Bearer"
+    body = render(error, request.url.path, request.state.request_id)
+    return Response(body, status_of(type(error)), sent, MEDIA_TYPE)
+
+
+def render(error: DomainError, instance: str, request_id: str) -> bytes:
+    """The problem document for an error, as it goes out."""
+    code = code_of(type(error))
     body = {
         "type": f"/problems/{code}",
         "title": code.replace("-", " ").capitalize(),
-        "status": status,
+        "status": status_of(type(error)),
         "detail": error.detail,
-        "instance": request.url.path,
+        "instance": instance,
         "code": code,
         "request_id": request_id,
         **error.facts,
     }
-    sent = dict(headers or {})
-    if isinstance(error, errors.Unavailable):
-        sent["Retry-After"] = _RETRY_AFTER_S
-    if isinstance(error, errors.RateLimited):
-        sent["Retry-After"] = str(error.facts["retry_after_s"])
-    if isinstance(error, errors.Unauthorized):
-        sent["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(body), status, sent, MEDIA_TYPE)
+    return orjson.dumps(body)
 
 
 async def on_domain_error(request: Request, error: Exception) -> Response:

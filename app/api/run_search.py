@@ -21,6 +21,8 @@ from app.store.search import Search
 
 router = new_router("runs")
 
+_IN_ORDER = "Fields with commas between, each with `asc` or `desc`; what is missing or NaN comes last."
+
 Filter = Annotated[
     str | None,
     Query(
@@ -29,13 +31,19 @@ Filter = Annotated[
         examples=['metrics.val_loss < 0.1 and (params.optimizer = "adam" or "baseline" in tags)'],
     ),
 ]
-OrderBy = Annotated[
+TrialFilter = Annotated[
     str | None,
     Query(
         max_length=MAX_LENGTH,
-        description="Fields with commas between, each with `asc` or `desc`; what is missing or NaN comes last.",
-        examples=["metrics.accuracy desc, start_time"],
+        description='Which ones, for example `score > 0.9 and params.optimizer = "adam"`; see docs/filters.md.',
+        examples=['score > 0.9 and params.optimizer = "adam" and not worker is null'],
     ),
+]
+OrderBy = Annotated[
+    str | None, Query(max_length=MAX_LENGTH, description=_IN_ORDER, examples=["metrics.accuracy desc, start_time"])
+]
+TrialOrderBy = Annotated[
+    str | None, Query(max_length=MAX_LENGTH, description=_IN_ORDER, examples=["score desc, number"])
 ]
 Fields = Annotated[
     str | None,

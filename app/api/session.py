@@ -9,7 +9,7 @@ from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
 from app.api.strict import needs, new_router
 from app.domain.access import Scope
-from app.domain.errors import InvalidRequest
+from app.domain.errors import InvalidRequest, StoreBusy, Unauthorized
 
 router = new_router("session")
 
@@ -29,7 +29,9 @@ class Session(Answer):
     scope: Scope
 
 
-@router.post("/session", response_model=Session, responses=declared(*BODY_ERRORS, InvalidRequest))
+@router.post(
+    "/session", response_model=Session, responses=declared(*BODY_ERRORS, InvalidRequest, Unauthorized, StoreBusy)
+)
 @needs(None)
 async def sign_in(request: Request, body: SignInRequest) -> Response:
     """Keep a key in a cookie of this browser."""
@@ -42,7 +44,7 @@ async def sign_in(request: Request, body: SignInRequest) -> Response:
     return answer
 
 
-@router.get("/session", responses=declared(InvalidRequest))
+@router.get("/session", responses=declared(InvalidRequest, Unauthorized, StoreBusy))
 @needs(None)
 async def get_session(request: Request) -> Session:
     """Who this browser, or this key, is here."""

@@ -6,6 +6,7 @@ from typing import cast
 
 from fastapi import Request
 
+from app.api.limits import Streams
 from app.service.feed import Feed
 from app.service.guard import Guard
 from app.service.keys import KeyRing
@@ -39,6 +40,7 @@ class Services:
     guard: Guard
     vault: Vault
     look_at_webhooks: Callable[[], None]
+    streams: Streams
     keys_under_way: set[str] = field(default_factory=set)
 
 

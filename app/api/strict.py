@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
 
-import orjson
 import pydantic_core
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +21,7 @@ _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 _BODY_BYTES = 2**20
+_DEEPEST = 32
 _LIMIT = "body_limit"
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
@@ -94,17 +94,20 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         known = {parameter.alias for parameter in self.dependant.query_params}
         has_body = bool(self.dependant.body_params)
+        may_bring_body = has_body or not (self.methods or set()) <= {"GET", "HEAD", "DELETE"}
         most = getattr(self.endpoint, _LIMIT, _BODY_BYTES)
 
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
                 _check_query(request, known)
-            if has_body:
+            if may_bring_body:
                 body = await _receive(request, most)
                 read = _ReadRequest(request.scope, request.receive)
                 read._body = body
                 if body:
                     read.document = _read_body(request, body)
+                    if not has_body and read.document != {}:
+                        raise InvalidRequest("this call takes no body", "body")
                 request = read
             return await handle(request)
 
@@ -203,7 +206,8 @@ def read_json(body: bytes) -> Any:
 
     Raises:
         MalformedJson: it is no JSON in UTF-8; NaN and Infinity are none.
-        InvalidRequest: a string holds U+0000 or half of a surrogate pair, which no database keeps.
+        InvalidRequest: it is nested too deeply, or a string holds U+0000 or half of a surrogate pair, which no
+            database keeps.
     """
     try:
         document = pydantic_core.from_json(body, allow_inf_nan=False)
@@ -211,6 +215,31 @@ def read_json(body: bytes) -> Any:
         if "surrogate" in str(error) or "hex escape" in str(error):
             raise InvalidRequest("a string holds half of a surrogate pair, which is no text", "body") from error
         raise MalformedJson(f"The body is not JSON: {error}.") from error
-    if b"\\u0000" in body and b"\\u0000" in orjson.dumps(document):
+    if body.count(b"{") + body.count(b"[") > _DEEPEST and _is_deeper(document, _DEEPEST):
+        raise InvalidRequest(f"arrays and objects are nested more than {_DEEPEST} deep", "body")
+    if b"\\u0000" in body and _holds_nul(document):
         raise InvalidRequest("the character U+0000 is not allowed in strings", "body")
     return document
+
+
+def _is_deeper(document: Any, most: int) -> bool:
+    """Whether arrays and objects are nested more than so deep."""
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any("\x00" in key or _holds_nul(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\x00" in value

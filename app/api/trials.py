@@ -10,7 +10,7 @@ from app.api.fields import parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
-from app.api.run_search import Filter, OrderBy
+from app.api.run_search import TrialFilter, TrialOrderBy
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
 from app.api.trial_models import (
@@ -142,8 +142,8 @@ async def list_trials(
     request: Request,
     tuner_id: str,
     state: Annotated[list[TrialState] | None, Query(description="Any of these states.")] = None,
-    filter: Filter = None,  # the name is the contract's
-    order_by: OrderBy = None,
+    filter: TrialFilter = None,  # the name is the contract's
+    order_by: TrialOrderBy = None,
     page_size: PageSize = 50,
     page_token: FoundToken = None,
 ) -> TrialPage:
@@ -178,7 +178,7 @@ async def get_best_trial(request: Request, tuner_id: str) -> Trial:
 def _get_best(connection: Connection, tuner_id: UUID) -> TrialRow:
     tuner = tuners.get(connection, tuner_id)
     if tuner.best_trial_id is None:
-        raise UnknownTrial(f"best of tuner {tuner_id}: none has a score yet;")
+        raise UnknownTrial("best", f"No trial of tuner {tuner_id} has a score yet; ask again when one has ended.")
     return trials.get(connection, tuner.best_trial_id)
 
 

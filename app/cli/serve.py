@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.domain.addresses import Network
 
 _REQUESTS_PER_S = 500.0
+_STREAMS = 200
 
 
 def serve(
@@ -62,6 +63,30 @@ def serve(
             help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
         ),
     ] = None,
+    stream_limit: Annotated[
+        int | None,
+        typer.Option(
+            envvar="TUNETRACK_STREAM_LIMIT",
+            min=0,
+            help="Event streams open of each key; 0 is without limit. By default 200, and none on a loopback address.",
+        ),
+    ] = None,
+    request_timeout_s: Annotated[
+        float,
+        typer.Option(
+            envvar="TUNETRACK_REQUEST_TIMEOUT_S",
+            min=1,
+            help="How long a request may take to arrive; a large one has a second more for each 1000 bytes.",
+        ),
+    ] = 20.0,
+    longest_wait_s: Annotated[
+        float,
+        typer.Option(
+            envvar="TUNETRACK_LONGEST_WAIT_S",
+            min=0.01,
+            help="A write that would have to wait longer for its turn is answered 503 at once.",
+        ),
+    ] = 5.0,
     webhook_allow: WebhookAllow = "",
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""
@@ -78,7 +103,8 @@ def serve(
     url = url_of(database)
     is_private = is_loopback(host)
     most = rate_limit if rate_limit is not None else 0.0 if is_private else _REQUESTS_PER_S
-    rules = Rules(split(allowed_hosts), split(cors_origins), most)
+    streams = stream_limit if stream_limit is not None else 0 if is_private else _STREAMS
+    rules = Rules(split(allowed_hosts), split(cors_origins), most, streams)
     secret_keys, networks = _for_webhooks(webhook_allow)
     with holding(url):
         bring_up_to_date(url)
@@ -86,10 +112,9 @@ def serve(
             _require_a_key(url, host)
         listener = listen(host, port)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        application = Application(url, Settings(not is_private, rules, secret_keys, networks))
-        server = Server(
-            application, f"tunetrack is listening on {address}, data in {shown(url)}", trusted_proxies, drain_s
-        )
+        application = Application(url, Settings(not is_private, rules, secret_keys, networks, longest_wait_s))
+        greeting = f"tunetrack is listening on {address}, data in {shown(url)}"
+        server = Server(application, greeting, trusted_proxies, drain_s, request_timeout_s)
         settle()
         server.run(sockets=[listener])
         if not server.started:

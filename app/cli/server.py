@@ -10,17 +10,23 @@ from types import FrameType
 import typer
 import uvicorn
 
+from app.api.connection import Connection
 from app.cli.failing import fail
 from app.main import Application
+
+_TICKS_PER_S = 10
+"""How often uvicorn's server looks around."""
 
 
 class Server(uvicorn.Server):
     """Uvicorn that says when it listens. Asked to go, it is first no longer ready, then ends the streams, then goes.
 
-    Who asks twice does not want to wait.
+    Who asks twice does not want to wait. And who takes too long to ask is hung up on.
     """
 
-    def __init__(self, application: Application, greeting: str, trusted_proxies: str, drain_s: float) -> None:
+    def __init__(
+        self, application: Application, greeting: str, trusted_proxies: str, drain_s: float, patience_s: float
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application.asgi,
@@ -31,12 +37,14 @@ class Server(uvicorn.Server):
                 forwarded_allow_ips=trusted_proxies,
                 timeout_graceful_shutdown=10,
                 loop="uvloop",
-                http="httptools",
+                http=Connection,
+                ws="none",
             )
         )
         self._application = application
         self._greeting = greeting
         self._drain_s = drain_s
+        self._patience_s = patience_s
         self._is_leaving = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -44,6 +52,13 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             typer.echo(self._greeting)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_S == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.hurry(self._loop.time(), self._patience_s)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         is_first, self._is_leaving = not self._is_leaving, True

@@ -42,9 +42,9 @@ class UnknownTuner(NotFound):
 class UnknownTrial(NotFound):
     """There is no such trial."""
 
-    def __init__(self, trial_id: UUID | str) -> None:
+    def __init__(self, trial_id: UUID | str, detail: str | None = None) -> None:
         super().__init__(
-            f"There is no trial {trial_id} here. GET /v1/tuners/{{tuner_id}}/trials lists a tuner's trials."
+            detail or f"There is no trial {trial_id} here. GET /v1/tuners/{{tuner_id}}/trials lists a tuner's trials."
         )
 
 
@@ -207,8 +207,10 @@ class Forbidden(Refused):
 class RateLimited(Refused):
     """Too many requests; wait, and send fewer."""
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"Too many requests: wait {retry_after_s} s, and send fewer.", retry_after_s=retry_after_s)
+    def __init__(self, retry_after_s: int, detail: str | None = None) -> None:
+        super().__init__(
+            detail or f"Too many requests: wait {retry_after_s} s, and send fewer.", retry_after_s=retry_after_s
+        )
 
 
 class Unavailable(DomainError):

@@ -16,6 +16,9 @@ Number = float | str
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
+MAX_NAMES = 1000
+"""How many metrics, or params, one run may have."""
+
 _SPELLINGS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import orjson
 
-from app.domain.errors import DomainError, ParamExists, PreconditionFailed, RunEnded, UnknownRun
+from app.domain.errors import DomainError, InvalidRequest, ParamExists, PreconditionFailed, RunEnded, UnknownRun
 from app.domain.events import RunDelete
 from app.domain.states import RUN_ENDS
-from app.domain.values import Scalar, same_scalar
+from app.domain.values import MAX_NAMES, Scalar, same_scalar
 from app.service.holding import open_holdings, rows_of_runs, save_holdings
 from app.store import runs
 from app.store.locks import Rows, locking
@@ -68,6 +68,8 @@ def _edit(run: Run, request: EditRun) -> None:
             raise ParamExists(f"Param {name!r} is {run.params[name]!r} already; params are never changed.", name=name)
     if added and run.status in RUN_ENDS:
         raise RunEnded(f"Run {run.run_id} has ended as {run.status}: it takes no more params.")
+    if len(run.params) + len(added) > MAX_NAMES:
+        raise InvalidRequest(f"a run has at most {MAX_NAMES} params", "body", "params")
     run.params = {**run.params, **added}
     run.name = run.name if request.name is None else request.name
     run.tags = run.tags if request.tags is None else request.tags

@@ -10,7 +10,7 @@ from app.domain.errors import DomainError, InvalidRequest, MissingObjective, Run
 from app.domain.events import TrainingEnd
 from app.domain.goal import Direction, Objective, Outcome
 from app.domain.states import RUN_ENDS, RunStatus, TrialState
-from app.domain.values import Number, from_json_number
+from app.domain.values import MAX_NAMES, Number, from_json_number
 from app.service.holding import Holdings, open_holdings, require_hold, rows_of_runs, save_holdings
 from app.service.report import end_once
 from app.service.trial import has_ended
@@ -64,6 +64,8 @@ def _end(transaction: Transaction, run: Run, request: EndRun, holdings: Holdings
         raise RunEnded(f"Run {run.run_id} has ended as {run.status} already, with other words; that cannot change.")
     if request.end_time is not None and request.end_time < run.start_time:
         raise InvalidRequest("a run does not end before it starts", "body", "end_time")
+    if len(run.summary.keys() | request.final_metrics.keys()) > MAX_NAMES:
+        raise InvalidRequest(f"a run has at most {MAX_NAMES} metrics, by name", "body", "final_metrics")
     tuner, trial = holdings.of(run)
     require_hold(run, trial)
     # A trial that has its result already keeps it; the run ends all the same.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.domain.errors import DomainError, DuplicateMetricKey, RunEnded, UnknownRun
+from app.domain.errors import DomainError, DuplicateMetricKey, InvalidRequest, RunEnded, UnknownRun
 from app.domain.events import EpochEnd
 from app.domain.states import RunStatus
 from app.domain.summary import fold
-from app.domain.values import Number
+from app.domain.values import MAX_NAMES, Number
 from app.service.keep_alive import Alive, GivenUp, keep_alive
 from app.store import curve_pieces, events, runs
 from app.store.events import StoredEpoch
@@ -113,6 +113,7 @@ def _news(run: Progress, request: LogEpochs, known: Mapping[int, _Known]) -> dic
     Raises:
         DuplicateMetricKey: something is stored with another value, or said twice with two.
         RunEnded: there is news, but the run is over.
+        InvalidRequest: the run would have too many metrics.
     """
     news: dict[int, dict[str, Number]] = {}
     for epoch in request.epochs:
@@ -127,6 +128,9 @@ def _news(run: Progress, request: LogEpochs, known: Mapping[int, _Known]) -> dic
                 raise DuplicateMetricKey(epoch.number, key, stored=before, sent=value)
     if news and run.status is not RunStatus.running:
         raise RunEnded(f"Run {run.run_id} has ended as {run.status}: nothing new can be logged to it.")
+    added = {key for metrics in news.values() for key in metrics if key not in run.summary}
+    if added and len(run.summary) + len(added) > MAX_NAMES:
+        raise InvalidRequest(f"a run has at most {MAX_NAMES} metrics, by name, in all its epochs", "body", "metrics")
     return news
 
 

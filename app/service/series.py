@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.domain.curve import Piece, Thinner
-from app.domain.values import Number
+from app.domain.values import INT64_MAX, Number
 from app.store import curve_pieces, events, runs
 from app.store.curve_pieces import SHORTEST
 
@@ -29,6 +29,8 @@ def read_series(
         UnknownRun: there is no such run.
     """
     run = runs.get(connection, run_id)
+    if after_epoch == INT64_MAX:
+        return {key: Series() for key in keys or ()}  # no number comes after the last one
     start = 0 if after_epoch is None else after_epoch + 1
     stop = 0 if run.last_epoch is None else run.last_epoch + 1
     if max_points is None:

@@ -18,6 +18,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 A = TypeVar("A")
 
+LONGEST_WAIT_S = 5.0
+"""How long a write may have to wait for its turn, unless an operator says otherwise."""
+
 _READERS = 4
 
 
@@ -26,16 +29,21 @@ class Database:
 
     Made on a running event loop, and closed by `close`. `on_events` is called on that loop when this or another
     process has committed events; `on_batch` by the thread that writes, see `Writer`.
+
+    Args:
+        longest_wait_s: a write that would wait longer for its turn is refused at once.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, longest_wait_s: float = LONGEST_WAIT_S) -> None:
         self.on_events: Callable[[], None] = lambda: None
         self.on_batch: Callable[[int, float, float], None] = lambda *_: None
         self._reading = open_readers(url, pool_size=_READERS)
         self._looking = without_transactions(self._reading)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
         self._writing = open_writer(url)
-        self._writer = Writer(self._writing, lambda: self.on_events(), lambda *batch: self.on_batch(*batch))
+        self._writer = Writer(
+            self._writing, lambda: self.on_events(), lambda *batch: self.on_batch(*batch), longest_wait_s
+        )
         loop = asyncio.get_running_loop()
         self._listener = (
             Listener(url, lambda: loop.call_soon_threadsafe(lambda: self.on_events()))

@@ -27,6 +27,7 @@ from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unav
 from app.store import idempotency
 from app.store.faults import is_connection_lost, is_lost_race, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
+from app.store.line import Line
 from app.store.locks import in_order, lock_beforehand
 from app.store.transaction import Transaction
 
@@ -65,12 +66,18 @@ class Writer:
         on_events: called on the event loop after a commit that recorded events.
         on_batch: called on the writer's thread after each commit: with how many requests it had, and the seconds that
             the whole batch and its commit alone took.
+        longest_wait_s: who would have to wait longer is sent away at once.
     """
 
     def __init__(
-        self, engine: Engine, on_events: Callable[[], None], on_batch: Callable[[int, float, float], None]
+        self,
+        engine: Engine,
+        on_events: Callable[[], None],
+        on_batch: Callable[[int, float, float], None],
+        longest_wait_s: float,
     ) -> None:
         self._engine = engine
+        self._line = Line(longest_wait_s, _ENOUGH_FOR_A_BATCH)
         self._on_events = on_events
         self._on_batch = on_batch
         self._connection: Connection | None = None
@@ -87,6 +94,11 @@ class Writer:
         An error in place of an answer says that nothing of that request is done.
         """
         answers: asyncio.Future[list[Any]] = self._loop.create_future()
+        try:
+            self._line.join(len(requests))
+        except StoreBusy as error:
+            answers.set_result([error] * len(requests))
+            return answers
         self._queue.put(_Together([_Waiting(operation, request, once) for request, once in requests], answers))
         return answers
 
@@ -110,7 +122,9 @@ class Writer:
         while is_open:
             taken, is_open = self._take()
             if taken:
+                self._line.begin()
                 answers, has_events = self._write([waiting for together in taken for waiting in together.requests])
+                self._line.end()
                 self._loop.call_soon_threadsafe(self._answer, taken, answers, has_events)
         if self._connection is not None:
             self._connection.close()
@@ -203,6 +217,7 @@ class Writer:
         self._connection = connection
 
     def _answer(self, taken: list[_Together], answers: list[Any], has_events: bool) -> None:
+        self._line.leave(len(answers))
         begin = 0
         for together in taken:
             end = begin + len(together.requests)

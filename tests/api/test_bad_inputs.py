@@ -2,12 +2,13 @@
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.endpoints import POSTS, Things, make_things, send
+from tests.api.endpoints import WRITES, Things, new_things, send
 from tests.calls import (
     JSON,
     SPACE,
@@ -27,8 +28,9 @@ from tests.calls import (
 
 
 @pytest.fixture
-def things(client: httpx.Client) -> Things:
-    return make_things(client)
+def things(client: httpx.Client) -> Iterator[Things]:
+    with new_things(client) as things:
+        yield things
 
 
 def refused(response: httpx.Response, *statuses: int) -> None:
@@ -67,17 +69,17 @@ DOCUMENTS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda name: name.replace(" ", "-"))
 def test_a_body_that_is_no_json_object_is_refused(client: httpx.Client, things: Things, document: str) -> None:
-    for endpoint in POSTS:
-        refused(send(client, things.path(endpoint), DOCUMENTS[document]), 400, 422)
+    for endpoint in WRITES:
+        refused(things.send(endpoint, DOCUMENTS[document]), 400, 422)
 
 
-@pytest.mark.parametrize("endpoint", POSTS)
+@pytest.mark.parametrize("endpoint", WRITES)
 @pytest.mark.parametrize("depth", [1000, 50_000])
 def test_deep_nesting_is_refused(client: httpx.Client, things: Things, endpoint: str, depth: int) -> None:
     for opening, closing in (("[", "]"), ('{"a":', "}")):
         deep = opening * depth + "1" + closing * depth
         for body in (deep, json.dumps(things.body(endpoint))[:-1] + f', "params": {{"deep": {deep}}}}}'):
-            refused(send(client, things.path(endpoint), body), 400, 413, 422)
+            refused(things.send(endpoint, body), 400, 413, 422)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_deep_nesting_is_refused(client: httpx.Client, things: Things, endpoint:
 def test_a_hundred_thousand_keys_are_refused(client: httpx.Client, things: Things, endpoint: str, field: str) -> None:
     value = {"type": "flag"} if field == "space" else 1
     body = things.body(endpoint) | {field: {f"k{number}": value for number in range(100_000)}}
-    refused(send(client, things.path(endpoint), body), 413, 422)
+    refused(things.send(endpoint, body), 413, 422)
 
 
 def test_of_equal_keys_the_last_one_wins(client: httpx.Client) -> None:
@@ -110,7 +112,7 @@ NUMBERS: dict[str, list[str]] = {
     "report_result": ['{"trial_id": "TRIAL", "score": %s}', '{"params": {"x": %s}, "score": 0.5}'],
     "start_run": ['{"params": {"x": %s}}'],
     "log_epoch": ['{"epoch": 0, "metrics": {"loss": %s}}', '{"epoch": %s, "metrics": {"loss": 0.5}}'],
-    "log_epochs": [
+    "log_epoch_batch": [
         '{"epochs": [{"epoch": 0, "metrics": {"loss": %s}}]}',
         '{"epochs": [{"epoch": %s, "metrics": {"loss": 0.5}}]}',
     ],
@@ -141,16 +143,16 @@ def test_what_is_no_number_of_json_is_refused(client: httpx.Client, things: Thin
     for endpoint, templates in NUMBERS.items():
         for template in templates:
             body = (template % number).replace("TRIAL", things.trial["trial_id"])
-            refused(send(client, things.path(endpoint), body), 400, 422)
+            refused(things.send(endpoint, body), 400, 422)
     assert get_run(client, things.run) == things.run
     assert get_trial(client, things.trial) == things.trial
 
 
 @pytest.mark.parametrize("value", ["true", '"1.5"', '"nan"', '"inf"', '""', "[]", "[1]", "{}", "null"])
 def test_what_is_no_metric_is_refused(client: httpx.Client, things: Things, value: str) -> None:
-    for endpoint in ("log_epoch", "log_epochs", "end_run"):
+    for endpoint in ("log_epoch", "log_epoch_batch", "end_run"):
         body = NUMBERS[endpoint][0] % value
-        refused(send(client, things.path(endpoint), body), 422)
+        refused(things.send(endpoint, body), 422)
     assert get_run(client, things.run) == things.run
 
 
@@ -158,20 +160,20 @@ def test_what_is_no_metric_is_refused(client: httpx.Client, things: Things, valu
     "value", ["-1", "1.5", "true", '"1"', "null", "[]", str(2**63), str(2**64), "1e3000", "9" * 5000]
 )
 def test_what_is_no_epoch_is_refused(client: httpx.Client, things: Things, value: str) -> None:
-    for endpoint in ("log_epoch", "log_epochs"):
-        refused(send(client, things.path(endpoint), NUMBERS[endpoint][1] % value), 400, 422)
+    for endpoint in ("log_epoch", "log_epoch_batch"):
+        refused(things.send(endpoint, NUMBERS[endpoint][1] % value), 400, 422)
     assert get_run(client, things.run) == things.run
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1001", "1000000000", str(2**63), "1.5", "true", '"1"', "[]"])
 def test_what_is_no_count_is_refused(client: httpx.Client, things: Things, value: str) -> None:
-    refused(send(client, things.path("suggest"), NUMBERS["suggest"][0] % value), 422)
+    refused(things.send("suggest", NUMBERS["suggest"][0] % value), 422)
 
 
 @pytest.mark.parametrize("value", ["null", "[]", "[1]", "{}", str(2**63), str(-(2**63) - 1), "9" * 5000])
 def test_what_is_no_parameter_value_is_refused(client: httpx.Client, things: Things, value: str) -> None:
     refused(send(client, "/v1/runs", NUMBERS["start_run"][0] % value), 400, 422)
-    refused(send(client, things.path("report_result"), NUMBERS["report_result"][1] % value), 400, 422)
+    refused(things.send("report_result", NUMBERS["report_result"][1] % value), 400, 422)
     refused(send(client, "/v1/tuners", NUMBERS["create_tuner"][3] % value), 400, 422)
 
 
@@ -267,7 +269,7 @@ def test_a_tuner_takes_only_text_that_can_be_kept(client: httpx.Client, body: JS
         ("start_run", {"params": {"TEXT": 1}}),
         ("start_run", {"params": {"x": "TEXT"}}),
         ("log_epoch", {"epoch": 0, "metrics": {"TEXT": 1.0}}),
-        ("log_epochs", {"epochs": [{"epoch": 0, "metrics": {"ok": 1.0, "TEXT": 1.0}}]}),
+        ("log_epoch_batch", {"epochs": [{"epoch": 0, "metrics": {"ok": 1.0, "TEXT": 1.0}}]}),
         ("end_run", {"final_metrics": {"TEXT": 1.0}}),
         ("suggest", {"worker": "TEXT"}),
         ("report_result", {"trial_id": "TRIAL", "state": "failed", "reason": "TEXT"}),
@@ -281,7 +283,7 @@ def test_only_text_that_can_be_kept_is_taken(
     client: httpx.Client, things: Things, endpoint: str, body: JSON, kind: str
 ) -> None:
     escaped = json.dumps(body).replace("TEXT", json.dumps(NO_TEXT[kind])[1:-1])
-    refused(send(client, things.path(endpoint), escaped.replace("TRIAL", things.trial["trial_id"])), 422)
+    refused(things.send(endpoint, escaped.replace("TRIAL", things.trial["trial_id"])), 422)
     assert get_run(client, things.run) == things.run
     assert get_trial(client, things.trial) == things.trial
 
@@ -337,10 +339,10 @@ def test_blank_names_are_refused(client: httpx.Client, things: Things, blank: st
         ("create_tuner", {"space": SPACE, "objective": {"metric": blank}}),
         ("start_run", {"params": {blank: 1}}),
         ("log_epoch", {"epoch": 0, "metrics": {blank: 1.0}}),
-        ("log_epochs", {"epochs": [{"epoch": 0, "metrics": {blank: 1.0}}]}),
+        ("log_epoch_batch", {"epochs": [{"epoch": 0, "metrics": {blank: 1.0}}]}),
         ("end_run", {"final_metrics": {blank: 1.0}}),
     ):
-        refused(send(client, things.path(endpoint), body), 422)
+        refused(things.send(endpoint, body), 422)
     assert get_run(client, things.run) == things.run
 
 
@@ -365,7 +367,7 @@ def test_blank_names_are_refused(client: httpx.Client, things: Things, blank: st
 )
 def test_a_text_of_a_megabyte_is_refused(client: httpx.Client, things: Things, endpoint: str, body: JSON) -> None:
     text = json.dumps(body).replace("TRIAL", things.trial["trial_id"]).replace("TEXT", "x" * 1_000_000)
-    refused(send(client, things.path(endpoint), text), 413, 422)
+    refused(things.send(endpoint, text), 413, 422)
 
 
 # ---- shapes ----
@@ -428,12 +430,12 @@ def test_a_text_of_a_megabyte_is_refused(client: httpx.Client, things: Things, e
         ("log_epoch", {"epoch": 0, "metrics": []}),
         ("log_epoch", {"epoch": 0, "metrics": None}),
         ("log_epoch", {"epoch": 0, "metrics": {"loss": [1.0]}}),
-        ("log_epochs", {}),
-        ("log_epochs", {"epochs": {}}),
-        ("log_epochs", {"epochs": None}),
-        ("log_epochs", {"epochs": [None]}),
-        ("log_epochs", {"epochs": [[]]}),
-        ("log_epochs", {"epochs": [{"epoch": 0, "metrics": {"loss": 1.0}}, {"epoch": 1}]}),
+        ("log_epoch_batch", {}),
+        ("log_epoch_batch", {"epochs": {}}),
+        ("log_epoch_batch", {"epochs": None}),
+        ("log_epoch_batch", {"epochs": [None]}),
+        ("log_epoch_batch", {"epochs": [[]]}),
+        ("log_epoch_batch", {"epochs": [{"epoch": 0, "metrics": {"loss": 1.0}}, {"epoch": 1}]}),
         ("end_run", {"final_metrics": []}),
         ("end_run", {"final_metrics": {"x": None}}),
         ("end_run", {"status": ["finished"]}),
@@ -441,7 +443,7 @@ def test_a_text_of_a_megabyte_is_refused(client: httpx.Client, things: Things, e
     ids=json.dumps,
 )
 def test_a_body_of_the_wrong_shape_is_refused(client: httpx.Client, things: Things, endpoint: str, body: JSON) -> None:
-    refused(send(client, things.path(endpoint), body), 422)
+    refused(things.send(endpoint, body), 422)
     assert get_run(client, things.run) == things.run
     assert get_trial(client, things.trial) == things.trial
 

@@ -183,11 +183,14 @@ def test_each_json_answer_has_a_name() -> None:
                     assert "$ref" in content["schema"], f"{method} {path} {status}"
 
 
-def test_bodies_and_answers_have_examples() -> None:
-    for method, path in (("post", "/v1/tuners"), ("post", "/v1/runs"), ("post", "/v1/runs/{run_id}/epochs")):
-        content = resolve(operations()[method, path]["requestBody"])["content"][JSON]
-        schema = resolve(content["schema"])
-        assert content.get("example") or content.get("examples") or schema.get("example") or schema.get("examples")
+def test_each_body_and_each_answer_has_an_example() -> None:
+    for (method, path), operation in operations().items():
+        answers = [resolve(one) for status, one in operation["responses"].items() if status[0] == "2"]
+        for content in (one.get("content", {}) for one in (operation.get("requestBody", {}), *answers)):
+            if JSON in content:
+                schema = content[JSON]["schema"]
+                for one in schema.get("anyOf", schema.get("oneOf", [schema])):
+                    assert one.get("type") == "null" or resolve(one).get("examples"), f"{method} {path}"
 
 
 def test_unknown_fields_are_declared_as_refused() -> None:

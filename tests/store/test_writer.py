@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, select
 
-from app.domain.errors import DomainError, IdConflict
+from app.domain.errors import DomainError, IdConflict, StoreBusy
 from app.store.database import Database
 from app.store.engines import parse
+from app.store.line import Line
 from app.store.migrate import migrate
 from app.store.tables import tags
 from app.store.transaction import Transaction
@@ -114,3 +115,15 @@ def test_a_reader_cannot_write(new_database: NewDatabase) -> None:
         assert await database.read(read_tags) == []
 
     with_database(new_database(), body)
+
+
+def test_whoever_would_wait_too_long_is_sent_away_but_never_from_an_empty_line() -> None:
+    line = Line(longest_s=0.0, batch=1)
+    line.begin()
+    line.join(1)
+    with pytest.raises(StoreBusy) as refused:
+        line.join(1)
+    assert refused.value.facts["retry_after_s"] >= 1
+    line.end()
+    line.leave(1)
+    line.join(1)

@@ -112,6 +112,18 @@ class MalformedJson(Invalid):
     """The body is not JSON."""
 
 
+class MalformedHttp(Invalid):
+    """What came is not HTTP/1.1."""
+
+
+class AddressTooLong(Invalid):
+    """The address with its query is longer than the service takes."""
+
+
+class HeadersTooLarge(Invalid):
+    """The headers are larger than the service takes."""
+
+
 class MethodNotAllowed(Invalid):
     """The path does not take this method."""
 
@@ -196,7 +208,9 @@ class Internal(ServiceFailed):
     """Something that nobody thought of."""
 
 
-TEMPORARY = frozenset({"rate-limited", "store-busy", "not-ready", "storage-full", "idempotency-in-progress"})
+TEMPORARY = frozenset(
+    {"rate-limited", "request-timeout", "store-busy", "not-ready", "storage-full", "idempotency-in-progress"}
+)
 """Codes that say "not now": they become `Unavailable`."""
 
 

@@ -1,0 +1,111 @@
+"""A connection, before anything of ours sees what comes over it: heads too large and requests too slow end here.
+
+Uvicorn's own parser waits for ever, and takes a head of any size.
+"""
+
+import http
+from asyncio import Transport
+from typing import Any, cast
+
+from uuid_utils.compat import uuid7
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from app.api.problems import (
+    MEDIA_TYPE,
+    AddressTooLong,
+    HeadersTooLarge,
+    MalformedHttp,
+    RequestTimeout,
+    render,
+    status_of,
+)
+from app.domain.errors import DomainError
+
+_ADDRESS_BYTES = 2**16 - 1
+_HEADERS_BYTES = 16_000
+_MOST_HEADERS = 100
+_LEAST_BYTES_PER_S = 1_000
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP/1.1 with an end to patience: see `hurry`, which somebody must call now and then."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._is_in_head = self._has_spoken = False
+        self._refusal: DomainError | None = None
+        self._n_bytes = 0
+        self._waits_since: float | None = self.loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        self._has_spoken = True
+        self._n_bytes += len(data)
+        if self._is_in_head and self._n_bytes > _ADDRESS_BYTES + _HEADERS_BYTES:
+            self._refuse(HeadersTooLarge() if self.headers else AddressTooLong())
+        else:
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+        self._n_bytes = 0
+        self._waits_since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        n_bytes = sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.url) > _ADDRESS_BYTES:
+            self._refusal = AddressTooLong()
+        elif n_bytes > _HEADERS_BYTES or len(self.headers) > _MOST_HEADERS:
+            self._refusal = HeadersTooLarge()
+        if self._refusal is not None:
+            raise self._refusal  # the parser stops, and `send_400_response` is called
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._waits_since = None
+
+    def hurry(self, now: float, patience_s: float) -> None:
+        """Hang up on who takes too long to say all of a request: more than so long, and too slow to need it."""
+        since = self._waits_since
+        if since is not None and now - since > patience_s + self._n_bytes / _LEAST_BYTES_PER_S:
+            self._refuse(RequestTimeout())
+
+    def send_400_response(self, msg: str) -> None:
+        """Called for what the parser cannot read."""
+        self._refuse(self._refusal or MalformedHttp())
+
+    def _refuse(self, error: DomainError) -> None:
+        """Say why, where nothing is being said, and hang up."""
+        self._waits_since = None
+        if self.transport.is_closing():
+            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_idle = cycle is None or cycle.response_complete
+        is_of_this_request = cycle is not None and cycle.more_body and not cycle.response_started
+        if self._has_spoken and (is_idle or is_of_this_request):
+            self.transport.write(_response(error))
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Spoken is HTTP/1.1; whoever asks for more is answered so, and need not fill the log."""
+
+
+def _response(error: DomainError) -> bytes:
+    """The whole answer to a request that nothing is known of."""
+    request_id = str(uuid7())
+    body = render(error, "/", request_id)
+    status = status_of(type(error))
+    head: dict[str, Any] = {
+        "content-type": MEDIA_TYPE,
+        "content-length": len(body),
+        "connection": "close",
+        "x-content-type-options": "nosniff",
+        "x-request-id": request_id,
+    }
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}", *(f"{name}: {head[name]}" for name in head)]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,165 @@
+"""What nobody may take too much of: heads, time to arrive, streams, requests, turns of the writer."""
+
+import json
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import httpx
+import psycopg
+import pytest
+
+from tests.calls import JSON, answer, problem
+from tests.conftest import NewDatabase
+from tests.server import Server
+from tests.waiting import eventually
+
+N_STREAMS = 2
+LIMITS = {
+    "TUNETRACK_STREAM_LIMIT": str(N_STREAMS),
+    "TUNETRACK_REQUEST_TIMEOUT_S": "1",
+    "TUNETRACK_LONGEST_WAIT_S": "0.5",
+}
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service that has little patience."""
+    with Server(f"sqlite:///{tmp_path_factory.mktemp('narrow') / 'tunetrack.db'}", env=LIMITS) as server:
+        yield server
+        assert "Traceback" not in server.log
+
+
+def say(server: Server, *parts: bytes) -> bytes:
+    """All that is answered on one connection, until it is closed from the other side."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        heard = b""
+        try:
+            for part in parts:
+                connection.sendall(part)
+            while chunk := connection.recv(65536):
+                heard += chunk
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        return heard
+
+
+def refusal(heard: bytes) -> JSON:
+    """The problem document in an answer, which must be whole."""
+    head, _, body = heard.partition(b"\r\n\r\n")
+    found: JSON = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % found["status"])
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    assert found["request_id"].encode() in head
+    assert found["type"] == f"/problems/{found['code']}"
+    return found
+
+
+HEAD = b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 17_000 + b"\r\n\r\n", "headers-too-large"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-A: b\r\n" * 101 + b"\r\n", "headers-too-large"),
+        (b"GET /?a=" + b"x" * 66_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", "address-too-long"),
+        (b"hello\r\n\r\n", "malformed-http"),
+        (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", "malformed-http"),
+        (HEAD + b"Content-Length: x\r\n\r\n", "malformed-http"),
+        (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "malformed-http"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nno number\r\n", "malformed-http"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Nul: a\0b\r\n\r\n", "malformed-http"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_no_request_or_too_large_a_head_is_a_problem_too(narrow: Server, said: bytes, code: str) -> None:
+    assert refusal(say(narrow, said))["code"] == code
+
+
+def test_a_head_without_an_end_is_not_read_for_ever(narrow: Server) -> None:
+    endless = [b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ", *([b"x" * 65_536] * 64)]
+    heard = say(narrow, *endless)  # 4 MiB, of which it takes some; then the connection is gone
+    assert not heard or refusal(heard)["code"] == "headers-too-large"
+    assert answer(httpx.get(f"{narrow.url}/healthz"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET / HTTP/1.1\r\nHost: loc",
+        HEAD + b'Content-Length: 100\r\n\r\n{"name": ',
+        HEAD + b'Transfer-Encoding: chunked\r\n\r\n9\r\n{"name": \r\n',
+    ],
+)
+def test_a_request_that_does_not_arrive_is_hung_up_on(narrow: Server, said: bytes) -> None:
+    assert refusal(say(narrow, said))["code"] == "request-timeout"
+
+
+def test_who_says_nothing_is_hung_up_on_without_a_word(narrow: Server) -> None:
+    assert say(narrow) == b""
+    asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert say(narrow, asked).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_goes_in_the_middle_of_its_body_leaves_no_trace(narrow: Server) -> None:
+    with socket.create_connection(("127.0.0.1", narrow.port)) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+    assert answer(httpx.get(f"{narrow.url}/healthz"))  # the log is looked at when the service ends
+
+
+def test_each_key_has_so_many_streams_and_no_more(narrow: Server) -> None:
+    with httpx.Client(base_url=narrow.url, trust_env=False) as client:
+
+        def is_open() -> bool:
+            with client.stream("GET", "/v1/events/stream") as stream:
+                return stream.status_code == 200
+
+        with client.stream("GET", "/v1/events/stream") as first:
+            assert first.status_code == 200
+            with client.stream("GET", "/v1/events/stream") as second:
+                assert second.status_code == 200
+                refused = client.get("/v1/events/stream")
+                found = problem(refused, 429, "rate-limited")
+                assert f"{N_STREAMS} event streams" in found["detail"]
+                assert int(refused.headers["retry-after"]) == found["retry_after_s"] > 0
+                problem(client.get("/v1/events/stream", params={"type": "x"}), 422)  # which opens none
+            eventually(lambda: is_open() or None)
+
+
+# -------------------------------------------------------------------------------------------------- the writer
+
+
+@contextmanager
+def nobody_writes(database: str) -> Iterator[None]:
+    """A database that makes all writes wait."""
+    if database.startswith("sqlite"):
+        with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(database) as locking:
+            locking.execute("LOCK TABLE runs IN SHARE MODE")
+            yield
+
+
+def test_writes_that_would_wait_too_long_are_sent_away_at_once(new_database: NewDatabase) -> None:
+    with Server(new_database(), env=LIMITS) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+
+        def sent_away() -> httpx.Response | None:
+            try:
+                response = client.post("/v1/runs", timeout=1)
+            except httpx.ReadTimeout:
+                return None  # this one waits, as long as it takes
+            return response if response.status_code == 503 else None
+
+        with nobody_writes(server.database):
+            refused = eventually(sent_away)
+            found = problem(refused, 503, "store-busy")
+            assert "wait already" in found["detail"]
+            assert int(refused.headers["retry-after"]) == found["retry_after_s"] >= 1
+            answer(client.get("/v1/runs"))
+        eventually(lambda: client.post("/v1/runs").status_code == 201 or None)
+        assert "Traceback" not in server.log
