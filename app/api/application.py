@@ -145,6 +145,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         references = {name: f"#/components/schemas/{name}" for name in STOPPER_SCHEMAS}
         by_type = {schema["properties"]["type"]["const"]: references[name] for name, schema in STOPPER_SCHEMAS.items()}
         schemas["Stopper"] = {
+            "description": "A rule that ends hopeless runs early, by its `type`.",
             "oneOf": [{"$ref": reference} for reference in references.values()],
             "discriminator": {"propertyName": "type", "mapping": by_type},
         }
