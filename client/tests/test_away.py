@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,37 @@ def test_a_question_to_a_service_that_is_away_gives_up_when_its_patience_ends(sp
     with pytest.raises(Unavailable, match="does not answer"):
         impatient.tuner(SPACE)
     impatient.close()
+
+
+def test_what_stands_between_and_answers_for_the_service_is_no_answer(server: Server, spool: Path) -> None:
+    class Portal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome! Please sign in.</html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Portal) as portal:
+        threading.Thread(target=portal.serve_forever).start()
+        client = Client(f"http://127.0.0.1:{portal.server_port}", spool=spool, exit_timeout_s=0.0, patience_s=0.0)
+        with pytest.raises(Unavailable, match="proxy"):
+            client.tuner(SPACE)
+        with client.run() as run:
+            run.log(0, loss=1)
+        client.close()
+        portal.shutdown()
+    assert command("sync", "--url", server.url, spool=spool).returncode == 0
+    with Client(server.url, spool=spool) as online:
+        assert curve(online, run.run_id) == [1]
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "127.0.0.1", "ftp://host", "http://"])
+def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="no address of a service"):
+        Client(url)
 
 
 def test_every_code_of_the_service_has_its_class() -> None:

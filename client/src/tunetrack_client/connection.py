@@ -25,10 +25,14 @@ class Connection:
     Args:
         url: where the service listens.
         key: its API key, if it wants one.
+    Raises:
+        ValueError: that is no address.
     """
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
+        if httpx.URL(self.url).scheme not in ("http", "https") or not httpx.URL(self.url).host:
+            raise ValueError(f"{url!r} is no address of a service, which begins with http:// or https://")
         self.key = key
         self.http = self._open()
 
@@ -64,7 +68,7 @@ class Connection:
         try:
             headers = {} if once is None else {"Idempotency-Key": once}
             response = self.http.request(method, path, json=body, params=query, headers=headers)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Unavailable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
         return read(response)
 
@@ -111,7 +115,11 @@ def read(response: httpx.Response) -> Any:
         Unavailable, Refused
     """
     if response.is_success:
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            where = response.request.url.copy_with(query=None)
+            raise Unavailable(f"{where} answers something that is not the service's: is there a proxy?") from error
     problem = _problem(response)
     if problem is None or response.status_code in _AWAY or problem["code"] in TEMPORARY:
         said = f"{response.status_code}" if problem is None else f"{response.status_code} {problem['code']}"
