@@ -75,7 +75,7 @@ setInterval(() => {
 }, 5000);
 
 /** A state as a word with a mark of its own, so that colour is never all that tells. */
-export const badge = (state, reason = "") => h("span", { class: `badge is-${state}` }, state, reason && reason !== state && `: ${reason}`);
+export const badge = (state, reason = "") => h("span", { class: `badge is-${state}` }, state, reason && `: ${reason}`);
 
 /** A command to copy. */
 export function command(text) {

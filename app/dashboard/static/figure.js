@@ -3,7 +3,7 @@
 // `draw(width, height, zoom, before)` answers a plot: {nodes, over?, x?, y?, full?, marks?, key?, paint?, grow?, vector?}.
 // `nodes` stay while `key` stays the same, `over` is laid upon them and made anew each time. `marks()` are the places that the
 // pointer and the arrow keys go to: {x, y, text (or what makes it), href?}. `paint(context)` draws on a canvas below the SVG
-// where there is too much for elements; `grow(context, before)` adds what is new to a picture of the same key, or answers
+// where there is too much for elements, and where that takes long (`isLong`) in parts, as a generator; `grow(context, before)` adds what is new to a picture of the same key, or answers
 // false; `vector()` draws it all as SVG, for the download. `full` is what `x` shows without zoom.
 
 import { h, num, s } from "./dom.js";
@@ -28,7 +28,7 @@ function work() {
     paint();
     if (performance.now() - start > BUDGET_MS) break;
   }
-  if (waiting.size) frame = requestAnimationFrame(work);
+  if (waiting.size) frame ||= requestAnimationFrame(work);
 }
 
 /** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered; `note`: a text, or what makes it. */
@@ -48,7 +48,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       h("span", { class: "chart-tools" }, reset, toggle, tool("CSV", (as) => as.saveCsv(file, rows())),
         tool("SVG", (as) => as.saveSvg(file, svg, plot)), tool("PNG", (as) => as.savePng(file, svg, plot)))),
     stage, table);
-  let plot = null, zoom = null, at = -1, from = null, isSeen = false, isStale = false, room = [0, 0], found = null, n = 0;
+  let parts = null, isLate = false, plot = null, zoom = null, at = -1, from = null, isSeen = false, isStale = false, room = [0, 0], found = null, n = 0;
   const redraw = () => ask(now);
   const marks = () => (found ??= plot?.marks?.() ?? []);
 
@@ -58,6 +58,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     if (!table.hidden) return;
     isStale = !isSeen;
     if (isStale || room[0] < 20) return;
+    if (parts) return void (isLate = true); // first let it be finished
     const before = plot, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);
     plot = draw(width, tall, zoom, before);
     found = null;
@@ -80,12 +81,11 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
 
   function picture(before, width, tall) {
     const density = Math.min(devicePixelRatio || 1, 2);
-    const isResized = canvas.width !== Math.round(width * density) || canvas.height !== Math.round(tall * density);
-    if (isResized) {
-      Object.assign(canvas, { width: Math.round(width * density), height: Math.round(tall * density) });
-      Object.assign(canvas.style, { width: `${width}px`, height: `${tall}px` });
-    }
-    const context = canvas.getContext("2d");
+    const size = { width: Math.round(width * density), height: Math.round(tall * density) };
+    const isResized = canvas.width !== size.width || canvas.height !== size.height;
+    const fit = () => isResized && (Object.assign(canvas, size), Object.assign(canvas.style, { width: `${width}px`, height: `${tall}px` }));
+    if (!plot.isLong) fit();
+    const sheet = plot.isLong ? h("canvas", size) : canvas, context = sheet.getContext("2d", { willReadFrequently: Boolean(plot.isLong) });
     context.setTransform(density, 0, 0, density, 0, 0);
     if (before && !isResized && plot.grow?.(context, before)) return;
     context.clearRect(0, 0, width, tall);
@@ -97,7 +97,25 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       context.lineTo(line.getAttribute("x2"), line.getAttribute("y2"));
     }
     context.stroke();
-    plot.paint(context);
+    parts = plot.paint(context) ?? null;
+    if (parts) goOn(context, () => {
+      fit();
+      const front = canvas.getContext("2d");
+      front.setTransform(1, 0, 0, 1, 0, 0);
+      front.clearRect(0, 0, canvas.width, canvas.height);
+      front.drawImage(sheet, 0, 0);
+    });
+  }
+
+  /** A part a frame, out of sight; what is shown until then is the picture before. */
+  function goOn(context, finish) {
+    const { done } = parts.next();
+    if (!done) context.getImageData(0, 0, 1, 1); // or the browser puts all of it off to the end
+    if (!done) return ask(() => goOn(context, finish));
+    parts = null;
+    finish();
+    if (isLate) redraw();
+    isLate = false;
   }
 
   /** What the chart shows in words, and its table: a few times a second is enough for either. */

@@ -8,7 +8,7 @@ import { axes, colourOf, linear } from "./scale.js";
 
 const MOST_SAMPLED = 4000, DENSE = 8, WHOLE_MS = 1000;
 
-/** The range of most values: a run that explodes does not flatten all others. */
+/** The range of most values: a run that explodes does not flatten all others, nor do the first epochs of many the rest. */
 function sight(curves) {
   const total = curves.reduce((sum, one) => sum + one.ys.length, 0);
   const every = Math.max(1, Math.floor(total / MOST_SAMPLED));
@@ -19,7 +19,7 @@ function sight(curves) {
   const sorted = sample.subarray(0, n).sort();
   const at = (share) => sorted[Math.round(share * (n - 1))];
   const [low, high, q1, q3] = [at(0), at(1), at(0.1), at(0.9)];
-  const reach = 3 * (q3 - q1);
+  const reach = (curves.length > DENSE ? 1.5 : 8) * (q3 - q1);
   return reach > 0 ? [Math.max(low, q1 - reach), Math.min(high, q3 + reach)] : [low, high];
 }
 

@@ -5,7 +5,7 @@ import { nothing } from "./figure.js";
 import { colourOf, cut, cutName, extent, label, linear, ofSpec } from "./scale.js";
 import { isScored, trialText } from "./scores.js";
 
-const BOTTOM = 26, TOP = 40;
+const BOTTOM = 26, TOP = 40, AT_ONCE = 200;
 
 /** A filter: an axis ("" is the score's) to the lowest and highest value let through, or to the options where it has some. */
 export function isOutOf(brushes, trial) {
@@ -34,9 +34,11 @@ export function parallel(model, brushes, onBrush, width, height) {
   const isDown = (one) => one !== best;
   const path = (one) => `M${one.places.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`;
   return {
-    paint(context) {
-      context.lineWidth = 1.3;
+    isLong: true,
+    * paint(context) {
+      context.lineWidth = strands.length > 1000 ? 1 : 1.3;
       context.lineJoin = "bevel";
+      let n = 0;
       const density = Math.min(1, 0.15 + 90 / strands.length); // many are fainter, and the better ones less so
       for (const one of strands.filter((one) => one.isOut).concat(strands.filter((one) => !one.isOut && isDown(one)))) {
         context.globalAlpha = one.isOut ? 0.2 * density : density === 1 ? 1 : density * (0.25 + 0.75 * one.trial.share);
@@ -44,6 +46,7 @@ export function parallel(model, brushes, onBrush, width, height) {
         context.beginPath();
         one.places.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
         context.stroke();
+        if (++n % AT_ONCE === 0) yield;
       }
       context.globalAlpha = 1;
     },

@@ -78,7 +78,7 @@ export function ofSpec(spec, range, values) {
 /** A grid with numbers on the left, and numbers below. */
 export function axes(x, y, { xLabel, yLabel } = {}) {
   const [left, right] = x.range, [bottom, top] = y.range;
-  const rows = y.ticks(Math.max(2, (bottom - top) / 45)).map((value) =>
+  const rows = y.ticks(Math.max(2, (bottom - top) / 36)).map((value) =>
     s("g", { class: "tick" }, s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
       s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value))));
   const room = x.isDiscrete ? (right - left) / x.domain.length / 7 : 30;

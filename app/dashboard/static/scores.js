@@ -103,7 +103,7 @@ const paramTexts = (trial) => Object.entries(trial.params).filter(([, value]) =>
 export const trialText = (trial, metric) => (isLost(trial) ? [`Trial ${trial.number}: ${trial.state}`, trial.reason && cut(trial.reason, 120), ...paramTexts(trial)].filter(Boolean)
   : [`Trial ${trial.number}${trial.state === "stopped" ? ", stopped early" : ""}`, `${metric} ${num(trial.score)}`, ...paramTexts(trial)]);
 
-const CROSS = 3;
+const CROSS = 3, AT_ONCE = 600;
 
 /** Dots by the hundred: on a canvas, and as SVG for a download; the best ones stand out, what failed is a cross. */
 function cloud(model, dots) {
@@ -111,9 +111,11 @@ function cloud(model, dots) {
   const hollow = (one) => one.trial.state === "stopped", radius = dots.length > 2000 ? 1.8 : dots.length > 500 ? 2.4 : 3;
   return {
     top: front.map((one) => s("circle", { class: "dot best", cx: one.x, cy: one.y, r: 5 })),
-    paint(context) {
+    isLong: true,
+    * paint(context) {
       context.lineWidth = 1.5;
-      for (const one of rest) {
+      for (const [index, one] of rest.entries()) {
+        if (index % AT_ONCE === AT_ONCE - 1) yield;
         context.globalAlpha = model.isOut?.(one.trial) ? 0.1 : 1;
         context.beginPath();
         if (isLost(one.trial)) {
@@ -149,9 +151,9 @@ export function bestSoFar(model, width, height, zoom) {
   const inside = steps.filter((one) => one.place > x.domain[0] && one.place <= x.domain[1]);
   const start = before ?? inside[0];
   const path = start && [`M${before ? x.range[0] : x(start.place)} ${clip(y(start.score))}`, ...inside.map((one) => `H${x(one.place)}V${clip(y(one.score))}`), `H${x(Math.min(model.nEnded, x.domain[1]))}`].join("");
-  const { top, paint, vector } = cloud(model, dots);
+  const { top, ...picture } = cloud(model, dots);
   return {
-    x, y, full, paint, vector, marks: marksOf(model, dots),
+    x, y, full, ...picture, marks: marksOf(model, dots),
     nodes: [scores.length ? axes(x, y, { xLabel: "trials ended", yLabel: model.metric }) : nothing(width, height, "No trial has a score").nodes, path && s("path", { class: "step", d: path }), top],
   };
 }
@@ -166,8 +168,8 @@ export function against(model, name, width, height) {
   // Beside each other where many share one place; always the same way.
   const shift = (trial) => (x.isDiscrete ? (((trial.number * 37) % 17) / 17 - 0.5) * 0.5 * ((x.range[1] - x.range[0]) / x.domain.length) : 0);
   const dots = shown.map((trial) => ({ trial, x: x(trial.params[name]) + shift(trial), y: isLost(trial) ? y.range[0] - 5 : clip(y(trial.score)) }));
-  const { top, paint, vector } = cloud(model, dots);
-  return { x, y, paint, vector, nodes: [axes(x, y), top], marks: marksOf(model, dots) };
+  const { top, ...picture } = cloud(model, dots);
+  return { x, y, ...picture, nodes: [axes(x, y), top], marks: marksOf(model, dots) };
 }
 
 /** One objective against another; the front is what none beats, and a line parts what it beats from the rest. */
@@ -177,11 +179,11 @@ export function front(model, [first, second], width, height) {
   const x = linear(extent(shown.map((one) => one.scores[first])), [56, width - 14]);
   const y = linear(extent(shown.map((one) => one.scores[second])), [height - 40, 26]);
   const dots = shown.map((trial) => ({ trial, x: x(trial.scores[first]), y: y(trial.scores[second]) }));
-  const { top, paint, vector } = cloud(model, dots);
+  const { top, ...picture } = cloud(model, dots);
   const corners = model.metrics.length === 2 ? dots.filter(({ trial }) => model.front.has(trial.trialId)).sort((a, b) => a.x - b.x) : [];
   const step = model.isUpward ? (one) => `V${one.y}H${one.x}` : (one) => `H${one.x}V${one.y}`;
   return {
-    x, y, paint, vector,
+    x, y, ...picture,
     nodes: [axes(x, y, { xLabel: first, yLabel: second }), corners.length > 1 && s("path", { class: "step front", d: `M${corners[0].x} ${corners[0].y}${corners.slice(1).map(step).join("")}` }), top],
     marks: () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ x: one.x, y: one.y, href: one.trial.href,
       text: () => [`Trial ${one.trial.number}${model.front.has(one.trial.trialId) ? ", beaten by none" : ""}`, ...model.metrics.map((metric) => `${metric} ${num(one.trial.scores[metric])}`), ...paramTexts(one.trial)] })),
@@ -200,7 +202,7 @@ export function importance(shares, width, height, isMuch = false) {
     nodes: [rows.map(({ name, share, y, length }) => s("g", { class: "bar-row" },
       s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cutName(name, Math.floor(left / 7.2))),
       s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
-      s("text", { x: left + length + 8, y: y + 12 }, `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
+      s("text", { x: left + length + 8, y: y + 12 }, share < 0.0005 ? "0 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
     isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
     marks: () => rows.map(({ name, share, y, length }) => ({ x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
   };

@@ -9,13 +9,14 @@ import { against, bestSoFar, front, frontOf, importance, isScored, modelOf, sent
 import { table } from "./table.js";
 
 const N_COLOURED = 5, ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24;
+const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
 const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
 export async function view(place, { id, crumbs, address }) {
   const path = `/v1/tuners/${id}`;
   const readShares = () => get(`${path}/importance`).then((told) => told.importance, () => shares);
-  let older = [], shares = {}, model;
+  let older = [], shares = {}, drawn = "", drawnAt = 0, redrawing = null, model;
   const recent = [], curves = new Map(), slots = new Array(N_COLOURED).fill(null);
   const [first] = await Promise.all([get(`${path}/overview`), readShares().then((told) => { shares = told; })]);
 
@@ -145,7 +146,7 @@ export async function view(place, { id, crumbs, address }) {
     headline.textContent = sentence(model, shares);
     crumbs({ text: name });
     const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(reload, (error) => { refusal.textContent = error.message; }) }, word);
-    title.replaceChildren(h("span", { class: "name" }, name), badge(tuner.state, tuner.stop_reason), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
+    title.replaceChildren(h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     bestParams.replaceChildren(...chips(tuner.best));
     const most = tuner.budget.max_trials, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
     facts.replaceChildren(...[
@@ -160,7 +161,12 @@ export async function view(place, { id, crumbs, address }) {
     body.hidden = !model.nTrials;
     for (const one of [strands, ...planes]) one.element.hidden = !scored().length;
     colour();
-    charts.forEach((one) => one.redraw());
+    const mark = [model.nEnded, model.trials.length, model.bestId, [...model.front]].join();
+    // Of many trials a picture takes its time: a second for each thousand lies between two.
+    const isDue = Date.now() - drawnAt > Math.min(model.trials.length, 6000);
+    if (mark !== drawn && !isDue) redrawing ??= setTimeout(() => { redrawing = null; if (!isGone) show(); }, 1000);
+    (mark === drawn || !isDue ? [curveChart, shareChart] : charts).forEach((one) => one.redraw());
+    if (mark !== drawn && isDue) [drawn, drawnAt] = [mark, Date.now()];
     filtered();
   }
 
@@ -189,7 +195,7 @@ export async function view(place, { id, crumbs, address }) {
 
   /** The trials that the overview left out: once, and again where one of them has moved on meanwhile. */
   async function readOlder() {
-    const fresh = new Set(model.trials.filter((trial) => !older.includes(trial)).map((trial) => trial.trialId));
+    const left = new Set(older), fresh = new Set(model.trials.filter((trial) => !left.has(trial)).map((trial) => trial.trialId));
     const isMissing = model.nTrials > model.trials.length && !isOlderRead;
     if (!isMissing && !older.some((trial) => UNDER_WAY.has(trial.state) && !fresh.has(trial.trialId))) return;
     if (Date.now() - lastOlder < 5000) return;
