@@ -29,10 +29,14 @@ Place = tuple[bytes | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Keys, the first one first; ids go up unless told otherwise."""
+    """Keys, the first one first; ids go the way of the last one, so that an index can be read in that order."""
 
     keys: tuple[OrderKey, ...]
-    are_ids_descending: bool = False
+
+    @property
+    def are_ids_descending(self) -> bool:
+        """Whether the greater id comes first, of two things that are equal otherwise."""
+        return self.keys[-1].is_descending
 
     def place_of(self, thing: Mapping[str, Any], id_bytes: bytes) -> Place:
         """Where a thing in its JSON form stands."""

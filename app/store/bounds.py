@@ -1,4 +1,4 @@
-"""Where a walk through the values of one param or metric begins and ends, in their sortable form.
+"""Where a walk through the values of one field begins and ends, as far as the condition says.
 
 The database is given one bound of each side: of several it takes any, not the closest. They only say where to look, and
 include what lies on them; the condition itself is asked of each value all the same.
@@ -6,26 +6,25 @@ include what lies on them; the condition itself is asked of each value all the s
 
 from collections.abc import Sequence
 
-from app.domain.filters import Compare, Condition, OneOf
-from app.domain.order import OrderKey
+from app.domain.filters import Compare, Condition, Field, OneOf
 from app.domain.sortable import BOOLEAN, MINUS_INFINITY, after_kind, encode
 
+LEAST, GREATEST = MINUS_INFINITY, BOOLEAN + b"\x01"
+"""What is NaN has no place in an order."""
 
-def bounds_of(key: OrderKey, parts: Sequence[Condition], after: bytes | None) -> tuple[bytes, bytes]:
-    """The least and the greatest value to look at.
+
+def bounds_of(field: Field, parts: Sequence[Condition]) -> tuple[bytes, bytes]:
+    """The least and the greatest value to look at, in their sortable form.
 
     Args:
-        key: what is walked, and which way.
+        field: what is walked.
         parts: of the condition, each of which must hold.
-        after: where the walk goes on, if it does.
     """
-    lower, upper = MINUS_INFINITY, BOOLEAN + b"\x01"  # what is NaN has no place in an order
+    lower, upper = LEAST, GREATEST
     for part in parts:
-        if isinstance(part, Compare | OneOf) and part.field == key.field:
+        if isinstance(part, Compare | OneOf) and part.field == field:
             least, greatest = _bounds_of(part)
             lower, upper = max(lower, least), min(upper, greatest)
-    if after is not None:
-        lower, upper = (lower, min(upper, after)) if key.is_descending else (max(lower, after), upper)
     return lower, upper
 
 

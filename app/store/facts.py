@@ -26,7 +26,9 @@ _LONGEST_BYTES = 1000
 """Of a value: PostgreSQL indexes no more than 2,700 bytes a row, and a name may take 1,000."""
 
 
-class _Fact(NamedTuple):
+class Fact(NamedTuple):
+    """A row of `facts`."""
+
     run_id: UUID
     name: str
     value: bytes
@@ -57,13 +59,13 @@ def facts_of(params: Mapping[str, Scalar], metrics: Mapping[str, Number]) -> dic
 def put(connection: Connection, changed: Sequence[Run]) -> None:
     """Write the facts of these runs anew. Their rows must be locked."""
     by_state: dict[int, list[UUID]] = {INDEXED: [], TOO_LONG: []}
-    rows: list[_Fact] = []
+    rows: list[Fact] = []
     for run in changed:
         found = facts_of(run.params, run.metrics)
         is_short = all(len(value) <= _LONGEST_BYTES for value in found.values())
         by_state[INDEXED if is_short else TOO_LONG].append(run.run_id)
         if is_short:
-            rows += (_Fact(run.run_id, name, value) for name, value in found.items())
+            rows += (Fact(run.run_id, name, value) for name, value in found.items())
     _forget(connection, [run.run_id for run in changed])
     bulk.insert(connection, facts, ("run_id", "name", "value"), rows)
     for state, run_ids in by_state.items():

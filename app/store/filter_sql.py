@@ -64,12 +64,24 @@ class Compiler:
         dialect: the name of the database.
         columns: what each plain field is.
         owner: the id whose tags and facts are meant.
+        known: the params and metrics that need no look-up, being there.
+        is_of_all: whether it is asked of all owners there are: then of each part all to which it applies are found.
     """
 
-    def __init__(self, dialect: str, columns: Columns, owner: ColumnElement[Any]) -> None:
+    def __init__(
+        self,
+        dialect: str,
+        columns: Columns,
+        owner: ColumnElement[Any],
+        *,
+        known: Columns | None = None,
+        is_of_all: bool = False,
+    ) -> None:
         self._is_postgres = dialect == "postgresql"
         self._columns = columns
         self._owner = owner
+        self._known = known or {}
+        self._is_of_all = is_of_all
 
     def compile(self, condition: Condition) -> Sql:
         """The condition as SQL that is true or false, never null."""
@@ -95,11 +107,6 @@ class Compiler:
             return self._id_text(found)
         return found.collate("C") if field.kind is Kind.text and self._is_postgres else found
 
-    def fact_value(self, field: Field) -> ColumnElement[Any]:
-        """The sortable form of a param or metric; null where it is missing or NaN."""
-        query = select(facts.c.value).where(facts.c.run_id == self._owner, facts.c.name == str(field))
-        return query.where(facts.c.value < NAN).correlate_except(facts).scalar_subquery()
-
     # Of a param or metric
 
     def _of_map(self, condition: Compare | OneOf | Like | Is) -> Sql:
@@ -111,8 +118,16 @@ class Compiler:
         return self._fact(condition.field, lambda value: within(condition, value))
 
     def _fact(self, field: Field, predicate: Callable[[ColumnElement[Any]], Sql]) -> Sql:
-        query = select(predicate(facts.c.value)).where(facts.c.run_id == self._owner, facts.c.name == str(field))
-        return func.coalesce(query.correlate_except(facts).scalar_subquery(), false())
+        if str(field) in self._known:
+            return func.coalesce(predicate(self._known[str(field)]), false())
+        has_it = facts.c.name == str(field)
+        if not self._is_of_all:
+            query = select(predicate(facts.c.value)).where(facts.c.run_id == self._owner, has_it)
+            return func.coalesce(query.correlate_except(facts).scalar_subquery(), false())
+        if self._is_postgres:  # which can turn a look-up inside out, and knows when
+            same = facts.c.run_id == self._owner
+            return exists().where(same, has_it, predicate(facts.c.value)).correlate_except(facts)
+        return self._owner.in_(select(facts.c.run_id).where(has_it, predicate(facts.c.value)))
 
     def _like_fact(self, value: ColumnElement[Any], pattern: str, ignores_case: bool) -> Sql:
         # Only texts are read as such: other bytes are none.

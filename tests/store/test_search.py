@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, delete
+from sqlalchemy import Connection, Engine, delete, update
 
 from app.domain.filters import (
     RUN_FIELDS,
@@ -28,18 +28,21 @@ from app.domain.filters import (
     holds,
 )
 from app.domain.order import Order, OrderKey, Place
+from app.domain.sortable import encode
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
-from app.store import facts, runs, search, tags
+from app.store import bulk, facts, narrowing, runs, search, tags, ways
 from app.store.engines import open_writer, parse
 from app.store.migrate import migrate
 from app.store.runs import Run
 from app.store.search import Search, thing_of
+from app.store.tables import facts as fact_table
 from app.store.tables import runs as run_table
 from app.store.tables import tags as tag_table
 from tests.conftest import NewDatabase
 
+_CHANGED_SINCE = -1
 _T0 = datetime(2026, 11, 24, tzinfo=UTC)
 _HOSTILE = [
     "",
@@ -79,7 +82,7 @@ times = st.integers(0, 5).map(lambda seconds: _T0 + timedelta(seconds=seconds, m
 
 @st.composite
 def many_runs(draw: st.DrawFn) -> list[Run]:
-    """Some runs, a third of them as they would be found before they are indexed."""
+    """Some runs, half of them as they would be found before they are indexed, or after they have changed."""
     made = []
     for number in range(draw(st.integers(0, 12))):
         values = draw(st.dictionaries(names, metrics, max_size=2))
@@ -104,7 +107,7 @@ def many_runs(draw: st.DrawFn) -> list[Run]:
                 stale_after_s=None,
                 stale_at=None,
                 body_digest=b"",
-                indexed=draw(st.sampled_from([facts.INDEXED, facts.INDEXED, facts.CHANGED])),
+                indexed=draw(st.sampled_from([facts.INDEXED, facts.INDEXED, facts.CHANGED, _CHANGED_SINCE])),
             )
         )
     return made
@@ -171,9 +174,20 @@ def engine(engines: dict[str, Engine], backend: str, new_database: NewDatabase) 
 def _fill(connection: Connection, made: list[Run]) -> None:
     connection.execute(delete(tag_table))
     connection.execute(delete(run_table))
-    wanted = [run for run in made if run.indexed == facts.INDEXED]
+    wanted = [run for run in made if run.indexed != facts.CHANGED]
     runs.add(connection, made)
     facts.put(connection, wanted)
+    changed = [run.run_id for run in made if run.indexed == _CHANGED_SINCE]
+    # Their facts are those of before: as if all of them had had everything, and other values.
+    connection.execute(update(run_table).where(run_table.c.run_id.in_(changed)).values(indexed=facts.CHANGED))
+    old = {name: encode(7) for key in ("a", "'; --") for name in (f"params.{key}", f"metrics.{key}")}
+    connection.execute(delete(fact_table).where(fact_table.c.run_id.in_(changed)))
+    bulk.insert(
+        connection,
+        fact_table,
+        ("run_id", "name", "value"),
+        [facts.Fact(run_id, name, value) for run_id in changed for name, value in old.items()],
+    )
 
 
 def _expected(made: list[Run], condition: Condition | None, order: Order) -> list[UUID]:
@@ -197,22 +211,31 @@ _unhurried = settings(
 
 
 @_unhurried
-@given(made=many_runs(), condition=conditions, order=orders, size=st.integers(1, 5), few=st.sampled_from([-1, 5000]))
+@given(
+    made=many_runs(),
+    condition=conditions,
+    order=orders,
+    size=st.integers(1, 5),
+    few=st.sampled_from([-1, -1, 5000]),
+    stretch=st.sampled_from([0, 2, 5, 5000]),
+)
 def test_what_is_found_is_what_the_plain_evaluation_says_page_by_page(
-    engine: Engine, made: list[Run], condition: Condition, order: Order, size: int, few: int
+    engine: Engine, made: list[Run], condition: Condition, order: Order, size: int, few: int, stretch: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, engine.begin() as connection:
-        patch.setattr(search, "_FEW", few)  # each way of searching
+        patch.setattr(narrowing, "_FEW", few)  # each way of searching
+        patch.setattr(ways, "_STRETCH", stretch)
         _fill(connection, made)
         assert _pages(connection, condition, order, size) == _expected(made, condition, order)
 
 
 @_unhurried
-@given(made=many_runs(), order=orders, size=st.integers(1, 5))
+@given(made=many_runs(), order=orders, size=st.integers(1, 5), stretch=st.sampled_from([0, 2, 5, 5000]))
 def test_pages_without_a_condition_hold_every_run_once_in_order(
-    engine: Engine, made: list[Run], order: Order, size: int
+    engine: Engine, made: list[Run], order: Order, size: int, stretch: int
 ) -> None:
-    with engine.begin() as connection:
+    with pytest.MonkeyPatch.context() as patch, engine.begin() as connection:
+        patch.setattr(ways, "_STRETCH", stretch)
         _fill(connection, made)
         assert _pages(connection, None, order, size) == _expected(made, None, order)
 
@@ -241,7 +264,7 @@ def test_every_kind_of_value_compares_with_every_literal_as_the_plain_evaluation
     engine: Engine, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     made = _one_of_each()
-    monkeypatch.setattr(search, "_FEW", few)  # each way of searching
+    monkeypatch.setattr(narrowing, "_FEW", few)  # each way of searching
     asked: list[Condition] = [Is(field, what) for field in (_PARAM, _METRIC) for what in ("null", "nan", "finite")]
     asked += (
         Compare(field, sign, literal)
