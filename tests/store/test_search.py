@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
 
@@ -298,6 +298,28 @@ def test_a_tag_of_a_tuner_finds_no_run(engine: Engine) -> None:
         either: Any = Or((HasTag("x"), Compare(_PARAM, "=", 1)))
         for condition in (HasTag("x"), either):
             assert search.list_found(connection, Search(condition), 10) == []
+
+
+@pytest.mark.parametrize("stretch", [1, 3])
+def test_runs_of_one_value_stay_together_for_the_next_key(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    made = [_plain(number, {"a": number % 2, "b": (number * 5) % 12}) for number in range(12)]
+    monkeypatch.setattr(ways, "_STRETCH", stretch)
+    with engine.begin() as connection:
+        _fill(connection, made)
+        for down, down_next in product([False, True], repeat=2):
+            order = Order((OrderKey(_PARAM, down), OrderKey(Field("params", Kind.params, "b"), down_next)))
+            assert _pages(connection, None, order, 2) == _expected(made, None, order)
+
+
+def test_old_facts_of_a_changed_run_hide_no_run_that_has_none(engine: Engine) -> None:
+    without, changed = _plain(1, {}), _plain(2, {"a": 3})
+    changed.indexed = _CHANGED_SINCE
+    order = Order((OrderKey(_PARAM, is_descending=False),))
+    with engine.begin() as connection:
+        _fill(connection, [without, changed])
+        assert _pages(connection, None, order, 1) == [changed.run_id, without.run_id]
 
 
 def test_a_text_too_long_for_an_index_is_found_all_the_same(engine: Engine) -> None:
