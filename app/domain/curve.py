@@ -4,12 +4,40 @@ What is not finite is no extreme; it stays only where it is first or last, or al
 are kept in pieces, too, each in a few numbers, so that a million epochs need not be read to be thinned to a thousand.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from app.domain.values import Number
 
 Point = tuple[int, Number]
+
+
+class Column(NamedTuple):
+    """Some points of one curve, in order."""
+
+    epochs: Sequence[int]
+    values: Sequence[Number]
+
+
+class Logged(NamedTuple):
+    """Part of a history: epochs in order, one of them perhaps several times, with what was logged of each."""
+
+    epochs: Sequence[int]
+    metrics: Sequence[Mapping[str, Number]]
+
+    def names(self) -> Iterable[str]:
+        """The metrics, in the order in which they come."""
+        return dict.fromkeys(chain.from_iterable(self.metrics))
+
+    def column(self, key: str) -> Column:
+        """One metric."""
+        try:
+            return Column(self.epochs, [one[key] for one in self.metrics])
+        except KeyError:  # it is not in each
+            having = [(epoch, one[key]) for epoch, one in zip(*self, strict=True) if key in one]
+            return Column([epoch for epoch, _ in having], [value for _, value in having])
 
 
 class Piece(NamedTuple):
@@ -25,21 +53,23 @@ class Piece(NamedTuple):
     high: float | None = None
 
 
-def condense(epochs: Iterable[tuple[int, Mapping[str, Number]]]) -> dict[str, Piece]:
-    """The pieces of some epochs, which come in order, by metric."""
-    pieces: dict[str, Piece] = {}
-    for epoch, metrics in epochs:
-        for key, value in metrics.items():
-            one = piece_of(epoch, value)
-            pieces[key] = joined(pieces[key], one) if key in pieces else one
-    return pieces
+def condense(logged: Logged) -> dict[str, Piece]:
+    """The pieces of some epochs, by metric."""
+    return {key: piece_of(logged.column(key)) for key in logged.names()}
 
 
-def piece_of(epoch: int, value: Number) -> Piece:
-    """The piece that is one point."""
-    if isinstance(value, str):
-        return Piece(epoch, value, epoch, value)
-    return Piece(epoch, value, epoch, value, epoch, value, epoch, value)
+def piece_of(points: Column) -> Piece:
+    """The piece of some points; there is at least one."""
+    epochs, values = points
+    ends = (epochs[0], values[0], epochs[-1], values[-1])
+    try:
+        low, high = min(values), max(values)
+    except TypeError:  # some are finite and some are not
+        finite = [(epoch, value) for epoch, value in zip(epochs, values, strict=True) if not isinstance(value, str)]
+        return Piece(*ends, *piece_of(Column(*zip(*finite, strict=True)))[4:])
+    if isinstance(low, str) or isinstance(high, str):
+        return Piece(*ends)
+    return Piece(*ends, epochs[values.index(low)], low, epochs[values.index(high)], high)
 
 
 def joined(a: Piece, b: Piece) -> Piece:
@@ -73,25 +103,22 @@ class Thinner:
         """How many epochs a stretch has."""
         return self._n_epochs / max(1, self._n_stretches)
 
-    def add(self, epoch: int, value: Number) -> None:
-        """Take one point in."""
-        if self._whole is None:
-            self._fold(epoch, value)
-            return
-        self._whole.append((epoch, value))
-        if len(self._whole) > self._max_points:
-            self._thin()
+    def add(self, points: Column) -> None:
+        """Take points in."""
+        if self._whole is not None:
+            self._whole += zip(*points, strict=True)
+            if len(self._whole) <= self._max_points:
+                return
+            points = self._begin_to_thin()
+        self._fold(points)
 
     def add_piece(self, piece: Piece) -> None:
         """Take many points in at once."""
         if piece.first_epoch == piece.last_epoch:
-            self.add(piece.first_epoch, piece.first)
+            self.add(Column([piece.first_epoch], [piece.first]))
             return
         if self._whole is not None:
-            self._thin()
-        if self._first is None:
-            self._first = (piece.first_epoch, piece.first)
-        self._last = (piece.last_epoch, piece.last)
+            self._fold(self._begin_to_thin())
         self._join(self._stretch_of(piece.first_epoch), piece)
 
     def points(self) -> list[Point]:
@@ -99,7 +126,7 @@ class Thinner:
         if self._whole is not None:
             return self._whole
         kept: dict[int, Number] = {}
-        for piece in self._stretches.values():
+        for piece in self._stretches.values() if self._n_stretches else ():
             if piece.low_epoch is None or piece.low is None or piece.high_epoch is None or piece.high is None:
                 kept[piece.first_epoch] = piece.first
             else:
@@ -108,27 +135,29 @@ class Thinner:
         kept.update(point for point in (self._first, self._last) if point is not None)
         return sorted(kept.items(), key=lambda point: point[0])
 
-    def _thin(self) -> None:
+    def _begin_to_thin(self) -> Column:
         points, self._whole = self._whole or [], None
-        for epoch, value in points:
-            self._fold(epoch, value)
+        return Column([epoch for epoch, _ in points], [value for _, value in points])
 
-    def _fold(self, epoch: int, value: Number) -> None:
-        if self._first is None:
-            self._first = (epoch, value)
-        self._last = (epoch, value)
-        stretch = self._stretch_of(epoch)
-        known = self._stretches.get(stretch)
-        # Most points are no extremes: they change nothing.
-        if known is None or isinstance(value, str) or known.low is None or known.high is None:
-            self._join(stretch, piece_of(epoch, value))
-        elif value < known.low or value > known.high:
-            self._stretches[stretch] = joined(known, piece_of(epoch, value))
+    def _fold(self, points: Column) -> None:
+        epochs, values = points
+        begin = 0
+        while begin < len(epochs):
+            stretch = self._stretch_of(epochs[begin])
+            end = bisect_left(epochs, self._end_of(stretch), begin) if self._n_stretches else len(epochs)
+            self._join(stretch, piece_of(Column(epochs[begin:end], values[begin:end])))
+            begin = end
 
     def _join(self, stretch: int, piece: Piece) -> None:
-        if self._n_stretches:
-            known = self._stretches.get(stretch)
-            self._stretches[stretch] = piece if known is None else joined(known, piece)
+        if self._first is None:
+            self._first = (piece.first_epoch, piece.first)
+        self._last = (piece.last_epoch, piece.last)
+        known = self._stretches.get(stretch)
+        self._stretches[stretch] = piece if known is None else joined(known, piece)
 
     def _stretch_of(self, epoch: int) -> int:
         return (epoch - self._start) * self._n_stretches // self._n_epochs
+
+    def _end_of(self, stretch: int) -> int:
+        """The first epoch of the next stretch."""
+        return self._start - (-(stretch + 1) * self._n_epochs // self._n_stretches)

@@ -1,13 +1,12 @@
 """Long histories are made quick to draw some time after they were logged."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import groupby
-from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.domain.curve import condense
+from app.domain.curve import Logged, condense
 from app.domain.errors import DomainError
 from app.store import curve_pieces, events, runs
 from app.store.curve_pieces import SHORTEST, StoredPiece
@@ -28,18 +27,19 @@ def condense_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[bo
 
 def _condense(connection: Connection, run_id: UUID) -> bool:
     start = curve_pieces.stop_of(connection, run_id)
-    read = list(events.iterate_epochs(connection, run_id, start, None, limit=_AT_ONCE))
-    by_epoch = [(epoch, list(same)) for epoch, same in groupby(read, itemgetter(0))]
+    read = events.list_logged(connection, run_id, start, _AT_ONCE)
+    epochs = list(dict.fromkeys(read.epochs))
     pieces: list[StoredPiece] = []
+    begin = 0
     # The last epoch that was read begins the piece after these: there may be more of it.
-    for end in range(EPOCHS_A_PIECE, len(by_epoch), EPOCHS_A_PIECE):
-        group = by_epoch[end - EPOCHS_A_PIECE : end]
-        stop = by_epoch[end][0]
-        curves = condense(point for _, same in group for point in same)
+    for number in range(EPOCHS_A_PIECE, len(epochs), EPOCHS_A_PIECE):
+        stop = epochs[number]
+        end = bisect_left(read.epochs, stop, begin)
+        curves = condense(Logged(read.epochs[begin:end], read.metrics[begin:end]))
         pieces.append(curve_pieces.make(run_id, start, stop, curves))
-        start = stop
+        start, begin = stop, end
     curve_pieces.add(connection, pieces)
-    return len(read) == _AT_ONCE and bool(pieces)
+    return len(read.epochs) == _AT_ONCE and bool(pieces)
 
 
 def list_long(connection: Connection, run_ids: Sequence[UUID]) -> list[UUID]:

@@ -1,15 +1,17 @@
 """A run's curves: its history turned into columns, thinned while it is read if that is asked for."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.domain.curve import Piece, Thinner
+from app.domain.curve import Logged, Piece, Thinner
+from app.domain.errors import UnknownRun
 from app.domain.values import INT64_MAX, Number
 from app.store import curve_pieces, events, runs
 from app.store.curve_pieces import SHORTEST
+from app.store.runs import Run
 
 
 @dataclass(slots=True)
@@ -32,63 +34,69 @@ def read_series(
     if after_epoch == INT64_MAX:
         return {key: Series() for key in keys or ()}  # no number comes after the last one
     start = 0 if after_epoch is None else after_epoch + 1
-    stop = 0 if run.last_epoch is None else run.last_epoch + 1
-    if max_points is None:
-        return _read_whole(connection, run_id, keys, start)
-    start = max(start, events.first_epoch(connection, run_id, start))
-    thinners = {key: Thinner(max_points, start, stop) for key in (run.summary if keys is None else keys)}
-    most = Thinner(max_points, start, stop).stretch if stop > SHORTEST else 0
-    for part in _iterate(connection, run_id, start, most):
-        if isinstance(part, tuple):
-            epoch, metrics = part
-            for key, value in metrics.items():
-                if key in thinners:
-                    thinners[key].add(epoch, value)
-        else:
-            for key, piece in part.items():
-                if key in thinners:
-                    thinners[key].add_piece(piece)
-    return {key: _columns(thinner.points()) for key, thinner in thinners.items()}
+    return _read(connection, run, keys, start, max_points)
 
 
 def read_many_series(
-    connection: Connection, run_ids: Collection[UUID], keys: Collection[str] | None, max_points: int | None
+    connection: Connection, run_ids: Sequence[UUID], keys: Collection[str] | None, max_points: int | None
 ) -> list[dict[str, Series]]:
     """The curves of several runs, in the order of their ids.
 
     Raises:
         UnknownRun: there is no such run.
     """
-    return [read_series(connection, run_id, keys, None, max_points) for run_id in run_ids]
+    found = runs.find_many(connection, set(run_ids))
+    for run_id in run_ids:
+        if run_id not in found:
+            raise UnknownRun(run_id)
+    return [_read(connection, found[run_id], keys, 0, max_points) for run_id in run_ids]
 
 
-def _columns(points: list[tuple[int, Number]]) -> Series:
-    return Series([epoch for epoch, _ in points], [value for _, value in points])
+def _read(
+    connection: Connection, run: Run, keys: Collection[str] | None, start: int, max_points: int | None
+) -> dict[str, Series]:
+    if max_points is None:
+        return _read_whole(connection, run.run_id, keys, start)
+    return _read_thinned(connection, run, run.summary if keys is None else keys, start, max_points)
 
 
 def _read_whole(connection: Connection, run_id: UUID, keys: Collection[str] | None, start: int) -> dict[str, Series]:
     series: dict[str, Series] = {key: Series() for key in keys or ()}
-    for epoch, metrics in events.iterate_epochs(connection, run_id, start, None):
-        for key, value in metrics.items():
-            curve = series.get(key)
-            if curve is None:
-                if keys is not None:
-                    continue
-                curve = series[key] = Series()
-            curve.epochs.append(epoch)
-            curve.values.append(value)
+    for logged in events.iterate_logged(connection, run_id, start, None):
+        for key in logged.names() if keys is None else keys:
+            curve, points = series.setdefault(key, Series()), logged.column(key)
+            curve.epochs += points.epochs
+            curve.values += points.values
     return series
 
 
+def _read_thinned(
+    connection: Connection, run: Run, keys: Collection[str], start: int, max_points: int
+) -> dict[str, Series]:
+    if run.last_epoch is None or run.last_epoch < start:
+        return {key: Series() for key in keys}
+    start, stop = max(start, events.first_epoch(connection, run.run_id, start)), run.last_epoch + 1
+    thinners = {key: Thinner(max_points, start, stop) for key in keys}
+    most = Thinner(max_points, start, stop).stretch if stop > SHORTEST else 0
+    for part in _iterate(connection, run.run_id, keys, start, most):
+        for key, thinner in thinners.items():
+            if isinstance(part, Logged):
+                thinner.add(part.column(key))
+            elif key in part:
+                thinner.add_piece(part[key])
+    points = {key: thinner.points() for key, thinner in thinners.items()}
+    return {key: Series([epoch for epoch, _ in some], [value for _, value in some]) for key, some in points.items()}
+
+
 def _iterate(
-    connection: Connection, run_id: UUID, start: int, most: float
-) -> Iterator[tuple[int, Mapping[str, Number]] | dict[str, Piece]]:
+    connection: Connection, run_id: UUID, keys: Collection[str], start: int, most: float
+) -> Iterator[Logged | Mapping[str, Piece]]:
     """A run's history from an epoch on: in pieces, where there are any of at most so many epochs; else as logged."""
     if most > 0:
-        for piece in curve_pieces.iterate(connection, run_id, start):
+        for piece in curve_pieces.iterate(connection, run_id, start, keys):
             if piece.stop - piece.start <= most:
                 if piece.start > start:
-                    yield from events.iterate_epochs(connection, run_id, start, piece.start)
-                yield piece.read()
+                    yield from events.iterate_logged(connection, run_id, start, piece.start)
+                yield piece.curves
                 start = piece.stop
-    yield from events.iterate_epochs(connection, run_id, start, None)
+    yield from events.iterate_logged(connection, run_id, start, None)
