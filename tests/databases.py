@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -25,11 +25,11 @@ class Postgres:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
+    def create_database(self, options: LiteralString = "") -> str:
+        """The URL of a new, empty database; `options` are those of CREATE DATABASE."""
         name = f"tunetrack_{uuid.uuid4().hex}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+            connection.execute(SQL("CREATE DATABASE {} ").format(Identifier(name)) + SQL(options))
         return _with_database(self.url, name)
 
     def drop_database(self, url: str) -> None:

@@ -22,16 +22,19 @@ def import_from(sources: Sequence[str], url: str, key: str | None, console: Cons
 
     Args:
         sources: files of our export, or one MLflow SQLite file, or the address of one tracking server.
+        url: may hold a name and password, which are sent, and never shown.
 
     Raises:
         CannotImport: a source cannot be read, or the service takes nothing.
     """
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
-        source = _open(sources)
-        service = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=_TIMEOUT_S)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise CannotImport(f"an address makes no sense: {error}") from None
+        source, address = _open(sources), httpx.URL(url.rstrip("/"))
+    except (httpx.InvalidURL, ValueError):  # what they say may hold part of a password
+        raise CannotImport("an address makes no sense; expected is one such as http://127.0.0.1:8000") from None
+    auth = (address.username, address.password) if address.userinfo else None
+    shown = address.copy_with(userinfo=b"")
+    service = httpx.Client(base_url=shown, auth=auth, headers=headers, timeout=_TIMEOUT_S)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

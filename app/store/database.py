@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine
 
+from app.domain.errors import StoreBusy
 from app.store.engines import open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
@@ -44,6 +45,7 @@ class Database:
         self._writer = Writer(
             self._writing, lambda: self.on_events(), lambda *batch: self.on_batch(*batch), longest_wait_s
         )
+        self._is_closed = False
         loop = asyncio.get_running_loop()
         self._listener = (
             Listener(url, lambda: loop.call_soon_threadsafe(lambda: self.on_events()))
@@ -88,6 +90,7 @@ class Database:
                     raise
                 raise meaning from error
 
+        self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def write(self, operation: Operation[R, A], request: R, once: Once | None = None) -> A:
@@ -98,6 +101,7 @@ class Database:
             Unavailable: the store is away, busy or full; nothing is done.
             Replay: the request was done before, under the same Idempotency-Key.
         """
+        self._require_open()
         (answer,) = await self._writer.submit(operation, [(request, once)])
         if isinstance(answer, BaseException):
             raise answer
@@ -107,6 +111,7 @@ class Database:
         self, operation: Operation[R, A], requests: Sequence[tuple[R, Once | None]]
     ) -> list[A | BaseException]:
         """What the operation answers to each of these requests, seen at once; errors are those of `write`."""
+        self._require_open()
         return await self._writer.submit(operation, requests)
 
     @property
@@ -119,8 +124,13 @@ class Database:
         """Whether what is to be written will be."""
         return self._writer.is_alive
 
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreBusy("The service is about to end; ask again, another one may answer.")
+
     async def close(self) -> None:
-        """Write what waits, and let go of all connections."""
+        """Write what waits, and let go of all connections. Who asks later is sent away."""
+        self._is_closed = True
         if self._listener is not None:
             await asyncio.to_thread(self._listener.close)
         await asyncio.to_thread(self._writer.close)

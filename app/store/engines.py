@@ -74,6 +74,8 @@ def _open(url: URL, pool_size: int) -> Engine:
         pool_timeout=5,
         connect_args={
             "connect_timeout": 5,
+            # Else it is that of the database, and texts would come as bytes, or not fit.
+            "client_encoding": "utf8",
             "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
             "-c timezone=UTC",
         },

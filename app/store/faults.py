@@ -25,16 +25,17 @@ def is_lost_race(error: BaseException) -> bool:
 
 def is_connection_lost(error: BaseException) -> bool:
     """Whether the database hung up, or was not there: what was not committed is undone."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
 
 def translate(error: BaseException) -> BaseException:
     """The domain's word for an error of the database that is no fault of the request; else the error itself."""
     if isinstance(error, PoolTimeout):
         return StoreBusy()
-    if not isinstance(error, DBAPIError):
-        return error
-    return _of_driver(error.orig) or error
+    # What a connection says while it is taken from the pool or given back has not passed through SQLAlchemy.
+    return _of_driver(error.orig if isinstance(error, DBAPIError) else error) or error
 
 
 def _of_driver(error: BaseException | None) -> DomainError | None:

@@ -251,9 +251,21 @@ def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
         import_from([str(path)], "http://127.0.0.1:1", None, Console(file=io.StringIO()))
 
 
-def test_a_password_of_a_tracking_server_is_never_shown() -> None:
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("http://ada:secret@127.0.0.1:1", "http://127.0.0.1:1"),
+        ("runs.ndjson", "http://ada:secret@127.0.0.1:1"),
+        ("runs.ndjson", "http://ada:secret/@127.0.0.1:1"),
+    ],
+)
+def test_a_password_in_an_address_is_never_shown(
+    source: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs.ndjson").write_text(json.dumps({"run_id": str(uuid.uuid4())}))
     with pytest.raises(CannotImport) as refused:
-        import_from(["http://ada:secret@127.0.0.1:1"], "http://127.0.0.1:1", None, Console(file=io.StringIO()))
+        import_from([source], url, None, Console(file=io.StringIO()))
     assert "secret" not in str(refused.value)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, delete, update
+from sqlalchemy import Connection, Engine, create_mock_engine, delete, update
 
 from app.domain.filters import (
     RUN_FIELDS,
@@ -34,7 +34,9 @@ from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, facts, narrowing, runs, search, tags, ways
 from app.store.engines import open_writer, parse
+from app.store.filter_sql import Compiler
 from app.store.migrate import migrate
+from app.store.run_columns import columns_of_rows
 from app.store.runs import Run
 from app.store.search import Search, thing_of
 from app.store.tables import facts as fact_table
@@ -289,6 +291,28 @@ def test_every_kind_of_value_has_its_place_in_the_order(engine: Engine, field: F
         _fill(connection, made)
         for size in (1, 7):
             assert _pages(connection, None, order, size) == _expected(made, None, order)
+
+
+def test_case_is_ignored_in_a_to_z_only(engine: Engine) -> None:
+    made = [_plain(1, {"a": "É"}), _plain(2, {"a": "é"}), _plain(3, {"a": "E"}), _plain(4, {"a": "e"})]
+    for run in made:
+        run.name = str(run.params["a"])
+    with engine.begin() as connection:
+        _fill(connection, made)
+        for field in (Field("name", Kind.text), _PARAM):
+            for pattern in ("É", "é", "E"):
+                condition = Like(field, pattern, ignores_case=True)
+                found = {one.run.run_id for one in search.list_found(connection, Search(condition), 10)}
+                assert found == set(_expected(made, condition, search.NEWEST_FIRST))
+
+
+@pytest.mark.parametrize("field", [field for field, kind in RUN_FIELDS.items() if kind in (Kind.text, Kind.id)])
+def test_on_postgresql_texts_have_the_order_of_code_points_whatever_the_language_of_the_database(field: str) -> None:
+    # The databases of the development wheel know no language at all: what makes it so must be seen in the statement.
+    compiler = Compiler("postgresql", columns_of_rows("postgresql"), run_table.c.run_id)
+    named, dialect = Field(field, RUN_FIELDS[field]), create_mock_engine("postgresql+psycopg://", print).dialect
+    for sql in (compiler.column(named), compiler.compile(Compare(named, "<", "x"))):
+        assert 'COLLATE "C"' in str(sql.compile(dialect=dialect))
 
 
 def test_a_tag_of_a_tuner_finds_no_run(engine: Engine) -> None:
