@@ -15,13 +15,12 @@ The databases answer the same from bound SQL (`store/filter_sql.py`); this is wh
 """
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
+from app.domain.patterns import matches
 from app.domain.values import Scalar, from_json_number
 
 
@@ -239,52 +238,6 @@ def _is(value: Scalar | None, what: str) -> bool:
     if what == "null":
         return value is None
     return _is_finite(value) if what == "finite" else type(value) is float and value != value
-
-
-def matches(text: str, pattern: str, *, ignores_case: bool) -> bool:
-    """Whether the whole text is of this pattern; case is ignored in A to Z only, as the databases do."""
-    if ignores_case:
-        text, pattern = lower_ascii(text), lower_ascii(pattern)
-    return _compiled(pattern).fullmatch(text) is not None
-
-
-_UPPER_TO_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-
-
-def lower_ascii(text: str) -> str:
-    """The text with A to Z in lower case."""
-    return text.translate(_UPPER_TO_LOWER)
-
-
-def split_pattern(pattern: str) -> list[str | None]:
-    """The characters of a pattern: None for %, "" for _, all else as it is."""
-    parts: list[str | None] = []
-    characters = iter(pattern)
-    for character in characters:
-        if character == "%":
-            parts.append(None)
-        elif character == "_":
-            parts.append("")
-        else:
-            parts.append(next(characters, "\\") if character == "\\" else character)
-    return parts
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # What follows a % is taken where it is found first, and never looked for again: the last piece alone stands at
-    # the end. So a hostile pattern costs no more than its length times that of the text.
-    pieces: list[str] = [""]
-    for part in split_pattern(pattern):
-        if part is None:
-            pieces.append("")
-        else:
-            pieces[-1] += "." if part == "" else re.escape(part)
-    first, *rest = pieces
-    if not rest:
-        return re.compile(first, re.DOTALL)
-    middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1] if piece)
-    return re.compile(f"{first}{middle}.*{rest[-1]}", re.DOTALL)
 
 
 def conjuncts(condition: Condition | None) -> Sequence[Condition]:

@@ -10,7 +10,9 @@
     steer.py       a tuner is paused, resumed, stopped, edited, deleted      edit_run.py   a run is edited, deleted
     keys.py        who may come in
     series.py      a run's curves      compare.py   side by side      export.py   as a file      overview.py   at a look
-    index_runs.py  what makes runs quick to find; condense.py, to draw; filter_language.py, how they are asked for
+    index_runs.py  what makes runs quick to find; condense.py, to draw
+    filter_language.py  how things are asked for, by a filter and in an order; filter_tree.py, what that means,
+                   filter_literals.py, of each literal; filter_faults.py, what to say where it does not parse
     look_back.py   what the trials have taught
     lifecycle.py   tuners opened for a change and saved; open_tuner.py has the rules that all of these share
     invariants.py  what must be true of the store, for `tunetrack check`

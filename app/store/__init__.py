@@ -13,4 +13,6 @@ A store function is a plain function of a `Connection`; `Database` decides where
     tables.py     the tables; types.py, how values are kept in both databases
     log.py        events appended, in commit order
     events.py tuners.py trials.py runs.py   the queries, by noun
+    search.py     runs found: ways.py, by which index; narrowing.py, where they are few; facts.py, what is indexed
+    filter_sql.py conditions as SQL; order_sql.py, orders; run_columns.py, fields; bounds.py, ranges of values
 """

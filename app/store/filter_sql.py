@@ -45,9 +45,8 @@ from app.domain.filters import (
     Not,
     OneOf,
     Or,
-    lower_ascii,
-    split_pattern,
 )
+from app.domain.patterns import lower_ascii, split_pattern
 from app.domain.sortable import FINITE, NAN, TEXT, after_kind, encode
 from app.domain.values import Scalar
 from app.store.tables import facts, tags

@@ -1,0 +1,134 @@
+"""The tree of a filter or order, made while the text is parsed: what makes no sense is refused where it stands."""
+
+from typing import Any
+
+from lark import Token, Transformer, v_args
+
+from app.domain.errors import BadFilter
+from app.domain.filters import (
+    MAPS,
+    And,
+    Compare,
+    Condition,
+    Field,
+    HasTag,
+    Is,
+    IsTrue,
+    Kind,
+    Like,
+    Not,
+    OneOf,
+    Or,
+    Vocabulary,
+)
+from app.domain.order import OrderKey
+from app.service.filter_literals import read_literal, read_text, start_of
+
+_MAX_DEPTH = 32
+
+
+@v_args(inline=True)
+class TreeBuilder(Transformer[Token, Any]):
+    """Makes the tree while the text is parsed, so that a deep one is refused before it is deep."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+
+    def any_of(self, *items: Condition) -> Condition:
+        return items[0] if len(items) == 1 else _not_too_deep(Or(items))
+
+    def all_of(self, *items: Condition) -> Condition:
+        return items[0] if len(items) == 1 else _not_too_deep(And(items))
+
+    def no(self, item: Condition) -> Condition:
+        return _not_too_deep(Not(item))
+
+    def compare(self, field: Token, sign: Token, literal: Token) -> Condition:
+        named = self._field(field)
+        return Compare(named, str(sign), read_literal(literal, named))
+
+    def one_of(self, field: Token, *literals: Token) -> Condition:
+        named = self._field(field)
+        return OneOf(named, tuple(read_literal(literal, named) for literal in literals))
+
+    def like(self, field: Token, word: Token, pattern: Token) -> Condition:
+        named = self._field(field)
+        if named.kind not in (Kind.text, Kind.id, Kind.params):
+            raise BadFilter(f"{named} is no text, and `{word}` compares texts", start_of(word))
+        return Like(named, read_text(pattern, is_pattern=True), str(word).lower() == "ilike")
+
+    def is_(self, field: Token, what: Token) -> Condition:
+        return Is(self._field(field), str(what).lower())
+
+    def is_not(self, field: Token, what: Token) -> Condition:
+        return _not_too_deep(Not(self.is_(field, what)))
+
+    def has_tag(self, tag: Token, field: Token) -> Condition:
+        if str(field) != "tags" or "tags" not in self._vocabulary:
+            raise BadFilter('`in` after a text looks into tags: "baseline" in tags', start_of(field))
+        return HasTag(read_text(tag))
+
+    def is_true(self, field: Token) -> Condition:
+        named = self._field(field)
+        if named.kind is not Kind.params:
+            raise BadFilter(
+                f"{named} is no yes or no by itself; expected is a comparison, such as {named} = …",
+                start_of(field) + len(field),
+            )
+        return IsTrue(named)
+
+    def order(self, *keys: OrderKey) -> tuple[OrderKey, ...]:
+        return keys
+
+    def order_key(self, field: Token, direction: Token | None = None) -> OrderKey:
+        return OrderKey(self._field(field), direction is not None and direction.lower() == "desc")
+
+    def _field(self, token: Token) -> Field:
+        name, dot, key = str(token).partition(".")
+        kind = self._vocabulary.get(name)
+        if kind is None:
+            raise BadFilter(
+                f"there is no field {name[:100]!r}; there are: {_listed(self._vocabulary)}", start_of(token)
+            )
+        if kind is Kind.tags:
+            raise BadFilter('tags are looked into: "baseline" in tags', start_of(token))
+        if kind in MAPS and not dot:
+            raise BadFilter(f"expected is one of the {name}: {name}.…", start_of(token) + len(token))
+        if kind not in MAPS and dot:
+            raise BadFilter(f"{name} has no parts; only {_maps(self._vocabulary)} have", start_of(token) + len(name))
+        return Field(name, kind, _unquoted(key) if dot else None)
+
+
+def _listed(vocabulary: Vocabulary) -> str:
+    return ", ".join(f"{name}.*" if kind in MAPS else name for name, kind in vocabulary.items())
+
+
+def _maps(vocabulary: Vocabulary) -> str:
+    return " and ".join(name for name, kind in vocabulary.items() if kind in MAPS)
+
+
+def _unquoted(key: str) -> str:
+    """The name behind the first dot: its pieces, of which some may stand in backquotes."""
+    text, is_quoted, characters = "", False, iter(key.replace("``", "\0"))
+    for character in characters:
+        if character == "`":
+            is_quoted = not is_quoted
+        else:
+            text += "`" if character == "\0" else character
+    return text
+
+
+def _depth(condition: Condition) -> int:
+    match condition:
+        case And(items) | Or(items):
+            return 1 + max(_depth(item) for item in items)
+        case Not(item):
+            return 1 + _depth(item)
+    return 1
+
+
+def _not_too_deep(condition: Condition) -> Condition:
+    if _depth(condition) > _MAX_DEPTH:
+        raise BadFilter(f"a filter is at most {_MAX_DEPTH} levels deep", 0)
+    return condition
