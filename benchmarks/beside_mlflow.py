@@ -7,7 +7,6 @@ a SQLite file, are filled over HTTP by one client, and then answer in turns, so 
 import argparse
 import os
 import random
-import signal
 import socket
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from tests.last_will import LastWill
 from tests.server import Server
 
 _API = "/api/2.0/mlflow"
@@ -166,19 +166,18 @@ def serving(command: str, folder: str) -> Iterator[str]:
         port = str(free.getsockname()[1])
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--default-artifact-root", folder]
     address = ["--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    # Its job runners are eight processes more, and have no part in this.
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # A session of its own: it starts processes, and all are to end.
     process = subprocess.Popen(  # type: ignore[call-overload]  # of two equal keywords
         [command, "server", *store, *address], env=environment, start_new_session=True, **quiet
     )
-    try:
+    with LastWill('kill -TERM -- "-$0"', str(process.pid)):
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/health")
         yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+    process.wait()
 
 
 def _wait_for(url: str) -> None:

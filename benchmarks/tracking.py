@@ -15,6 +15,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -188,10 +189,11 @@ def fill_curves(engine: Engine, n_long: int) -> None:
 
 
 async def condense(url: str) -> None:
-    """Write the pieces of the long history, as the service does while it is logged."""
+    """Write the pieces of all histories, as the service does while they are logged."""
     database = Database(parse(url))
-    while await database.write(condense_runs, _LONG):
-        pass
+    for run_id in (_LONG, *_CURVES):
+        while await database.write(condense_runs, run_id):
+            pass
     await database.close()
 
 
@@ -232,23 +234,31 @@ def measure_curves(backend: Backend, engine: Engine, n_long: int, times: int) ->
     """Print how long curves take."""
     fill_curves(engine, n_long)
     thinned = f"/v1/runs/{_LONG}/metrics?max_points=1000"
-    many = urlencode([("run_id", str(run_id)) for run_id in _CURVES] + [("keys", "loss"), ("max_points", "100")])
-    asked = {
-        "1,000 epochs x 5 metrics": f"/v1/runs/{_SHORT}/metrics",
-        "50 runs' curves of 1,000 epochs, thinned to 100 points": f"/v1/metrics?{many}",
-    }
+    asked = urlencode([("run_id", str(run_id)) for run_id in _CURVES] + [("keys", "loss"), ("max_points", "100")])
+    many = f"/v1/metrics?{asked}"
     print(f"\n**{backend.version}**\n\n| curves | ms over the no-op | x no-op |\n|---|---|---|")
     with service(backend) as server, noop() as nothing:
         asker = Asker(server.port, nothing.port)
-        for name, path in asked.items():
-            measured = asker.ask(path, times)
-            print(f"| {name} | {measured.over_ms:.1f} | {measured.ratio:.0f} |", flush=True)
+        _print("1,000 epochs x 5 metrics", asker.ask(f"/v1/runs/{_SHORT}/metrics", times))
+        _print("50 runs' curves of 1,000 epochs, thinned to 100 points, from the log alone", asker.ask(many, times))
         print(f"| {n_long:,} epochs thinned to 1,000 points, from the log alone | {asker.time_ms(thinned):.0f} | |")
     asyncio.run(condense(backend.url))
     _analyze(engine)
     with service(backend) as server, noop() as nothing:
-        measured = Asker(server.port, nothing.port).ask(thinned, times)
-        print(f"| the same, condensed | {measured.over_ms:.1f} | {measured.ratio:.0f} |", flush=True)
+        asker = Asker(server.port, nothing.port)
+        _print("the 50 runs' curves, condensed", asker.ask(many, times))
+        memory = _peak_mib(server.pid)
+        _print(f"the {n_long:,} epochs, condensed", asker.ask(thinned, times))
+        print(f"\nThe last one took {_peak_mib(server.pid) - memory:.0f} MiB of memory at its peak.", flush=True)
+
+
+def _print(name: str, measured: Measured) -> None:
+    print(f"| {name} | {measured.over_ms:.1f} | {measured.ratio:.0f} |", flush=True)
+
+
+def _peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def main() -> None:

@@ -13,7 +13,9 @@ from app.store.curve_pieces import SHORTEST, StoredPiece
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 
-EPOCHS_A_PIECE = 64
+_EARLY = 4096
+_EPOCHS_A_PIECE = (16, 64)
+"""Of early epochs, for histories of a thousand epochs are drawn with a hundred points; and of later ones."""
 _AT_ONCE = 2048
 """Epochs of a run in one transaction: what waits for the writer meanwhile waits a hundredth of a second."""
 
@@ -30,9 +32,9 @@ def _condense(connection: Connection, run_id: UUID) -> bool:
     read = events.list_logged(connection, run_id, start, _AT_ONCE)
     epochs = list(dict.fromkeys(read.epochs))
     pieces: list[StoredPiece] = []
-    begin = 0
+    number = begin = 0
     # The last epoch that was read begins the piece after these: there may be more of it.
-    for number in range(EPOCHS_A_PIECE, len(epochs), EPOCHS_A_PIECE):
+    while (number := number + _EPOCHS_A_PIECE[start >= _EARLY]) < len(epochs):
         stop = epochs[number]
         end = bisect_left(read.epochs, stop, begin)
         curves = condense(Logged(read.epochs[begin:end], read.metrics[begin:end]))

@@ -15,7 +15,7 @@ from app.domain.curve import Piece
 from app.store import bulk, driver
 from app.store.tables import curve_pieces, events
 
-SHORTEST = 1024
+SHORTEST = 512
 """Of a run with no more epochs than this there are no pieces."""
 
 

@@ -205,8 +205,7 @@ def _fetch_logged(
 ) -> list[tuple[Any, ...]]:
     """The next events of a run's history; of the epoch `start`, those that are numbered higher than `after`."""
     dialect = connection.dialect.name
-    run = run_id if dialect == "postgresql" else run_id.bytes
-    return driver.fetch(connection, _LOGGED_IN[dialect], (run, start, last, start, after, limit))
+    return driver.fetch(connection, _LOGGED_IN[dialect], (_id_for(dialect, run_id), start, last, start, after, limit))
 
 
 def _read_logged(rows: Sequence[tuple[Any, ...]]) -> Logged:
@@ -214,10 +213,22 @@ def _read_logged(rows: Sequence[tuple[Any, ...]]) -> Logged:
     return Logged([row[0] for row in rows], orjson.loads("[" + ",".join([row[2] for row in rows]) + "]"))
 
 
+_FIRST = "SELECT min(epoch) FROM events WHERE run_id = {id} AND epoch >= {number}"
+_FIRST_IN = {
+    "sqlite": _FIRST.format(id="?", number="?"),
+    "postgresql": _FIRST.format(id="%b::uuid", number="%b::bigint"),
+}
+
+
 def first_epoch(connection: Connection, run_id: UUID, start: int) -> int:
     """The first epoch of a run that is not before this one; 0 where there is none."""
-    query = select(func.min(events.c.epoch)).where(events.c.run_id == run_id, events.c.epoch >= start)
-    return connection.execute(query).scalar_one() or 0
+    dialect = connection.dialect.name
+    ((first,),) = driver.fetch(connection, _FIRST_IN[dialect], (_id_for(dialect, run_id), start))
+    return first or 0
+
+
+def _id_for(dialect: str, run_id: UUID) -> UUID | bytes:
+    return run_id if dialect == "postgresql" else run_id.bytes
 
 
 def _epochs() -> Select[Any]:
