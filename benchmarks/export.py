@@ -1,13 +1,10 @@
-"""Exports of many runs: how long, how much memory. `python -m benchmarks.export [RUNS]`, by default 100,000.
+"""Exports of many runs: how long, how much memory. `python -m benchmarks.export --help`.
 
 Half of the runs are exported as well as all of them: memory that depends on how many there are would show.
 """
 
-import sys
-import tempfile
+import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,12 @@ from uuid_utils.compat import uuid7
 
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary, fold
-from app.store import runs
+from app.store import facts, runs
 from app.store.engines import open_writer, parse
+from app.store.migrate import migrate
 from app.store.runs import Run
 from app.store.tables import events
-from tests.databases import running_postgres
+from benchmarks.servers import BACKENDS
 from tests.server import Server
 
 EPOCHS = 5
@@ -37,6 +35,7 @@ def _fill(url: str, n_runs: int) -> None:
         with engine.begin() as connection:
             made = [_run(number) for number in range(start, min(start + 1000, n_runs))]
             runs.add(connection, made)
+            facts.put(connection, made)
             head = {"type": "epoch_end", "body": orjson.dumps(_metrics(0.5)).decode()}
             connection.execute(
                 insert(events),
@@ -103,26 +102,29 @@ def _measure(server: Server, query: dict[str, Any]) -> str:
     return f"{whole_s:6.1f} s, first byte after {first_s:5.2f} s, {size}, peak {peak}"
 
 
-@contextmanager
-def _databases() -> Iterator[dict[str, str]]:
-    with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
-        yield {"sqlite": f"sqlite:///{folder}/x.db", "postgres": postgres.create_database()}
+def _measure_all(name: str, url: str, n_runs: int) -> None:
+    """Print a line for each kind, format and size. The first exports of each format load what writes it."""
+    until = (_BEGIN + timedelta(seconds=n_runs / 20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    _fill(url, n_runs)
+    for what in ("runs", "epochs"):
+        with Server(url) as server:
+            for form in ("ndjson", "csv", "parquet"):
+                query = {"what": what, "format": form}
+                for part, more in (("half", {"filter": f'start_time < "{until}"'}), ("all ", {})):
+                    print(f"{name:10} {what:6} {form:7}  {part} {_measure(server, query | more)}", flush=True)
 
 
 def main() -> None:
-    """Print a line for each database, kind, format and size."""
-    n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    until = (_BEGIN + timedelta(seconds=n_runs / 20)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with _databases() as databases:
-        for name, url in databases.items():
-            with Server(url) as server:
-                _fill(url, n_runs)
-                for what in ("runs", "epochs"):
-                    for form in ("ndjson", "csv", "parquet"):
-                        query = {"what": what, "format": form}
-                        half = _measure(server, query | {"filter": f'start_time < "{until}"'})
-                        print(f"{name:8} {what:6} {form:7}  half {half}")
-                        print(f"{name:8} {what:6} {form:7}  all  {_measure(server, query)}", flush=True)
+    """Print the lines."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
+    parser.add_argument("--runs", type=int, default=100_000)
+    chosen = parser.parse_args()
+    for name, open_backend in BACKENDS.items():
+        if chosen.backend in (name, "both"):
+            with open_backend() as backend:
+                migrate(parse(backend.url))
+                _measure_all(name, backend.url, chosen.runs)
 
 
 if __name__ == "__main__":
