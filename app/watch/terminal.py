@@ -100,5 +100,11 @@ def _reason(error: Exception, url: str = "") -> str:
         try:
             return str(error.response.json()["detail"])
         except (ValueError, KeyError, TypeError):
-            return f"{error.request.url} answered {error.response.status_code}"
-    return f"no tunetrack service answers at {url}: {error}"
+            return f"{_shown(str(error.request.url))} answered {error.response.status_code}"
+    return f"no tunetrack service answers at {_shown(url)}: {error}"
+
+
+def _shown(url: str) -> str:
+    """The address without the name and password that it may hold."""
+    scheme, mark, rest = url.rpartition("://")
+    return scheme + mark + rest.rpartition("@")[2]

@@ -68,7 +68,7 @@ def test_what_does_not_exist_and_who_does_not_answer_is_said_in_a_line(server: S
     for options, said in (
         (["--run", NOWHERE], f"There is no run {NOWHERE}"),
         (["--tuner", "x"], "There is no tuner x"),
-        (["--url", "http://127.0.0.1:9"], "no tunetrack service answers at http://127.0.0.1:9"),
+        (["--url", "http://ada:secret@127.0.0.1:9"], "no tunetrack service answers at http://127.0.0.1:9"),
     ):
         with watching(server, *options) as process:
             output, errors = process.communicate(timeout=TIMEOUT_S)
