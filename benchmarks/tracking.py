@@ -130,7 +130,7 @@ def pages(made: Sequence[Run], query: dict[str, str], page_size: int) -> Iterato
         return
     for before in (len(places) // 2, len(places) - page_size):
         token = urlsafe_b64encode(orjson.dumps(write_place(places[before - 1], order))).decode()
-        yield f"/v1/runs?{urlencode(sent | {'page_token': token})}", page_size
+        yield f"/v1/runs?{urlencode(sent | {'page_token': token})}", min(page_size, len(places) - before)
 
 
 def measure_searches(backend: Backend, engine: Engine, n_runs: int, times: int) -> None:
