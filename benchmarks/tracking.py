@@ -83,6 +83,9 @@ class Asker:
 
     def ask(self, path: str, times: int) -> Measured:
         """Ask so many times, after one that does not count."""
+        # The servers may have hung up, if what was to be asked took long to find.
+        self._service.close()
+        self._noop.close()
         took, beside, answer = [], [], self._get(path)
         pids = [self._pid, *self._backend.pids()]
         busy_s = -cpu_s(pids)

@@ -1,6 +1,6 @@
 """The log read back: events as they go out, and the epochs of a run."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
