@@ -1,6 +1,6 @@
 """An acknowledged write survives `kill -9` at any instant, and nothing is ever half-written.
 
-With TUNETRACK_CHAOS=1 as many kills as the promises say.
+With TUNETRACK_CHAOS=1 as many kills and writers as the promises say.
 """
 
 import random
@@ -15,7 +15,7 @@ from tests.live.load import Load, Store, check_acknowledged, check_invariants
 from tests.server import Server
 
 N_KILLS = size(3, 100)
-N_WRITERS = 8
+N_WRITERS = size(8, 32)
 
 
 @pytest.mark.slow
@@ -27,11 +27,10 @@ def test_every_acknowledged_write_is_found_again_after_kills_in_mid_load(fresh_s
             for _ in range(N_KILLS):
                 load.wait_for_more(40)
                 time.sleep(chance.uniform(0.0, 0.4))
-                acknowledged = [one for one in load.operations if one.is_acknowledged]
                 fresh_server.kill()
                 fresh_server.start()
-                check_acknowledged(Store(client, tuner), acknowledged)
             load.wait_for_more(40)
+        # Once, at the end: what a kill took is never sent again, and stays away.
         store = Store(client, tuner)
         check_acknowledged(store, load.operations)
         check_invariants(store)
