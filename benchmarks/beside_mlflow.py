@@ -173,7 +173,7 @@ def serving(command: str, folder: str) -> Iterator[str]:
     process = subprocess.Popen(  # type: ignore[call-overload]  # of two equal keywords
         [command, "server", *store, *address], env=environment, start_new_session=True, **quiet
     )
-    with LastWill('kill -TERM -- "-$0"', str(process.pid)):
+    with LastWill('kill -s TERM -- "-$0"', str(process.pid)):
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/health")
         yield url
