@@ -13,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import settings
 
+import app.tuning  # noqa: F401 -- before anybody loads numpy: it says with how few threads
 from tests import documented, nursery, receiver
 from tests.databases import Postgres, running_postgres
 from tests.server import CLEAN_EXITS, Server

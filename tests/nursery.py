@@ -149,6 +149,7 @@ def _become(order: dict[str, Any], stdout: int, stderr: int) -> None:
     sys.argv = ["tunetrack", *order["arguments"]]
     os.environ.clear()
     os.environ.update(order["env"])
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
 
 
 def _main() -> None:

@@ -134,7 +134,17 @@ class Strategy(Answer):
     options: JsonObject = Field(description="JSON schema of the options it takes.")
 
 
+class PluginLeftOut(Answer):
+    """An installed plug-in that could not be used; all else works without it."""
+
+    kind: str = Field(description="strategy or stopper.")
+    name: str = Field(description="Of its entry point.")
+    value: str = Field(description="What the entry point leads to.")
+    reason: str = Field(description="For people.")
+
+
 class StrategyList(Answer):
     """All the strategies that this service has."""
 
     items: list[Strategy]
+    left_out: list[PluginLeftOut]

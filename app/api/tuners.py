@@ -1,5 +1,6 @@
 """Tuners: create, look, snapshot. Suggest and result are in `trials.py`."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 import orjson
@@ -15,6 +16,7 @@ from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
 from app.api.tuner_models import (
+    PluginLeftOut,
     Strategy,
     StrategyList,
     Tuner,
@@ -40,6 +42,7 @@ from app.service.steer import EditTuner, Steer, Steered, Turn, delete_tuners, ed
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
 from app.store.tuners import Tuner as TunerRow
+from app.tuning import plugins
 from app.tuning.registry import STRATEGIES
 
 router = new_router("tuners")
@@ -225,12 +228,13 @@ async def get_snapshot(request: Request, tuner_id: str) -> Response:
 
 @router.get("/strategies", responses=declared(InvalidRequest))
 async def list_strategies() -> StrategyList:
-    """The strategies that a tuner may name."""
+    """The strategies that a tuner may name, and plug-ins, of stoppers too, that could not be loaded."""
     return StrategyList(
         items=[
             Strategy(
                 name=kind.key, aliases=list(kind.aliases), description=kind.description, options=kind.options_schema
             )
             for kind in STRATEGIES.values()
-        ]
+        ],
+        left_out=[PluginLeftOut(**asdict(plugin)) for plugin in plugins.left_out],
     )

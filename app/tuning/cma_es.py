@@ -14,8 +14,9 @@ from app.domain.values import Params, Scalar
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.fronts import best_first
+from app.tuning.options import options_of, whole
 from app.tuning.record import losses_of
-from app.tuning.sobol import sobol_point
+from app.tuning.sobol import startup
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 if TYPE_CHECKING:
@@ -50,19 +51,9 @@ class CmaEs(Strategy):
     key: ClassVar[str] = "cma_es"
     aliases: ClassVar[tuple[str, ...]] = ("cmaes",)
     description: ClassVar[str] = "CMA-ES with margin: for numbers that depend on each other, and hundreds of trials."
-    options_schema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "properties": {
-            "population": {
-                "type": ["integer", "null"],
-                "minimum": 4,
-                "maximum": 1000,
-                "default": None,
-                "description": "How many trials a generation has at first; null: 4 + 3 ln(parameters).",
-            }
-        },
-        "additionalProperties": False,
-    }
+    options_schema: ClassVar[dict[str, Any]] = options_of(
+        population=whole(None, 4, "How many trials a generation has at first; null: 4 + 3 ln(parameters).", 1000)
+    )
     needs_history: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
@@ -79,8 +70,7 @@ class CmaEs(Strategy):
         """From the Sobol sequence for a generation, then from the distribution."""
         losses = losses_of(history)
         if np.isfinite(losses[:, 0]).sum() < self._population or not rngs:
-            startup = {"strategy": self.key, "phase": "startup"}
-            return [Proposal(self._columns.decode(sobol_point(rng, self._columns.size)), dict(startup)) for rng in rngs]
+            return startup(self.key, self._columns, rngs)
         run = _run_after(len(history), self._population)
         told = [history[index] for index in self._ranked(losses, run)]
         rows = self._columns.encode([trial.params for trial in told])

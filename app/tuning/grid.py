@@ -9,6 +9,7 @@ import numpy as np
 from app.domain.space import Choice, FloatRange, IntRange, Space, Spec
 from app.domain.values import Params, Scalar
 from app.tuning.encoding import axis_of
+from app.tuning.options import options_of, whole
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 _N_HELD = 1000
@@ -27,19 +28,9 @@ class Grid(Strategy):
     key: ClassVar[str] = "grid"
     aliases: ClassVar[tuple[str, ...]] = ("grid_search",)
     description: ClassVar[str] = "Every combination once, in a fixed order; the tuner completes after the last one."
-    options_schema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "properties": {
-            "points": {
-                "type": "integer",
-                "minimum": 2,
-                "maximum": 1000,
-                "default": 5,
-                "description": "How many values of a range without step to try; of an int_range, at most.",
-            }
-        },
-        "additionalProperties": False,
-    }
+    options_schema: ClassVar[dict[str, Any]] = options_of(
+        points=whole(5, 2, "How many values of a range without step to try; of an int_range, at most.", 1000)
+    )
     needs_history: ClassVar[bool] = True
     is_finite: ClassVar[bool] = True
 

@@ -12,8 +12,9 @@ from app.domain.values import Params, Scalar
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.fronts import best_first
+from app.tuning.options import options_of, whole
 from app.tuning.record import losses_of
-from app.tuning.sobol import sobol_point
+from app.tuning.sobol import startup
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 _CROSSOVER_INDEX, _MUTATION_INDEX = 10.0, 10.0
@@ -35,19 +36,9 @@ class Nsga2(Strategy):
 
     key: ClassVar[str] = "nsga2"
     description: ClassVar[str] = "NSGA-II: a population that breeds; for several objectives and hundreds of trials."
-    options_schema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "properties": {
-            "population": {
-                "type": "integer",
-                "minimum": 2,
-                "maximum": 1000,
-                "default": 16,
-                "description": "How many trials may be parents, and come from a Sobol sequence first.",
-            }
-        },
-        "additionalProperties": False,
-    }
+    options_schema: ClassVar[dict[str, Any]] = options_of(
+        population=whole(16, 2, "How many trials may be parents, and come from a Sobol sequence first.", 1000)
+    )
     needs_history: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
@@ -61,8 +52,7 @@ class Nsga2(Strategy):
         n: int = self.options["population"]
         losses = losses_of(history)
         if np.isfinite(losses[:, 0]).sum() < n:
-            startup = {"strategy": self.key, "phase": "startup"}
-            return [Proposal(self._columns.decode(sobol_point(rng, self._columns.size)), dict(startup)) for rng in rngs]
+            return startup(self.key, self._columns, rngs)
         best = best_first(losses, n)
         parents = self._columns.encode([history[index].params for index in best])
         tried = [*(history[index].params for index in best), *pending]

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain.errors import InvalidRequest
 from app.domain.specs import as_float
+from app.domain.values import INT64_MAX
 
 _WORDS = {
     "boolean": "true or false",
@@ -15,6 +16,23 @@ _WORDS = {
     "array": "a list",
     "object": "an object",
 }
+
+
+def options_of(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of options, all of them optional, without others."""
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def whole(default: int | None, minimum: int, description: str, maximum: int = INT64_MAX) -> dict[str, Any]:
+    """The schema of an option that is a whole number; None as its default makes it nullable."""
+    kind = ["integer", "null"] if default is None else "integer"
+    return {
+        "type": kind,
+        "minimum": minimum,
+        "maximum": maximum,
+        "default": default,
+        "description": description,
+    }
 
 
 def filled(options: Mapping[str, Any], schema: Mapping[str, Any], owner: str, *loc: str) -> dict[str, Any]:

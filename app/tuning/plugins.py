@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -22,27 +23,47 @@ class Unfit(ValueError):
     """An entry point leads to something that is no plug-in, or to one that takes another's name."""
 
 
-def join_installed() -> list[str]:
-    """Add what is installed to the tables; for each plug-in that cannot join, a line that says why. It is logged, too.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A plug-in that could not join.
+
+    Args:
+        kind: `strategy` or `stopper`.
+        name, value: of its entry point.
+        reason: what was wrong, for people.
+    """
+
+    kind: str
+    name: str
+    value: str
+    reason: str
+
+
+left_out: list[LeftOut] = []
+"""Those that could not join when it was last tried."""
+
+
+def join_installed() -> None:
+    """Add what is installed to the tables; what cannot join is logged, and listed in `left_out`.
 
     A broken plug-in leaves the rest as it is. Doing it again changes nothing.
     """
-    return [
-        *join(entry_points(group=STRATEGY_GROUP), _add_strategy),
-        *join(entry_points(group=STOPPER_GROUP), _add_stopper),
+    left_out[:] = [
+        *join("strategy", entry_points(group=STRATEGY_GROUP), _add_strategy),
+        *join("stopper", entry_points(group=STOPPER_GROUP), _add_stopper),
     ]
 
 
-def join(found: Iterable[EntryPoint], add: Callable[[object], None]) -> list[str]:
-    """Add what these entry points lead to, by their names; the complaints."""
-    complaints: list[str] = []
+def join(kind: str, found: Iterable[EntryPoint], add: Callable[[object], None]) -> list[LeftOut]:
+    """Add what these entry points lead to, by their names; those that could not be."""
+    complaints: list[LeftOut] = []
     for point in sorted(found, key=lambda point: (point.name, point.value)):
         try:
             add(point.load())
         # Code of somebody else may fail in any way that there is.
         except Exception as error:
-            complaints.append(f"plug-in {point.name} ({point.value}) is left out: {type(error).__name__}: {error}")
-            log.warning(complaints[-1])
+            complaints.append(LeftOut(kind, point.name, point.value, f"{type(error).__name__}: {error}"))
+            log.warning("plug-in %s (%s) is left out: %s", point.name, point.value, complaints[-1].reason)
     return complaints
 
 

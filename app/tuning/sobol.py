@@ -44,8 +44,13 @@ class Sobol(Strategy):
         self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
     ) -> list[Proposal]:
         """One point for each generator."""
-        why = {"strategy": self.key, "phase": "startup"}
-        return [Proposal(self._columns.decode(sobol_point(rng, self._columns.size)), dict(why)) for rng in rngs]
+        return startup(self.key, self._columns, rngs)
+
+
+def startup(key: str, columns: Columns, rngs: Sequence[Draws]) -> list[Proposal]:
+    """What a strategy proposes that knows too little to do better: one point of the sequence for each generator."""
+    why = {"strategy": key, "phase": "startup"}
+    return [Proposal(columns.decode(sobol_point(rng, columns.size)), dict(why)) for rng in rngs]
 
 
 def sobol_point(rng: Draws, size: int) -> Array:

@@ -74,7 +74,7 @@ class Strategy(ABC):
     key: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[str]
-    options_schema: ClassVar[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
+    options_schema: ClassVar[dict[str, Any]] = schemas.options_of()
     needs_history: ClassVar[bool]
     is_finite: ClassVar[bool] = False
 

@@ -11,9 +11,10 @@ from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.fronts import Indices, best_first
+from app.tuning.options import options_of, whole
 from app.tuning.parzen import Parzen
 from app.tuning.record import losses_of
-from app.tuning.sobol import sobol_point
+from app.tuning.sobol import startup
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 _GOOD_SHARE = 0.15
@@ -33,26 +34,10 @@ class TPE(Strategy):
 
     key: ClassVar[str] = "tpe"
     description: ClassVar[str] = "Tree-structured Parzen estimator: quick with any history, and good at choices."
-    options_schema: ClassVar[dict[str, Any]] = {
-        "type": "object",
-        "properties": {
-            "startup": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 10000,
-                "default": 8,
-                "description": "How many trials with a score it takes before densities guide the search.",
-            },
-            "candidates": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 1000,
-                "default": 24,
-                "description": "Of how many draws the best is proposed: more search more narrowly.",
-            },
-        },
-        "additionalProperties": False,
-    }
+    options_schema: ClassVar[dict[str, Any]] = options_of(
+        startup=whole(8, 1, "How many trials with a score it takes before densities guide the search.", 10_000),
+        candidates=whole(24, 1, "Of how many draws the best is proposed: more search more narrowly.", 1000),
+    )
     needs_history: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
@@ -68,8 +53,7 @@ class TPE(Strategy):
         losses = losses_of(history)
         n_scored = int(np.isfinite(losses[:, 0]).sum())
         if n_scored < self.options["startup"]:
-            why = {"strategy": self.key, "phase": "startup"}
-            return [Proposal(self._columns.decode(sobol_point(rng, self._columns.size)), dict(why)) for rng in rngs]
+            return startup(self.key, self._columns, rngs)
         n_good = min(math.ceil(_GOOD_SHARE * n_scored), _MOST_GOOD)
         chosen = best_first(losses, n_good)
         others = np.delete(np.arange(len(history)), chosen)

@@ -2,11 +2,14 @@
 
 import re
 import uuid
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.calls import JSON, SPACE, answer, ask, create_tuner, get_tuner, list_all, problem, report, suggest
+from tests.conftest import NewDatabase, open_client
+from tests.server import Server
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 TRIAL_STATES = {"queued", "running", "completed", "stopped", "failed", "infeasible"}
@@ -124,6 +127,27 @@ def test_strategies_are_listed_with_aliases_and_options(client: httpx.Client) ->
     for item in items:
         assert item["description"].strip()
         assert item["options"]["type"] == "object", "options is a JSON schema"
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_broken_plugin_is_listed_with_what_is_wrong_and_leaves_the_rest(
+    client: httpx.Client, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    installed = tmp_path / "broken-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[tunetrack.strategies]\nannealing = not_there:Annealing\n")
+    with Server(new_database(), env={"PYTHONPATH": str(tmp_path)}) as server, open_client(server) as other:
+        found = answer(other.get("/v1/strategies"))
+    assert found["left_out"] == [
+        {
+            "kind": "strategy",
+            "name": "annealing",
+            "value": "not_there:Annealing",
+            "reason": "ModuleNotFoundError: No module named 'not_there'",
+        }
+    ]
+    assert answer(client.get("/v1/strategies")) == {**found, "left_out": []}
 
 
 def test_every_listed_strategy_can_be_used_under_all_its_names(client: httpx.Client) -> None:

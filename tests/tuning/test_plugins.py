@@ -55,9 +55,9 @@ def points(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def strategies(*values: str) -> list[str]:
+def strategies(*values: str) -> list[plugins.LeftOut]:
     found = [EntryPoint(f"p{i}", value, plugins.STRATEGY_GROUP) for i, value in enumerate(values)]
-    return plugins.join(found, plugins._add_strategy)
+    return plugins.join("strategy", found, plugins._add_strategy)
 
 
 @pytest.mark.usefixtures("points")
@@ -84,16 +84,17 @@ def test_a_broken_plugin_is_told_of_and_leaves_the_rest_working(
 ) -> None:
     before = dict(registry.STRATEGIES)
     (told,) = strategies(value, "some_plugins:Mine")
-    assert value in told
-    assert complaint in told
-    assert told in caplog.text
+    assert (told.kind, told.name, told.value) == ("strategy", "p0", value)
+    assert complaint in told.reason
+    assert told.value in caplog.text
+    assert told.reason in caplog.text
     assert {**before, "mine": Mine} == registry.STRATEGIES
 
 
 @pytest.mark.usefixtures("points")
 def test_a_stopper_joins_and_is_built_by_its_name() -> None:
     point = EntryPoint("p", "some_plugins:MyStopper", plugins.STOPPER_GROUP)
-    assert plugins.join([point, point], plugins._add_stopper) == []
+    assert plugins.join("stopper", [point, point], plugins._add_stopper) == []
     assert not stopping.build([{"type": "mystopper", "epochs": 3}], Direction.maximize).is_idle
     clash = EntryPoint("p", "some_plugins:Patience", plugins.STOPPER_GROUP)
-    assert plugins.join([clash], plugins._add_stopper) == []
+    assert plugins.join("stopper", [clash], plugins._add_stopper) == []

@@ -5,7 +5,12 @@ from typing import Any
 from app.api.examples.ids import AFTER, BEFORE, TRIAL_ID, TUNER_ID
 
 PARAMS = {"learning_rate": 0.0123, "num_layers": 3}
-WHY = {"strategy": "random", "phase": "startup", "chosen_by": "auto"}
+WHY = {
+    "strategy": "gp",
+    "phase": "startup",
+    "chosen_by": "auto",
+    "because": "2 parameters are not more than 40",
+}
 RUNNING_TRIAL = {
     "trial_id": TRIAL_ID,
     "tuner_id": TUNER_ID,

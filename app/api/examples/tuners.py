@@ -87,7 +87,15 @@ EXAMPLES: dict[str, Any] = {
                 "description": "Independent draws, uniform over the space (in the logarithm where a range is log).",
                 "options": {"type": "object", "properties": {}, "additionalProperties": False},
             }
-        ]
+        ],
+        "left_out": [
+            {
+                "kind": "strategy",
+                "name": "annealing",
+                "value": "our_plugins.annealing:Annealing",
+                "reason": "ModuleNotFoundError: No module named 'our_plugins'",
+            }
+        ],
     },
     "ImportanceAnswer": {"importance": {"learning_rate": 0.71, "optimizer": 0.2, "dropout": 0.09}, "trials": 48},
 }

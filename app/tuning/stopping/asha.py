@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.domain.goal import Direction
+from app.tuning.options import options_of, whole
 from app.tuning.stopping.ladder import Ladder, Standing
-from app.tuning.stopping.stopper import Decision, Run, Stopper, options_of, whole
+from app.tuning.stopping.stopper import Decision, Run, Stopper
 
 
 class Asha(Stopper):

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.domain.goal import Direction
+from app.tuning.options import options_of, whole
 from app.tuning.stopping.asha import is_kept, verdict
 from app.tuning.stopping.ladder import Ladder
-from app.tuning.stopping.stopper import Decision, Run, Stopper, options_of, whole
+from app.tuning.stopping.stopper import Decision, Run, Stopper
 
 _GOLDEN = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio: its multiples modulo 2^64 fill the range more evenly than any other number's."""

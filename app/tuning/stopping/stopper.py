@@ -9,7 +9,6 @@ from uuid import UUID
 
 from app.domain.errors import InvalidRequest
 from app.domain.goal import Direction
-from app.domain.values import INT64_MAX
 from app.tuning import options as schemas
 
 
@@ -58,7 +57,7 @@ class Stopper(ABC):
 
     key: ClassVar[str]
     description: ClassVar[str]
-    options_schema: ClassVar[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
+    options_schema: ClassVar[dict[str, Any]] = schemas.options_of()
 
     def __init__(self, options: Mapping[str, Any], direction: Direction) -> None:
         self.options = schemas.filled(options, self.options_schema, f"The stopper {self.key}", "stopper")
@@ -99,20 +98,3 @@ class Stopper(ABC):
 
     def _refuse(self, option: str, message: str) -> InvalidRequest:
         return InvalidRequest(f"{option} {message}", "stopper", option)
-
-
-def whole(default: int | None, minimum: int, description: str) -> dict[str, Any]:
-    """The schema of an option that is a whole number; None as its default makes it nullable."""
-    kind = ["integer", "null"] if default is None else "integer"
-    return {
-        "type": kind,
-        "minimum": minimum,
-        "maximum": INT64_MAX,
-        "default": default,
-        "description": description,
-    }
-
-
-def options_of(**properties: dict[str, Any]) -> dict[str, Any]:
-    """The schema of options, all of them optional, without others."""
-    return {"type": "object", "properties": properties, "additionalProperties": False}

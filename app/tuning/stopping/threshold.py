@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.domain.goal import Direction
-from app.tuning.stopping.stopper import Decision, Run, Stopper, options_of, whole
+from app.tuning.options import options_of, whole
+from app.tuning.stopping.stopper import Decision, Run, Stopper
 
 
 class Threshold(Stopper):

@@ -1,0 +1,60 @@
+"""The distribution follows what is told, a generation at a time, in whatever order its trials ended."""
+
+import numpy as np
+import pytest
+
+from app.domain.space import Space
+from app.domain.states import TrialState
+from app.tuning.cma_es import CmaEs, _run_after
+from app.tuning.strategy import Observation, generator
+
+SPACE = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "ab"})
+N = 8
+
+
+def history(n: int) -> list[Observation]:
+    """Better towards (0.9, 0.1)."""
+    points = np.random.default_rng(4).random((n, 2))
+    return [
+        Observation(i, {"a": a, "b": b}, TrialState.completed, ((a - 0.9) ** 2 + (b - 0.1) ** 2,))
+        for i, (a, b) in enumerate(points.tolist())
+    ]
+
+
+def proposed(trials: list[Observation], n: int = 1) -> list[dict[str, object]]:
+    rngs = [generator(3, number) for number in range(len(trials), len(trials) + n)]
+    return [dict(p.params) for p in CmaEs(SPACE, {"population": N}).propose(trials, [], rngs)]
+
+
+def test_the_order_within_a_generation_does_not_matter() -> None:
+    trials = history(4 * N)
+    turned = [trial for start in range(0, len(trials), N) for trial in reversed(trials[start : start + N])]
+    assert proposed(turned) == proposed(trials)
+    others = [*trials[N:], *trials[:N]]
+    assert proposed(others) != proposed(trials), "that of the generations does"
+
+
+def test_a_generation_counts_once_it_is_complete() -> None:
+    trials = history(3 * N + N - 1)
+    (whole,) = CmaEs(SPACE, {"population": N}).propose(trials[: 3 * N], [], [generator(3, 99)])
+    (more,) = CmaEs(SPACE, {"population": N}).propose(trials, [], [generator(3, 99)])
+    assert whole.params == more.params
+    assert more.why["generation"] == 3
+
+
+def test_it_moves_towards_what_is_better() -> None:
+    draws = np.array([[p["a"], p["b"]] for p in proposed(history(10 * N), 40)], dtype=float)
+    a, b = draws.mean(axis=0)
+    assert a > 0.7
+    assert b < 0.3
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "number", "start", "population", "n_generations"),
+    [(0, 0, 0, 8, 0), (399, 0, 0, 8, 49), (400, 1, 400, 16, 0), (1199, 1, 400, 16, 49), (1200, 2, 1200, 32, 0)],
+)
+def test_after_fifty_generations_it_starts_anew_with_twice_as_many(
+    n_trials: int, number: int, start: int, population: int, n_generations: int
+) -> None:
+    run = _run_after(n_trials, N)
+    assert (run.number, run.start, run.population, run.n_generations) == (number, start, population, n_generations)
