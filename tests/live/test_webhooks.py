@@ -85,7 +85,7 @@ def test_a_webhook_hears_of_what_it_asked_for_and_of_nothing_else(client: httpx.
     register(client, receiver.url("200-tuner"), tuner_id=tuner["tuner_id"])
     register(client, receiver.url("200-tag"), tag="mine", types=["trial_start"])
     register(client, receiver.url("200-none"), tag="nobody's")
-    start = list_events(client)[-1]["event_id"] if list_events(client) else 0
+    start = log_epoch(client, start_run(client), 0, loss=1.0)["event_id"]
     trial = suggest(client, tuner)[0]
     run = start_run(client, trial_id=trial["trial_id"])
     log_epoch(client, run, 0, loss=1.0)
