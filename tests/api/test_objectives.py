@@ -166,7 +166,8 @@ def test_a_snapshot_keeps_stoppers_leases_budgets_and_trials(client: httpx.Clien
         assert restored[name] == tuner[name], name
     assert restored["state"] == "paused"
     (trial,) = trials_of(client, restored)
-    assert (trial["state"], trial["worker"], trial["lease_expires_at"], trial["attempt"]) == ("queued", None, None, 1)
+    # It waits to be tried again: what is told is the attempt to come.
+    assert (trial["state"], trial["worker"], trial["lease_expires_at"], trial["attempt"]) == ("queued", None, None, 2)
 
 
 def test_a_snapshot_keeps_scores_and_their_pareto_set(client: httpx.Client) -> None:
