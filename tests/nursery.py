@@ -14,7 +14,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -153,7 +155,14 @@ def _become(order: dict[str, Any], stdout: int, stderr: int) -> None:
 
 
 def _main() -> None:
+    import app
     from app.cli import main
+
+    # All of it, and what the server takes up when it starts: what is imported now is imported for every child.
+    ours = (module.name for module in walk_packages(app.__path__, "app."))
+    for name in (*ours, "uvicorn.server", "uvloop", "httptools"):
+        if not name.endswith("__main__"):
+            import_module(name)
 
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         is_born = _tend(orders)
