@@ -65,15 +65,16 @@ image-test: $(ALL_READY) ## build the container image for real, start the servic
 audit: $(ALL_READY) ## look up all that the lock names for known holes (asks the package index)
 	@$(PY) -m deploy.audit
 
+# Optuna and a tensor library are for comparison only, and large: they get an environment of their own.
+PEERS_READY := .peers/.ready
+
 .PHONY: bench
-bench: $(ALL_READY) ## the figures of benchmarks/README.md, measured anew
+bench: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## the figures of benchmarks/README.md, measured anew (PEERS=1: beside Optuna)
 	@$(PY) -m benchmarks.write_path
 	@$(PY) -m benchmarks.bytes_per_point
 	@$(PY) -m benchmarks.stream
 	@$(PY) -m benchmarks.company
-
-# Optuna and a tensor library are for comparison only, and large: they get an environment of their own.
-PEERS_READY := .peers/.ready
+	@$(PY) -m benchmarks.suggest_speed $(if $(PEERS),--peer .peers/bin/python)
 
 .PHONY: bench-search
 bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 100 trials (PEERS=1: beside Optuna's samplers; hours)
@@ -81,8 +82,9 @@ bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 1
 
 $(PEERS_READY):
 	@"$(PYTHON)" -m venv .peers
-	@.peers/bin/python -m pip install --quiet torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
-	@.peers/bin/python -m pip install --quiet optuna==5.0.0 scikit-learn scipy
+	@# Of torch 2.13.0 the CPU's build, which that index has, is the newest; without the index it is the large one of PyPI.
+	@.peers/bin/python -m pip install --quiet torch==2.13.0 optuna==5.0.0 scikit-learn scipy \
+		--extra-index-url https://download.pytorch.org/whl/cpu
 	@touch $@
 
 .PHONY: screenshots

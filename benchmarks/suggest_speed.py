@@ -6,12 +6,15 @@
 Milliseconds of processor time, one thread, the median of some repetitions: a new instance proposes from a history of so
 many random trials over 6 mixed parameters. "8" is for 8 workers that wait together, as a multiple of one. For Optuna a
 study with the same history is asked and told, in a process of its own within the same run.
+
+Then what a service that has just started takes for its first proposals, over HTTP, in seconds by the clock.
 """
 
 import argparse
 import json
 import math
 import os
+import platform
 import statistics
 import subprocess
 import time
@@ -21,11 +24,15 @@ from typing import Any
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")  # before numpy is there
 
+import numpy  # noqa: E402 - after the threads are settled
+import scipy  # noqa: E402 - after the threads are settled
+
 from app.domain.space import Space  # noqa: E402 - after the threads are settled
 from app.domain.states import TrialState  # noqa: E402 - after the threads are settled
 from app.domain.values import Params  # noqa: E402 - after the threads are settled
 from app.tuning.registry import STRATEGIES  # noqa: E402 - after the threads are settled
 from app.tuning.strategy import Observation, generator  # noqa: E402 - after the threads are settled
+from benchmarks import servers  # noqa: E402 - after the threads are settled
 
 SPACE: dict[str, dict[str, Any]] = {
     "learning_rate": {"type": "float_range", "min": 1e-5, "max": 1.0, "log": True},
@@ -37,30 +44,13 @@ SPACE: dict[str, dict[str, Any]] = {
 }
 SIZES = (100, 1_000, 10_000)
 
-PEER = """
-import json, statistics, sys, time, warnings
-warnings.simplefilter("ignore")
-import optuna
-from optuna.distributions import CategoricalDistribution as C, FloatDistribution as F, IntDistribution as I
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-given, result = json.load(sys.stdin), {"version": optuna.__version__}
-def of(spec):
-    if spec["type"] == "choice": return C(spec["options"])
-    kind = F if spec["type"] == "float_range" else I
-    step = {"step": spec["step"]} if "step" in spec else {}
-    return kind(spec["min"], spec["max"], log=spec.get("log", False), **step)
-space = {name: of(spec) for name, spec in given["space"].items()}
-for size in given["sizes"]:
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
-    study.add_trials([optuna.trial.create_trial(params=p, distributions=space, value=v) for p, v in given["trials"][:size]])
-    times = []
-    for _ in range(7):
-        start = time.process_time()
-        study.tell(study.ask(space), 1.0)
-        times.append(time.process_time() - start)
-    result[str(size)] = statistics.median(times)
-print(json.dumps(result))
-"""  # noqa: E501 - it is another program
+TEN: dict[str, dict[str, Any]] = SPACE | {
+    "momentum": {"type": "float_range", "min": 0.0, "max": 1.0},
+    "warmup": {"type": "int_range", "min": 0, "max": 100},
+    "clip": {"type": "float_range", "min": 0.1, "max": 10.0, "log": True},
+    "augment": {"type": "flag"},
+}
+REPETITIONS = 7
 
 
 def loss(params: Params) -> float:
@@ -69,52 +59,123 @@ def loss(params: Params) -> float:
     return (math.log10(rate) + 3) ** 2 + (math.log2(width) - 6) ** 2 / 4 + dropout + (params["activation"] != "gelu")
 
 
-def history_of(n: int) -> list[Observation]:
+class Peer:
+    """Another interpreter, which has Optuna."""
+
+    def __init__(self, python: str) -> None:
+        self._python = python
+        self.version = ""
+
+    def costs_ms(self, jobs: list[tuple[str, dict[str, dict[str, Any]], list[Observation]]]) -> list[float]:
+        """What a trial costs: by which sampler, over which space, after which trials."""
+        sent = [(sampler, space, [(o.params, loss(o.params)) for o in history]) for sampler, space, history in jobs]
+        told = subprocess.run(
+            [self._python, "-m", "benchmarks.suggest_speed_peer"],
+            input=json.dumps(sent),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found = json.loads(told.stdout)
+        self.version = found["version"]
+        ms: list[float] = found["ms"]
+        return ms
+
+
+def history_of(n: int, space_json: dict[str, dict[str, Any]] = SPACE) -> list[Observation]:
     """Random trials, all completed."""
-    draws = STRATEGIES["random"](Space.from_json(SPACE), {}).propose([], [], [generator(9, i) for i in range(n)])
+    draws = STRATEGIES["random"](Space.from_json(space_json), {}).propose([], [], [generator(9, i) for i in range(n)])
     return [
         Observation(number, draw.params, TrialState.completed, (loss(draw.params),))
         for number, draw in enumerate(draws)
     ]
 
 
-def cost(action: Callable[[], object], repetitions: int = 7) -> float:
-    """Seconds of processor time, the median."""
+def cost_ms(action: Callable[[], object]) -> float:
+    """Processor time, the median."""
     times = []
-    for _ in range(repetitions):
+    for _ in range(REPETITIONS):
         start = time.process_time()
         action()
         times.append(time.process_time() - start)
-    return statistics.median(times)
+    return 1000 * statistics.median(times)
+
+
+def costs(key: str, space_json: dict[str, dict[str, Any]], history: list[Observation]) -> tuple[float, float]:
+    """Milliseconds for a proposal, and for 8 together."""
+    kind = STRATEGIES[key]
+    rngs = [generator(1, len(history) + i) for i in range(8)]
+    seen = history if kind.needs_history else []
+
+    def propose(n: int) -> object:
+        return kind(Space.from_json(space_json), {}).propose(seen, [], rngs[:n])
+
+    propose(8)  # imports, and caches where there are some
+    return cost_ms(lambda: propose(1)), cost_ms(lambda: propose(8))
+
+
+def first_suggests_s(strategy: str, n_trials: int) -> list[float]:
+    """Seconds that a service which has just started takes to answer its first suggest, and the second and third."""
+    with servers.sqlite() as backend:
+        with servers.service(backend) as server:
+            tuner = servers.post(server, "/v1/tuners", {"space": SPACE, "strategy": strategy, "seed": 1})
+            known = [{"params": o.params, "score": loss(o.params)} for o in history_of(n_trials)]
+            if known:
+                servers.post(server, f"/v1/tuners/{tuner['tuner_id']}/trials", {"trials": known})
+        with servers.service(backend) as server:
+            times = []
+            for _ in range(3):
+                start = time.monotonic()
+                servers.post(server, f"/v1/tuners/{tuner['tuner_id']}/suggest", {})
+                times.append(time.monotonic() - start)
+            return times
+
+
+def strategies_table(history: list[Observation], peer: Peer | None) -> None:
+    """All strategies, over 6 parameters."""
+    print("| strategy | " + " | ".join(f"{size:,} trials | 8" for size in SIZES) + " |")
+    print("|---" * (1 + 2 * len(SIZES)) + "|")
+    for key in STRATEGIES:
+        cells: list[str] = []
+        for size in SIZES:
+            one, eight = costs(key, SPACE, history[:size])
+            cells += [f"{one:.2f}", f"{eight / one:.1f}"]
+        print(f"| {key} | " + " | ".join(cells) + " |", flush=True)
+    if peer is not None:
+        found = peer.costs_ms([("TPESampler", SPACE, history[:size]) for size in SIZES])
+        print(f"| Optuna {peer.version}, TPE | " + " | ".join(f"{ms:.2f} |" for ms in found) + " |", flush=True)
+
+
+def models_table(peer: Peer | None) -> None:
+    """Gaussian processes, over 10 parameters."""
+    history = history_of(max(SIZES), TEN)
+    print("\n| 10 parameters | " + " | ".join(f"{size:,} trials" for size in SIZES) + " |")
+    print("|---" * (1 + len(SIZES)) + "|")
+    print("| gp | " + " | ".join(f"{costs('gp', TEN, history[:size])[0]:.1f}" for size in SIZES) + " |", flush=True)
+    if peer is not None:
+        (found,) = peer.costs_ms([("GPSampler", TEN, history[: SIZES[0]])])
+        print(f"| Optuna {peer.version}, GP | {found:.1f} |" + " |" * (len(SIZES) - 1))
+
+
+def first_table() -> None:
+    """The first answers of a service that has just started."""
+    print("\n| a fresh service, s | first suggest | second | third |\n|---|---|---|---|")
+    for strategy, n_trials in (("random", 0), ("auto", 0), ("tpe", 100), ("auto", 100)):
+        runs = [first_suggests_s(strategy, n_trials) for _ in range(3)]
+        cells = [f"{statistics.median(times):.3f}" for times in zip(*runs, strict=True)]
+        print(f"| {strategy}, {n_trials} trials | " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has Optuna")
-    peer: str | None = parser.parse_args().peer
-    history = history_of(max(SIZES))
-    print("| strategy | " + " | ".join(f"{size:,} trials | 8" for size in SIZES) + " |")
-    print("|---" * (1 + 2 * len(SIZES)) + "|")
-    for key, kind in STRATEGIES.items():
-        cells: list[str] = []
-        for size in SIZES:
-            rngs = [generator(1, size + i) for i in range(8)]
-            seen = history[:size] if kind.needs_history else []
-
-            def propose(n: int, kind: Any = kind, seen: Any = seen, rngs: Any = rngs) -> object:
-                return kind(Space.from_json(SPACE), {}).propose(seen, [], rngs[:n])
-
-            propose(8)  # imports, and caches where there are some
-            one, eight = cost(lambda run=propose: run(1)), cost(lambda run=propose: run(8))  # type: ignore[misc]  # a default
-            cells += [f"{one * 1000:.2f}", f"{eight / one:.1f}"]
-        print(f"| {key} | " + " | ".join(cells) + " |", flush=True)
-    if peer is not None:
-        given = {"space": SPACE, "sizes": SIZES, "trials": [[o.params, loss(o.params)] for o in history]}
-        told = subprocess.run([peer, "-c", PEER], input=json.dumps(given), capture_output=True, text=True, check=True)
-        found = json.loads(told.stdout)
-        cells = [f"{found[str(size)] * 1000:.2f} | " for size in SIZES]
-        print(f"| Optuna {found['version']}, TPE | " + " | ".join(cells) + " |")
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has Optuna, and torch for its GP")
+    python: str | None = parser.parse_args().peer
+    peer = Peer(python) if python else None
+    print(f"\nnumpy {numpy.__version__}, scipy {scipy.__version__}, Python {platform.python_version()}\n")
+    strategies_table(history_of(max(SIZES)), peer)
+    models_table(peer)
+    first_table()
 
 
 if __name__ == "__main__":

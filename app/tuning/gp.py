@@ -11,43 +11,52 @@ from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.fronts import best_first
-from app.tuning.gaussian.acquisition import N_BASES, N_SPREAD, Search
+from app.tuning.gaussian.acquisition import Search
 from app.tuning.gaussian.features import Features
 from app.tuning.gaussian.fit import fit
 from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import Warp, warp
 from app.tuning.record import losses_of
 from app.tuning.sobol import sobol_point
-from app.tuning.strategy import Draws, Observation, Proposal, Strategy
+from app.tuning.strategy import Draws, Observation, Proposal, Strategy, generator
 
 _MOST = 200
 """So many trials the process sees: the better half of them are the best, the others are spread over the rest."""
 
-_MOST_AWAITED = 100
+_AWAITED_STEP = 50
+"""Of what is awaited it sees at least so many and less than twice as many, the newest."""
 
-_LEAST_IMPROVEMENT = 0.01
-"""What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
+_NO_TRIAL = 2**63
+"""No trial has such a number; the random numbers from here on belong to what was learnt from so many trials."""
 
 _SUM_SHARE = 0.05
 _NEAR = 0.1
 """How much the sum counts beside the worst objective."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Model:
-    """What was learnt from the history: the same for all proposals that are asked for together."""
+    """What was learnt from the history: the same for all proposals that are asked for together.
 
-    posterior: Posterior
+    Attributes:
+        first_awaited, next_awaited: which part of what is awaited the search knows.
+    """
+
+    search: Search
     warp: Warp
+    first_awaited: int = 0
+    next_awaited: int = 0
 
 
 class Gp(Strategy):
     """Bayesian optimisation: a trial where the logarithm of the expected improvement is largest.
 
-    It begins near the middle of the space, and goes on with points of a Sobol sequence. Trials that failed count as the
-    worst that did not, those that a stopper cut short with their last score. Pending ones count as if they came out as
-    expected, which leaves nothing to be found beside them. With several objectives each proposal looks at one mixture
-    of them, drawn for it: the largest of the weighted ranks, with a little of their sum.
+    It begins near the middle of the space, and goes on with points of a Sobol sequence. Where trials have no score,
+    what a point promises is multiplied by the probability that a trial there has one. Those that a stopper cut short
+    count with their last score. Pending ones count as if they came out as expected: nothing is left to be found beside
+    them, and others must promise more than they do. With several objectives each proposal looks at one mixture of them,
+    drawn for it: the largest of the weighted ranks, with a little of their sum.
 
     Sources: Jones, Schonlau, Welch 1998, J. Global Optimization 13; the mixture: Knowles 2006, IEEE Trans. Evolutionary
     Computation 10; the parts: `gaussian`.
@@ -63,6 +72,8 @@ class Gp(Strategy):
         self._columns = Columns(space)
         self._features = Features(self._columns)
         self._n_startup = min(max(self._columns.size + 1, 4), 10)
+        # With many workers all are awaited at first; what two or three scores teach is less than an even look teaches.
+        self._n_scored_startup = self._n_startup // 2
 
     def propose(
         self, history: Sequence[Observation], pending: Sequence[Params], rngs: Sequence[Draws]
@@ -78,14 +89,18 @@ class Gp(Strategy):
         model: _Model | None = None
         proposals: list[Proposal] = []
         for rng in rngs:
-            if n_scored < 2 or n_scored + len(awaited) < self._n_startup:
+            if n_scored < self._n_scored_startup or n_scored + len(awaited) < self._n_startup:
                 proposal = self._first(rng)
             else:
+                # The awaited ones that are looked at begin at whole steps: most proposals add one to those before.
+                first = max(len(awaited) // _AWAITED_STEP - 1, 0) * _AWAITED_STEP
                 if tried is None:
                     tried = self._columns.encode([trial.params for trial in history])
-                if model is None or is_several:
-                    model = self._learn(tried, _mixed(losses, rng) if is_several else losses[:, 0])
-                proposal = self._best(model, tried, awaited, rng, is_several)
+                if model is None or is_several or first != model.first_awaited:
+                    one = _mixed(losses, rng) if is_several else losses[:, 0]
+                    model = self._learn(tried, one, awaited[:first], rng.seed)
+                    model.first_awaited = model.next_awaited = first
+                proposal = self._best(model, awaited, rng, is_several)
             proposals.append(proposal)
             awaited = np.vstack([awaited, self._columns.encode([proposal.params])])
         return proposals
@@ -97,7 +112,8 @@ class Gp(Strategy):
             point = 0.5 + _NEAR * (point - 0.5)
         return Proposal(self._columns.decode(point), {"strategy": self.key, "phase": "startup"})
 
-    def _learn(self, rows: Array, losses: Array) -> _Model:
+    def _learn(self, tried: Array, losses: Array, unseen: Array, seed: int) -> _Model:
+        rows = tried
         if len(rows) > _MOST:
             order = best_first(losses[:, None], len(rows))
             others = order[_MOST // 2 :]
@@ -105,22 +121,23 @@ class Gp(Strategy):
             # In their own order: sums must not depend on which trial is better by a hair.
             chosen = np.sort(np.concatenate([order[: _MOST // 2], spread]))
             rows, losses = rows[chosen], losses[chosen]
-        warped = warp(losses)
-        hyperparameters = fit(self._features, rows, warped.targets)
-        return _Model(Posterior(self._features, hyperparameters, rows, warped.targets), warped)
+        has_score = np.isfinite(losses)
+        scored, warped = rows[has_score], warp(losses[has_score])
+        posterior = Posterior(self._features, fit(self._features, scored, warped.targets), scored, warped.targets)
+        weights = posterior.hyperparameters.weights
+        success = None if has_score.all() else Success(self._features, weights, rows, has_score)
+        rng = generator(seed, _NO_TRIAL + len(tried))
+        return _Model(Search(self._columns, posterior, success, np.vstack([tried, unseen]), rng), warped)
 
-    def _best(self, model: _Model, tried: Array, awaited: Array, rng: Draws, is_several: bool) -> Proposal:
-        posterior = model.posterior.awaiting(awaited[-_MOST_AWAITED:])
-        seen = model.posterior.rows
-        expected, _ = posterior.at(seen)
-        bases = seen[np.argsort(expected, kind="stable")[:N_BASES]]
-        goal = float(expected.min()) - _LEAST_IMPROVEMENT
-        search = Search(self._columns, posterior, goal, np.vstack([tried, awaited]))
-        row = search.best_row(rng.random((N_SPREAD, self._columns.size)), bases, rng)
+    def _best(self, model: _Model, awaited: Array, rng: Draws, is_several: bool) -> Proposal:
+        for row in awaited[model.next_awaited :]:
+            model.search.awaits(row)
+        model.next_awaited = len(awaited)
+        row = model.search.best_row(rng)
         why: dict[str, Any] = {"strategy": self.key, "phase": "model"}
         if not is_several:
-            mean, std = posterior.at(row[None])
-            low, middle, high = model.warp.losses(np.array([mean[0] - std[0], mean[0], mean[0] + std[0]])).tolist()
+            mean, std = model.search.expected(row)
+            low, middle, high = model.warp.losses(np.array([mean - std, mean, mean + std])).tolist()
             why |= {"mean": middle, "std": high / 2 - low / 2}
         return Proposal(self._columns.decode(row), why)
 

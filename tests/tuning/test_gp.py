@@ -11,10 +11,11 @@ from app.domain.states import TrialState
 from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
-from app.tuning.gaussian.acquisition import improvement_slopes, log_improvement
+from app.tuning.gaussian.acquisition import Search, improvement_slopes, log_improvement
 from app.tuning.gaussian.features import Features
 from app.tuning.gaussian.fit import Hyperparameters, _Objective, fit
-from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.posterior import Posterior, Watched
+from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import warp
 from app.tuning.gp import Gp
 from app.tuning.strategy import Observation, generator
@@ -71,9 +72,24 @@ def test_the_posterior_knows_what_it_has_seen_and_doubts_the_rest() -> None:
     assert (std < 0.01).all()
     new = rows_of(60)[30:31]
     before = posterior.at(new)
-    after = posterior.awaiting(new).at(new)
+    after = posterior.awaiting(new[0]).at(new)
     assert after[0] == pytest.approx(before[0], abs=1e-4)
     assert after[1][0] < 0.01 < before[1][0]
+
+
+def test_what_is_awaited_counts_as_if_it_had_come_out_as_expected() -> None:
+    rows, new, others = np.split(rows_of(40), [12, 15])
+    hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.3, 0.1)
+    targets = np.cos(np.arange(12.0))
+    posterior = Posterior(FEATURES, hyperparameters, rows, targets)
+    told = np.concatenate([targets, posterior.at(new)[0]])
+    watched = Watched(posterior, others)
+    for row in new:
+        posterior = posterior.awaiting(row)
+        watched.follow(posterior)
+    for mean, std in (posterior.at(others), (watched.mean, watched.std)):
+        expected = Posterior(FEATURES, hyperparameters, np.vstack([rows, new]), told).at(others)
+        np.testing.assert_allclose([mean, std], expected, rtol=1e-9)
 
 
 def test_the_slopes_of_the_posterior_are_those_of_its_values() -> None:
@@ -145,6 +161,12 @@ def test_it_begins_near_the_middle_and_elsewhere_for_each_seed() -> None:
     assert len(rates) == 20
 
 
+def test_many_pending_trials_do_not_end_the_even_look() -> None:
+    pending = [trial.params for trial in history_of(20)[5:]]
+    phases = [Gp(SPACE, {}).propose(history_of(n), pending, [generator(7, 20)])[0].why["phase"] for n in (2, 3)]
+    assert phases == ["startup", "model"]
+
+
 def test_why_has_mean_and_deviation_in_units_of_the_loss() -> None:
     (proposal,) = Gp(SPACE, {}).propose(history_of(30), [], [generator(7, 30)])
     loss = 100 * (float(proposal.params["dropout"]) - 0.2) ** 2
@@ -166,6 +188,49 @@ def test_proposals_asked_for_together_differ_and_none_was_tried() -> None:
     proposals = Gp(space, {}).propose(history, [], [generator(7, number) for number in range(12, 20)])
     new = {(proposal.params["a"], proposal.params["b"]) for proposal in proposals}
     assert new == {(p["a"], p["b"]) for p in all_params[12:]}
+
+
+def test_an_improvement_must_be_one_on_what_is_awaited_too() -> None:
+    rows = rows_of(12)
+    hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.0, 1e-3)
+    posterior = Posterior(FEATURES, hyperparameters, rows, np.cos(np.arange(12.0)))
+    search = Search(COLUMNS, posterior, None, rows, generator(7, 1))
+    row = search.best_row(generator(7, 12))
+    mean, _ = search.expected(row)
+    assert mean < search.best
+    search.awaits(row)
+    assert search.best == mean
+    assert search.best_row(generator(7, 12)).tobytes() != row.tobytes()
+
+
+def test_more_pending_trials_than_are_looked_at_make_no_difference_to_how_it_is_asked() -> None:
+    trials = [trial.params for trial in history_of(140)]
+    together = Gp(SPACE, {}).propose(history_of(12), trials[12:110], [generator(7, n) for n in range(110, 114)])
+    pending = [*trials[12:110], *(proposal.params for proposal in together[:3])]
+    assert Gp(SPACE, {}).propose(history_of(12), pending, [generator(7, 113)]) == together[3:]
+
+
+def test_it_keeps_away_from_where_trials_have_no_score() -> None:
+    space = Space.from_json({"x": {"type": "float_range", "min": 0, "max": 1}})
+    history = [
+        Observation(number, {"x": x}, TrialState.infeasible, None)
+        if x > 0.55
+        else Observation(number, {"x": x}, TrialState.completed, ((x - 0.7) ** 2,))
+        for number, x in enumerate(np.linspace(0, 1, 13).tolist())
+    ]
+    proposals = Gp(space, {}).propose(history, [], [generator(7, number) for number in range(13, 17)])
+    assert all(0.4 < float(proposal.params["x"]) < 0.6 for proposal in proposals)
+
+
+def test_one_failure_among_successes_condemns_nobody() -> None:
+    columns = Columns(Space.from_json({"x": {"type": "float_range", "min": 0, "max": 1}}))
+    rows = np.linspace(0, 1, 21)[:, None]
+    weights = np.array([10.0])
+    chance = np.exp(Success(Features(columns), weights, rows, rows[:, 0] != 0.5).log_chances(rows))
+    assert chance.min() > 0.9
+    chance = np.exp(Success(Features(columns), weights, rows, rows[:, 0] < 0.5).log_chances(rows))
+    assert chance[5] > 0.9
+    assert chance[15] < 0.1
 
 
 def test_a_long_history_is_learnt_from_as_well() -> None:

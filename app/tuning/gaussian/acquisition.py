@@ -6,15 +6,19 @@ import numpy as np
 
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
-from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.posterior import Posterior, Watched
+from app.tuning.gaussian.success import Success
 
 N_SPREAD, N_NEAR = 400, 200
 """How many candidates cover the cube, and how many lie near good rows."""
 
-N_BASES, N_ROUNDS, N_NEARER = 8, 3, 60
+N_BASES, N_ROUNDS, N_NEARER = 8, 2, 60
 """Around how many of the best candidates the search goes on, how often, and with how many new ones."""
 
-N_REFINED, N_ITERATIONS = 2, 15
+N_ITERATIONS = 15
+LEAST_IMPROVEMENT = 0.01
+"""What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
+
 NEAR_SIGMAS = (0.3, 0.1, 0.03, 0.01)
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
@@ -64,45 +68,75 @@ def improvement_slopes(mean: float, std: float, best: float) -> tuple[float, flo
 
 
 class Search:
-    """Looks for the point of the space that promises most.
+    """Looks for the point of the space that promises most, and again when that one is awaited.
 
-    Many candidates, those that cover the cube and neighbours of good rows; then neighbours of the best of these, nearer
-    and nearer; then the gradient.
+    Many candidates, those that cover the cube and neighbours of good rows, are the same for all the proposals that are
+    asked for together. Each proposal goes on with neighbours of the best of them, nearer and nearer; then the gradient.
+
+    What is awaited is taken for granted: an improvement must be one on the best of that, too.
 
     Args:
-        best: the target to improve on.
+        success: how likely a trial is to have a score; None: as far as is known, all have.
         taken: rows that must not come again, as they are or will be tried.
+        rng: for the candidates.
+    Attributes:
+        best: the lowest target that is expected of what was seen or is awaited.
     """
 
-    def __init__(self, columns: Columns, posterior: Posterior, best: float, taken: Array) -> None:
-        self._columns, self._posterior, self._best = columns, posterior, best
+    def __init__(
+        self,
+        columns: Columns,
+        posterior: Posterior,
+        success: Success | None,
+        taken: Array,
+        rng: np.random.Generator,
+    ) -> None:
+        self._columns, self._posterior, self._success = columns, posterior, success
         self._taken = {row.tobytes() for row in taken}
         self._is_line = ~columns.is_unordered & ((columns.n_levels == 0) | (columns.n_levels > 8))
+        expected, _ = posterior.at(posterior.rows)
+        self.best = float(expected.min())
+        bases = posterior.rows[np.argsort(expected, kind="stable")[:N_BASES]]
+        spread = columns.settle(rng.random((N_SPREAD, columns.size)))
+        self._watched = Watched(posterior, np.vstack([spread, self._near(bases, N_NEAR, NEAR_SIGMAS, rng)]))
+        self._chances = self._log_chances(self._watched.rows)
 
-    def best_row(self, spread: Array, bases: Array, rng: np.random.Generator) -> Array:
-        """The row that promises most.
+    def awaits(self, row: Array) -> None:
+        """Look for something else than this row, which will be tried."""
+        mean, _ = self._posterior.at(row[None])
+        self.best = min(self.best, float(mean[0]))
+        self._posterior = self._posterior.awaiting(row)
+        self._watched.follow(self._posterior)
+        self._taken.add(row.tobytes())
 
-        Args:
-            spread: shape (m, d); points that cover the cube.
-            bases: shape (b, d), good rows to look around.
-        """
-        rows = np.vstack([self._columns.settle(spread), self._near(bases, N_NEAR, NEAR_SIGMAS, rng)])
-        scores = self._scores(rows)
+    def best_row(self, rng: np.random.Generator) -> Array:
+        """The row that promises most."""
+        rows = self._watched.rows
+        scores = self._promised(rows, self._watched.mean, self._watched.std, self._chances)
         for round_ in range(N_ROUNDS):
             order = np.argsort(-scores, kind="stable")[:N_BASES]
             rows, scores = rows[order], scores[order]
             near = self._near(rows, N_NEARER, tuple(0.1 * 0.3**round_ * s for s in (1.0, 0.3)), rng)
-            rows, scores = np.vstack([rows, near]), np.concatenate([scores, self._scores(near)])
-        order = np.argsort(-scores, kind="stable")[:N_REFINED]
-        rows, scores = rows[order], scores[order]
-        refined = np.array([self._refined(row) for row in rows])
-        rows, scores = np.vstack([rows, refined]), np.concatenate([scores, self._scores(refined)])
-        best: Array = rows[int(np.argmax(scores))]
-        return best
+            rows = np.vstack([rows, near])
+            scores = np.concatenate([scores, self._scores(near)])
+        top = rows[int(np.argmax(scores))]
+        refined = self._refined(top)
+        before, after = self._scores(np.array([top, refined]))
+        return refined if after > before else top
+
+    def expected(self, row: Array) -> tuple[float, float]:
+        """Mean and standard deviation of the target there."""
+        mean, std = self._posterior.at(row[None])
+        return float(mean[0]), float(std[0])
+
+    def _log_chances(self, rows: Array) -> Array | float:
+        return 0.0 if self._success is None else self._success.log_chances(rows)
 
     def _scores(self, rows: Array) -> Array:
-        mean, std = self._posterior.at(rows)
-        scores = log_improvement(mean, std, self._best)
+        return self._promised(rows, *self._posterior.at(rows), self._log_chances(rows))
+
+    def _promised(self, rows: Array, mean: Array, std: Array, log_chances: Array | float) -> Array:
+        scores: Array = log_improvement(mean, std, self.best - LEAST_IMPROVEMENT) + log_chances
         for index, row in enumerate(rows):
             if row.tobytes() in self._taken:
                 scores[index] = -np.inf
@@ -140,7 +174,7 @@ class Search:
         def objective(numbers: Array) -> tuple[float, Array]:
             point[place] = numbers
             mean, std, mean_slope, std_slope = self._posterior.slopes_at(point)
-            value, by_mean, by_std = improvement_slopes(mean, std, self._best)
+            value, by_mean, by_std = improvement_slopes(mean, std, self.best - LEAST_IMPROVEMENT)
             return -value, -(by_mean * mean_slope[place] + by_std * std_slope[place])
 
         found = minimize(

@@ -1,5 +1,7 @@
 """What is known at any point of the space."""
 
+from copy import copy
+
 import numpy as np
 
 from app.tuning.encoding import Array
@@ -9,7 +11,7 @@ from app.tuning.gaussian.kernel import matern, squares_between
 
 
 class Posterior:
-    """A Gaussian process that has seen observations.
+    """A Gaussian process that has seen observations, and awaits others.
 
     Args:
         rows: shape (n, d); targets: shape (n,).
@@ -19,43 +21,47 @@ class Posterior:
         from scipy.linalg import solve_triangular
         from scipy.linalg.lapack import dpotrf
 
-        self.features, self.hyperparameters = features, hyperparameters
-        self.rows, self.targets = rows, targets
+        self.features, self.hyperparameters, self.rows = features, hyperparameters, rows
         self.scales = np.sqrt(hyperparameters.weights)[features.column]
         self._points = features.of(rows) * self.scales
-        covariance = hyperparameters.signal * matern(squares_between(self._points, self._points))[0]
-        noise = hyperparameters.noise
+        covariance = self._covariances(self._points)
+        self._noise = hyperparameters.noise
         factor = covariance
         for _ in range(9):
-            covariance.flat[:: len(rows) + 1] = hyperparameters.signal + noise
+            covariance.flat[:: len(rows) + 1] = hyperparameters.signal + self._noise
             factor, failed = dpotrf(covariance, lower=1, clean=1)
             if not failed:
                 break
-            noise *= 10  # rounding: rows that are nearly the same
-        self._inverse = solve_triangular(factor, np.eye(len(rows)), lower=True, check_finite=False)
-        self._explained = self._inverse.T @ (self._inverse @ targets)
+            self._noise *= 10  # rounding: rows that are nearly the same
+        self._inverse: Array = solve_triangular(factor, np.eye(len(rows)), lower=True, check_finite=False)
+        self._explained: Array = self._inverse.T @ (self._inverse @ targets)
 
-    def awaiting(self, rows: Array) -> "Posterior":
-        """The posterior if these points came out as expected: their uncertainty is gone, nothing else has changed."""
-        if not len(rows):
-            return self
-        mean, _ = self.at(rows)
-        return Posterior(
-            self.features, self.hyperparameters, np.vstack([self.rows, rows]), np.concatenate([self.targets, mean])
-        )
+    def awaiting(self, row: Array) -> "Posterior":
+        """The posterior if this point came out as expected: its uncertainty is gone, no mean has changed.
+
+        Args:
+            row: shape (d,).
+        """
+        n, signal = len(self._points), self.hyperparameters.signal
+        point = self.features.of(row[None]) * self.scales
+        solved = self._inverse @ self._covariances(point)[:, 0]
+        # The next row of the Cholesky factor ends with this, which is above 0 but for rounding.
+        rest = np.sqrt(max(signal - float(solved @ solved), 0.0) + self._noise)
+        grown = copy(self)
+        grown.rows = np.vstack([self.rows, row])
+        grown._points = np.vstack([self._points, point])
+        grown._inverse = np.zeros((n + 1, n + 1))
+        grown._inverse[:n, :n] = self._inverse
+        grown._inverse[n, :n] = (solved @ self._inverse) / -rest
+        grown._inverse[n, n] = 1 / rest
+        grown._explained = np.append(self._explained, 0.0)
+        return grown
 
     def at(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless target at each row, shapes (m,)."""
-        return self.at_features(self.features.of(rows))
-
-    def at_features(self, features: Array) -> tuple[Array, Array]:
-        """As `at`, for features."""
-        signal = self.hyperparameters.signal
-        cross = signal * matern(squares_between(self._points, features * self.scales))[0]
-        mean: Array = self._explained @ cross
+        cross = self._covariances(self.features.of(rows) * self.scales)
         solved = self._inverse @ cross
-        variance = signal - np.einsum("ij,ij->j", solved, solved)
-        return mean, np.sqrt(np.maximum(variance, 1e-12 * signal))
+        return self._explained @ cross, self._deviations(np.einsum("ij,ij->j", solved, solved))
 
     def surprises(self) -> Array:
         """How far each target is from what all others let one expect there, shape (n,).
@@ -82,3 +88,37 @@ class Posterior:
         mean_slope = ((self._explained * by_square) @ away) * self.scales
         std_slope = -(((solved @ self._inverse) * by_square) @ away) * self.scales / std
         return float(self._explained @ cross), std, mean_slope, std_slope
+
+    def _covariances(self, points: Array) -> Array:
+        """Of all that was seen or is awaited with scaled features, shape (m, p) -> (n, m)."""
+        return self.hyperparameters.signal * matern(squares_between(self._points, points))[0]
+
+    def _deviations(self, known: Array) -> Array:
+        """Standard deviations, from the part of the variance that is explained."""
+        signal = self.hyperparameters.signal
+        return np.sqrt(np.maximum(signal - known, 1e-12 * signal))
+
+
+class Watched:
+    """Rows whose means and deviations follow a posterior that awaits one more trial after the other.
+
+    Attributes:
+        mean: shape (m,).
+    """
+
+    def __init__(self, posterior: Posterior, rows: Array) -> None:
+        self.rows = rows
+        self._points = posterior.features.of(rows) * posterior.scales
+        self._cross = posterior._covariances(self._points)
+        solved = posterior._inverse @ self._cross
+        self.mean: Array = posterior._explained @ self._cross
+        self._known: Array = np.einsum("ij,ij->j", solved, solved)
+        self.std = posterior._deviations(self._known)
+
+    def follow(self, posterior: Posterior) -> None:
+        """Believe this posterior, which awaits one trial more than the one before."""
+        signal = posterior.hyperparameters.signal
+        newest = signal * matern(squares_between(posterior._points[-1:], self._points))[0]
+        self._cross = np.vstack([self._cross, newest])
+        self._known += (posterior._inverse[-1] @ self._cross) ** 2
+        self.std = posterior._deviations(self._known)
