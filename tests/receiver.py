@@ -121,7 +121,10 @@ class Receiver:
             return found
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
+        length = int(handler.headers.get("content-length", 0))
+        body = handler.rfile.read(length)
+        if len(body) < length:
+            return  # whoever sent it was killed in the middle
         kind = handler.path.strip("/").partition("-")[0]
         status = self.statuses.get(handler.path.strip("/"), int(kind) if kind.isdecimal() else 200)
         headers = {name.lower(): value for name, value in handler.headers.items()}

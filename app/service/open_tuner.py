@@ -176,14 +176,14 @@ class OpenTuner:
         trial.worker, trial.reason = None, reason
 
     def conclude(self, trial: Trial, outcome: Outcome) -> None:
-        """The trial has this outcome, but a failed one is queued again while attempts are left.
+        """The trial has this outcome, but a failed one is queued again while attempts are left, if it is not already.
 
         Records `trial_end`, unless it is queued again.
         """
-        if outcome.state is TrialState.failed and trial.attempt < self.budget.max_attempts:
-            self.release(trial, outcome.reason)
-        else:
+        if outcome.state is not TrialState.failed or trial.attempt >= self.budget.max_attempts:
             self.end(trial, outcome)
+        elif trial.state is not TrialState.queued:
+            self.release(trial, outcome.reason)
 
     def end(self, trial: Trial, outcome: Outcome) -> None:
         """The trial has its outcome, for good. Records `trial_end`."""

@@ -186,8 +186,7 @@ def end_once(
             raise _ended_otherwise(trial)
         return
     require_holder(trial, worker, attempt)
-    if not (trial.state is TrialState.queued and outcome.state is TrialState.failed):
-        tuner.conclude(trial, outcome)
+    tuner.conclude(trial, outcome)
 
 
 def _says_the_same(trial: Trial, outcome: Outcome) -> bool:

@@ -402,3 +402,13 @@ def test_a_run_takes_no_waiting_trial_that_could_not_be_handed_out(client: httpx
         answer(client.post(f"{path}/{'pause' if hindrance == 'paused' else 'stop'}"))
     problem(start(client, trial), 409, "tuner-stopped" if hindrance == "stopped" else "lease-lost")
     assert get_trial(client, trial) == trial
+
+
+def test_a_trial_that_was_handed_back_at_its_last_attempt_ends_when_it_is_said_to_have_failed(
+    client: httpx.Client,
+) -> None:
+    tuner = create_tuner(client, budget={"max_attempts": 1})
+    trial = suggest(client, tuner, worker="w")[0]
+    answer(release(client, trial, worker="w"))
+    late = report(client, tuner, trial_id=trial["trial_id"], state="failed", worker="w")["trial"]
+    assert late["state"] == "failed"
