@@ -30,6 +30,7 @@ from app.service.sweep import sweep_for_ever
 from app.service.track import Tracker
 from app.service.vault import Vault, key_file
 from app.store.database import LONGEST_WAIT_S, Database
+from app.store.log import Appended
 from app.tuning import plugins
 
 
@@ -91,8 +92,8 @@ class Application:
             plugins = Plugins(database, self._observers)
             webhooks = Webhooks(database, self._vault, Sender(self._guard, version("tunetrack")))
 
-            def on_events() -> None:
-                feed.wake()
+            def on_events(appended: Sequence[Appended]) -> None:
+                feed.tell(appended)
                 webhooks.wake()
                 plugins.wake()
 

@@ -38,6 +38,14 @@ class Received:
     own_cpu_s: float = 0.0
     is_in_order: bool = True
 
+    def add(self, other: "Received") -> None:
+        """Take in what came to the same streams later."""
+        self.latencies_s.extend(other.latencies_s)
+        self.per_stream += other.per_stream
+        self.arrivals |= other.arrivals
+        self.seconds += other.seconds
+        self.is_in_order = self.is_in_order and other.is_in_order
+
 
 class Readers(Beside):
     """The readers, as the process that starts them sees them."""

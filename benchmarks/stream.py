@@ -7,9 +7,9 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Annotated, Literal
 
@@ -25,6 +25,7 @@ from tests.server import Server
 
 _STREAM = "/v1/events/stream"
 _SLICE_S = 0.25
+_TURN_S = 1.0
 _LEGEND = """
 [bold]bare[/]: the framework's StreamingResponse of ready bytes out of a queue for each stream, on the same server with
 the same options: no store, no numbers, no filters, no replay. [bold]ms[/]: from an event's timestamp, which it is given
@@ -69,13 +70,15 @@ def main(
             table.add_column("streams", no_wrap=True)
             for heading in ("events/s", "deliveries/s", "p50 ms", "p99 ms", "lost", "cpu", "p50 after", "p99 after"):
                 table.add_column(heading, justify="right")
+            together: list[Paced] = []
             for n_streams, rate in ((subscribers, 10.0), (1, 50.0)):
-                for one in targets:
-                    what = f"{n_streams:,}, {rate:g} events/s, {one.name}"
-                    table.add_row(what, *paced(one, n_streams, rate, seconds))
+                together = paced(targets, n_streams, rate, seconds)
+                for one, found in zip(targets, together, strict=True):
+                    table.add_row(f"{n_streams:,}, {rate:g} events/s, {one.name}", *row(found))
             for one in targets:
                 table.add_row(f"100, as fast as it goes, {one.name}", *flooded(one, 100, seconds))
             console.print(table)
+            console.print(beside_bare(*together), soft_wrap=True, highlight=False)
         for n_connections in (1, 64):
             with BACKENDS[name]() as database, BACKENDS[name]() as other:
                 ratio = idle(database, other, subscribers, n_connections, seconds)
@@ -99,36 +102,90 @@ def target(server: Server) -> Target:
     return Target("service", server.port, server.pid, post(server, "/v1/runs", {"name": "benchmark"})["run_id"])
 
 
-def paced(one: Target, n_streams: int, rate: float, seconds: float) -> Iterator[str]:
-    """Epochs at a steady rate to streams that watch all."""
-    n_events = round(rate * seconds)
-    answered_at: list[tuple[int, float]] = []
-    with Readers() as readers:
-        readers.open(one.port, [_STREAM] * n_streams)
-        before = cpu_s([one.pid])
-        began = time.perf_counter()
-        connection = http.client.HTTPConnection("127.0.0.1", one.port)
-        for number in range(n_events):
-            time.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            answered_at.append(log_epoch(connection, one.run_id))
-        received = readers.wait_for(n_events, 30)
-        busy = (cpu_s([one.pid]) - before) / (time.perf_counter() - began)
-    connection.close()
-    late_s = [received.arrivals[event_id] - answered for event_id, answered in answered_at]
-    yield from figures(received, n_events, busy)
-    yield f"{statistics.median(late_s) * 1e3:+.1f}"
-    yield f"{statistics.quantiles(late_s, n=100, method='inclusive')[98] * 1e3:+.1f}"
+@dataclass(slots=True)
+class Paced:
+    """What came of epochs at a steady rate, in slices of time.
+
+    Args:
+        after_s: from the answer to each write to the first arrival.
+        whole_s: from the sending of each write to the first arrival.
+    """
+
+    received: Received = field(default_factory=Received)
+    n_events: int = 0
+    n_lost: int = 0
+    cpu_s: float = 0.0
+    seconds: float = 0.0
+    after_s: list[float] = field(default_factory=list)
+    whole_s: list[float] = field(default_factory=list)
 
 
-def log_epoch(connection: http.client.HTTPConnection, run_id: str) -> tuple[int, float]:
-    """The number of the event of a new epoch, and when the answer came."""
+def paced(targets: Sequence[Target], n_streams: int, rate: float, seconds: float) -> list[Paced]:
+    """Epochs at a steady rate to streams that watch all, of each target in turn."""
+    found = [Paced() for _ in targets]
+    with ExitStack() as exits:
+        readers = [exits.enter_context(Readers()) for _ in targets]
+        connections = [http.client.HTTPConnection("127.0.0.1", one.port) for one in targets]
+        for one, its_readers, connection in zip(targets, readers, connections, strict=True):
+            its_readers.open(one.port, [_STREAM] * n_streams)
+            exits.callback(connection.close)
+        for _ in range(max(1, round(seconds / _TURN_S))):
+            for one, its_readers, connection, so_far in zip(targets, readers, connections, found, strict=True):
+                turn(one, its_readers, connection, so_far, rate)
+    return found
+
+
+def turn(one: Target, readers: Readers, connection: http.client.HTTPConnection, so_far: Paced, rate: float) -> None:
+    """A slice of time for one of the targets."""
+    n_events = round(rate * _TURN_S)
+    before = cpu_s([one.pid])
+    began = time.perf_counter()
+    told = []
+    for number in range(n_events):
+        time.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        told.append(log_epoch(connection, one.run_id))
+    received = readers.wait_for(n_events, 30)
+    so_far.seconds += time.perf_counter() - began
+    so_far.cpu_s += cpu_s([one.pid]) - before
+    so_far.n_events += n_events
+    so_far.n_lost += lost(received, n_events)
+    so_far.after_s += [received.arrivals[event_id] - answered for event_id, _, answered in told]
+    so_far.whole_s += [received.arrivals[event_id] - sent for event_id, sent, _ in told]
+    so_far.received.add(received)
+
+
+def row(found: Paced) -> Iterator[str]:
+    """A row of the table."""
+    yield from figures(found.received, found.n_events, found.n_lost, found.seconds, found.cpu_s)
+    for share in (50, 99):
+        yield f"{cut(found.after_s, share) * 1e3:+.1f}"
+
+
+def beside_bare(bare: Paced, service: Paced) -> str:
+    """How much later one stream has an event than the framework alone would bring it."""
+    said = []
+    for share in (50, 99):
+        over = (cut(service.after_s, share) - cut(bare.after_s, share)) * 1e3
+        ratio = cut(service.whole_s, share) / cut(bare.whole_s, share)
+        said.append(f"p{share} {over:+.1f} ms after the answer, {ratio:.1f} times as long from the request on")
+    return f"one stream, over the bare framework: {'; '.join(said)}"
+
+
+def cut(values: Sequence[float], share: int) -> float:
+    """A percentile."""
+    return statistics.quantiles(values, n=100, method="inclusive")[share - 1]
+
+
+def log_epoch(connection: http.client.HTTPConnection, run_id: str) -> tuple[int, float, float]:
+    """The number of the event of a new epoch, when it was sent, and when the answer came."""
     body = b'{"epoch":%d,"metrics":%b}' % (time.monotonic_ns() // 1000, METRICS)
+    sent = time.time()
     connection.request("POST", f"/v1/runs/{run_id}/epochs", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     said = answer.read()
     answered = time.time()
     assert answer.status == 200, (answer.status, said)
-    return json.loads(said)["event_id"], answered
+    return json.loads(said)["event_id"], sent, answered
 
 
 def flooded(one: Target, n_streams: int, seconds: float) -> Iterator[str]:
@@ -136,24 +193,27 @@ def flooded(one: Target, n_streams: int, seconds: float) -> Iterator[str]:
     with Readers() as readers, Generator() as generator:
         readers.open(one.port, [_STREAM] * n_streams)
         generator.give("epochs", [LogEpochs(one.run_id, first=place * 10**9) for place in range(1, 9)])
-        before, began = cpu_s([one.pid]), time.perf_counter()
+        before = cpu_s([one.pid])
         written = generator.run(Job("epochs", one.port, seconds, []))
         received = readers.wait_for(written.n_requests, 60)
-        busy = (cpu_s([one.pid]) - before) / (time.perf_counter() - began)
-    yield from figures(received, written.n_requests, busy)
+        seconds, used_s = received.seconds, cpu_s([one.pid]) - before
+    yield from figures(received, written.n_requests, lost(received, written.n_requests), seconds, used_s)
 
 
-def figures(received: Received, n_events: int, busy: float) -> Iterator[str]:
-    """A row of the table."""
-    cuts = statistics.quantiles(received.latencies_s, n=100, method="inclusive")
-    n_lost = sum((n_events - count) * n for count, n in received.per_stream.items())
+def lost(received: Received, n_events: int) -> int:
+    """How many deliveries there were not."""
+    return sum((n_events - count) * n for count, n in received.per_stream.items())
+
+
+def figures(received: Received, n_events: int, n_lost: int, seconds: float, used_s: float) -> Iterator[str]:
+    """What all rows of the table have."""
     assert received.is_in_order, "a stream was out of order"
-    yield f"{n_events / received.seconds:,.0f}"
-    yield f"{len(received.latencies_s) / received.seconds:,.0f}"
-    yield f"{cuts[49] * 1e3:.1f}"
-    yield f"{cuts[98] * 1e3:.1f}"
+    yield f"{n_events / seconds:,.0f}"
+    yield f"{len(received.latencies_s) / seconds:,.0f}"
+    yield f"{cut(received.latencies_s, 50) * 1e3:.1f}"
+    yield f"{cut(received.latencies_s, 99) * 1e3:.1f}"
     yield f"{n_lost}"
-    yield f"{busy:.0%}"
+    yield f"{used_s / seconds:.0%}"
 
 
 def idle(database: Backend, other: Backend, n_streams: int, n_connections: int, seconds: float) -> float:

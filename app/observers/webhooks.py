@@ -1,12 +1,13 @@
 """The loops of a process that calls webhooks: takes on, claims, sends, settles.
 
-Any number of processes run them at once. Each receiver has few places here, one that fails has one, and those that fail
-share few: however many of them hang, the others are called at once.
+Any number of processes run them at once. Each receiver has few places here, one that fails has one and a try a second,
+and those that fail share few: however many of them hang or refuse, the others are called at once.
 """
 
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _GATHER_S = 0.02
 _PATIENCE_S = 5.0
+_TRY_EVERY_S = 1.0
 _PLACES_EACH = {False: 8, True: 1}
 _PLACES = {False: 64, True: 16}
 """For deliveries under way, by whether their receiver failed last."""
@@ -50,6 +52,7 @@ class Webhooks:
         self._under_way: set[asyncio.Task[None]] = set()
         self._places_taken: Counter[bool] = Counter()
         self._places_taken_by: Counter[UUID] = Counter()
+        self._tried_at: dict[UUID, float] = {}  # those that fail, of late
 
     def wake(self) -> None:
         """Events were committed. While there is no webhook that is on, nobody looks at them."""
@@ -130,14 +133,20 @@ class Webhooks:
         return 0.0 if n_claimed else _GATHER_S  # another process was quicker
 
     def _free_places(self, waiting: list[Due]) -> list[tuple[Due, int]]:
+        now = time.monotonic()
+        self._tried_at = {one: tried_at for one, tried_at in self._tried_at.items() if now < tried_at + _TRY_EVERY_S}
         free = {is_failing: _PLACES[is_failing] - self._places_taken[is_failing] for is_failing in _PLACES}
         given = []
         for due in waiting:
             each = _PLACES_EACH[due.is_failing] - self._places_taken_by[due.observer_id]
             n_places = min(each, free[due.is_failing])
-            if due.wait_s <= 0 and n_places > 0:
+            # What is refused at once would be tried without end otherwise, for each event anew.
+            is_paused = due.is_failing and due.observer_id in self._tried_at
+            if due.wait_s <= 0 and n_places > 0 and not is_paused:
                 free[due.is_failing] -= n_places
                 given.append((due, n_places))
+                if due.is_failing:
+                    self._tried_at[due.observer_id] = now
         return given
 
     async def _start(self, claimed: Claimed, is_failing: bool) -> None:

@@ -22,6 +22,7 @@ class Audience:
 
     def __init__(self) -> None:
         self._groups: dict[EventFilter, set[Subscriber]] = {}
+        self._n_streams = 0
         # The groups to look at for an event of a run, a tuner, a tag, a type; each group in one of these dimensions.
         self._concerned: defaultdict[Hashable, set[EventFilter]] = defaultdict(set)
 
@@ -29,7 +30,7 @@ class Audience:
         return bool(self._groups)
 
     def __len__(self) -> int:
-        return sum(map(len, self._groups.values()))
+        return self._n_streams
 
     def __iter__(self) -> Iterator[Subscriber]:
         for group in self._groups.values():
@@ -42,10 +43,12 @@ class Audience:
             for key in _keys_of_filter(subscriber.wanted):
                 self._concerned[key].add(subscriber.wanted)
         self._groups[subscriber.wanted].add(subscriber)
+        self._n_streams += 1
 
     def discard(self, subscriber: Subscriber) -> None:
         """It is offered nothing more."""
         group = self._groups.get(subscriber.wanted, set())
+        self._n_streams -= subscriber in group
         group.discard(subscriber)
         if not group:
             self._groups.pop(subscriber.wanted, None)

@@ -1,6 +1,11 @@
 """Committed events to whoever watches.
 
-    commit ─> wake ─> the one tailer reads the new events, encodes each once ─> subscribers' bounded buffers ─> streams
+    own commit ──────────────────────────┬─> each is encoded once ─> subscribers' bounded buffers ─> streams
+    others' commit ─> the one tailer reads ┘
+
+Numbers rise in commit order. So what this process has just committed goes on at once where its numbers follow the last
+one told without a hole: nothing can lie between. Where there is a hole (another process has committed, or a number was
+given and rolled back) the tailer reads the log from the last one told on.
 
 A subscriber first pages what it missed from the log, then joins the live feed at exactly that number. A stream
 holds no database connection; one that does not keep up is ended, and its client comes back with its last id.
@@ -10,8 +15,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 
@@ -21,10 +26,13 @@ from app.service.subscriber import GOODBYE, Subscriber
 from app.store import events
 from app.store.database import Database
 from app.store.events import EventFilter, StoredEvent
+from app.store.log import Appended
 
 log = logging.getLogger(__name__)
 
 _PAGE = 1000
+_AT_ONCE = 200
+_FEW_STREAMS = 20
 _FIRST_PAGE = 100
 _PAGE_BYTES = 2**19
 _LOOK_EVERY_S = 1.0
@@ -49,10 +57,28 @@ class Feed:
         self._recent: deque[Encoded] = deque()
         self._recent_bytes = 0
         self._floor = self._head = 0
+        # What goes on at once has no tags: nothing does while somebody asks for them; up to here some may be without.
+        self._n_ask_tags = 0
+        self._without_tags = 0
 
-    def wake(self) -> None:
-        """Something was committed."""
-        self._news.set()
+    def tell(self, appended: Sequence[Appended]) -> None:
+        """Events were committed: these, by this process, told in the order of its commits; or none, and by others."""
+        if self._audience and not self._goes_on_with(appended):
+            self._news.set()
+
+    def _goes_on_with(self, appended: Sequence[Appended]) -> bool:
+        """Offer what follows the last event told without a hole; whether it did.
+
+        Many events at once would hold up everybody: the tailer encodes them in a thread. So would many streams that
+        each commit awakens: for them it gathers what comes close together.
+        """
+        if not appended or len(appended) > _AT_ONCE or len(self._audience) > _FEW_STREAMS or self._n_ask_tags:
+            return False
+        if (appended[0].event_id, appended[-1].event_id) != (self._head + 1, self._head + len(appended)):
+            return False
+        self._offer([_encoded(events.stored(one)) for one in appended])
+        self._without_tags = self._head
+        return True
 
     @property
     def n_streams(self) -> int:
@@ -89,14 +115,20 @@ class Feed:
         while is_behind:
             asked = self._head
             found = await self._database.look(_read_news, asked)
-            if self._head == asked:  # else the feed was started anew meanwhile, somewhere else: look there
-                for one in found:
-                    self._remember(one)
-                has_takers = self._audience.offer(found)
-                if found and not has_takers:
+            is_of_use = self._head >= asked  # else the feed was started anew meanwhile, further back: look there
+            if is_of_use:
+                news = [one for one in found if one.event.event_id > self._head]
+                has_takers = self._offer(news)
+                if news and not has_takers:
                     # What nobody waits for is looked at less often: each look takes time from who commits.
                     await asyncio.sleep(_UNWANTED_PAUSE_S)
-            is_behind = bool(self._audience) and (self._head != asked or len(found) == _PAGE)
+            is_behind = bool(self._audience) and (not is_of_use or len(found) == _PAGE)
+
+    def _offer(self, news: Sequence[Encoded]) -> bool:
+        """Remember what comes next in the log, and offer it; whether anybody wanted it."""
+        for one in news:
+            self._remember(one)
+        return self._audience.offer(news)
 
     def _remember(self, one: Encoded) -> None:
         self._head = one.event.event_id
@@ -131,24 +163,37 @@ class Feed:
 
     async def _send(self, opening: bytes, position: int, wanted: EventFilter, has_all: bool) -> AsyncIterator[bytes]:
         yield opening
-        limit = _FIRST_PAGE
-        while self._is_open and not (position >= self._floor if self._audience else has_all):
+        with self._asking_tags(wanted):
+            limit = _FIRST_PAGE
+            while self._is_open and not (self._may_join(position, wanted) if self._audience else has_all):
+                try:
+                    found, position = await self._database.read(events.list_after, position, wanted, limit)
+                except Unavailable as error:
+                    log.warning("a stream ends, its client will come back: %s", error)
+                    return
+                has_all = len(found) < limit
+                if found:
+                    page = b"".join(map(_encode, found))
+                    limit = max(1, min(_PAGE, _PAGE_BYTES * len(found) // len(page)))
+                    yield page
+            subscriber = self._join(position, wanted)
             try:
-                found, position = await self._database.read(events.list_after, position, wanted, limit)
-            except Unavailable as error:
-                log.warning("a stream ends, its client will come back: %s", error)
-                return
-            has_all = len(found) < limit
-            if found:
-                page = b"".join(map(_encode, found))
-                limit = max(1, min(_PAGE, _PAGE_BYTES * len(found) // len(page)))
-                yield page
-        subscriber = self._join(position, wanted)
+                async for chunk in subscriber.chunks():
+                    yield chunk
+            finally:
+                self._audience.discard(subscriber)
+
+    @contextmanager
+    def _asking_tags(self, wanted: EventFilter) -> Iterator[None]:
+        self._n_ask_tags += bool(wanted.tags)
         try:
-            async for chunk in subscriber.chunks():
-                yield chunk
+            yield
         finally:
-            self._audience.discard(subscriber)
+            self._n_ask_tags -= bool(wanted.tags)
+
+    def _may_join(self, position: int, wanted: EventFilter) -> bool:
+        """Whether all that comes after this position and is wanted will be found among what is remembered."""
+        return position >= (max(self._floor, self._without_tags) if wanted.tags else self._floor)
 
     def _join(self, position: int, wanted: EventFilter) -> Subscriber:
         """A subscriber that will be offered everything wanted after this position, from here on without a gap.
@@ -171,7 +216,11 @@ class Feed:
 
 
 def _read_news(connection: Connection, after: int) -> list[Encoded]:
-    return [Encoded(event, tags, _encode(event)) for event, tags in events.list_news(connection, after, _PAGE)]
+    return [_encoded(event, tags) for event, tags in events.list_news(connection, after, _PAGE)]
+
+
+def _encoded(event: StoredEvent, tags: frozenset[str] = frozenset()) -> Encoded:
+    return Encoded(event, tags, _encode(event))
 
 
 def _encode(event: StoredEvent) -> bytes:

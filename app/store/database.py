@@ -12,6 +12,7 @@ from app.store.engines import open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
 from app.store.listener import Listener
+from app.store.log import Appended
 from app.store.writer import Operation, Writer
 
 P = ParamSpec("P")
@@ -28,27 +29,31 @@ _READERS = 4
 class Database:
     """Where queries run: reads in a few threads, writes through the one writer.
 
-    Made on a running event loop, and closed by `close`. `on_events` is called on that loop when this or another
-    process has committed events; `on_batch` by the thread that writes, see `Writer`.
+    Made on a running event loop, and closed by `close`. `on_events` is called on that loop with the events of each
+    commit of this process, in the order of its commits; and with none when other processes have committed some.
+    `on_batch` is called by the thread that writes, see `Writer`.
 
     Args:
         longest_wait_s: a write that would wait longer for its turn is refused at once.
     """
 
     def __init__(self, url: URL, longest_wait_s: float = LONGEST_WAIT_S) -> None:
-        self.on_events: Callable[[], None] = lambda: None
+        self.on_events: Callable[[Sequence[Appended]], None] = lambda _: None
         self.on_batch: Callable[[int, float, float], None] = lambda *_: None
         self._reading = open_readers(url, pool_size=_READERS)
         self._looking = without_transactions(self._reading)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
         self._writing = open_writer(url)
         self._writer = Writer(
-            self._writing, lambda: self.on_events(), lambda *batch: self.on_batch(*batch), longest_wait_s
+            self._writing,
+            lambda appended: self.on_events(appended),
+            lambda *batch: self.on_batch(*batch),
+            longest_wait_s,
         )
         self._is_closed = False
         loop = asyncio.get_running_loop()
         self._listener = (
-            Listener(url, lambda: loop.call_soon_threadsafe(lambda: self.on_events()))
+            Listener(url, lambda: loop.call_soon_threadsafe(lambda: self.on_events(())), self._writer.is_own)
             if url.get_backend_name() == "postgresql"
             else None
         )

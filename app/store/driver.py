@@ -69,6 +69,14 @@ def use_pipelines(engine: Engine) -> None:
             _settle(connection, pipeline)
 
 
+def backend_pid(connection: Connection) -> int | None:
+    """The number of PostgreSQL's process for this connection; SQLite has none."""
+    if connection.dialect.name == "sqlite":
+        return None
+    found: int = _raw(connection).info.backend_pid
+    return found
+
+
 class _Pipeline:
     """The pipeline of a connection, entered and left again and again.
 

@@ -13,7 +13,7 @@ from app.domain.curve import Logged
 from app.domain.events import RunDelete
 from app.domain.values import INT64_MAX, Number, to_rfc3339
 from app.store import driver
-from app.store.log import COLUMNS_SHOWN
+from app.store.log import COLUMNS_SHOWN, Appended
 from app.store.tables import events, runs, tags
 
 
@@ -65,7 +65,7 @@ def list_after(
 def list_next(connection: Connection, after: int, event_filter: EventFilter, limit: int) -> list[StoredEvent]:
     """The next events after a number, at most `limit`, in order."""
     rows = connection.execute(_matching(event_filter).where(events.c.event_id > after).limit(limit))
-    return [_read(row) for row in rows]
+    return [stored(row) for row in rows]
 
 
 def list_news(connection: Connection, after: int, limit: int) -> list[tuple[StoredEvent, frozenset[str]]]:
@@ -74,7 +74,7 @@ def list_news(connection: Connection, after: int, limit: int) -> list[tuple[Stor
     One statement: a feed reads so after every commit.
     """
     rows = connection.execute(_news(connection.dialect.name), {"after": after, "limit": limit})
-    return [(_read(row), frozenset([*_tags(row.run_tags), *_tags(row.tuner_tags)])) for row in rows]
+    return [(stored(row), frozenset([*_tags(row.run_tags), *_tags(row.tuner_tags)])) for row in rows]
 
 
 @cache
@@ -101,7 +101,7 @@ def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, S
     if not event_ids:
         return {}
     rows = connection.execute(select(events).where(events.c.event_id.in_(event_ids)))
-    return {row.event_id: _read(row) for row in rows}
+    return {row.event_id: stored(row) for row in rows}
 
 
 def _matching(event_filter: EventFilter) -> Select[Any]:
@@ -122,7 +122,8 @@ def _has_a_tag(wanted: Collection[str]) -> ColumnElement[bool]:
     return exists().where(and_(owner, tags.c.tag.in_(wanted)))
 
 
-def _read(row: Row[Any]) -> StoredEvent:
+def stored(row: Row[Any] | Appended) -> StoredEvent:
+    """The event of a row, which was read or just written: both are the same to the byte."""
     head: dict[str, Any] = {"event_id": row.event_id, "type": row.type, "timestamp": to_rfc3339(row.timestamp)}
     for name in COLUMNS_SHOWN[row.type]:
         head[name] = getattr(row, name)

@@ -23,11 +23,13 @@ class Listener:
 
     Args:
         on_events: called in the thread of the listener, after commits that recorded events.
+        is_own: whether they were made by the connection with this backend: then nothing is called.
     """
 
-    def __init__(self, url: URL, on_events: Callable[[], object]) -> None:
+    def __init__(self, url: URL, on_events: Callable[[], object], is_own: Callable[[int], bool]) -> None:
         self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._on_events = on_events
+        self._is_own = is_own
         self._is_open = True
         self._thread = threading.Thread(target=self._run, name="tunetrack-listener", daemon=True)
         self._thread.start()
@@ -50,5 +52,6 @@ class Listener:
             connection.execute(f"LISTEN {CHANNEL}")
             self._on_events()  # what was committed while nobody listened
             while self._is_open:
-                for _ in connection.notifies(timeout=_LOOK_FOR_END_S, stop_after=1):
-                    self._on_events()
+                for told in connection.notifies(timeout=_LOOK_FOR_END_S, stop_after=1):
+                    if not self._is_own(told.pid):
+                        self._on_events()

@@ -6,6 +6,7 @@ The hottest statements of the service: they go past SQLAlchemy's compiler, which
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -35,8 +36,20 @@ Recorded = tuple[Event, datetime | None, UUID | None]
 """An event, its time (None: now) and the tuner that it concerns."""
 
 
-def append(connection: Connection, recorded: Sequence[Recorded]) -> list[int]:
-    """Append events and answer their numbers, which rise in commit order.
+class Appended(NamedTuple):
+    """An event as it stands in the log: the columns of its row, as reading it back would find them."""
+
+    event_id: int
+    type: str
+    timestamp: datetime
+    run_id: UUID | None
+    tuner_id: UUID | None
+    epoch: int | None
+    body: str
+
+
+def append(connection: Connection, recorded: Sequence[Recorded]) -> list[Appended]:
+    """Append events and answer their rows, with numbers that rise in commit order.
 
     The last thing that a transaction does: from here to its commit no other one can take a number.
     """
@@ -63,27 +76,29 @@ def _run_id(event: Event) -> UUID | None:
 _STORED = ("event_id", "type", "timestamp", "run_id", "tuner_id", "epoch", "body")
 
 
-def _append_sqlite(connection: Connection, recorded: Sequence[Recorded]) -> list[int]:
+def _append_sqlite(connection: Connection, recorded: Sequence[Recorded]) -> list[Appended]:
     # There is one writer, and it holds the lock already: the next numbers are ours.
     found = driver.fetch(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
     last: int = found[0][0] if found else 0
-    now = to_microseconds(datetime.now(UTC))
-    rows = []
-    for number, (event, time, tuner_id) in enumerate(recorded, last + 1):
-        run_id = _run_id(event)
-        rows.append(
-            (
-                number,
-                EVENT_CODES[event.type],
-                now if time is None else to_microseconds(time),
-                None if run_id is None else run_id.bytes,
-                None if tuner_id is None else tuner_id.bytes,
-                _epoch(event),
-                _body(event),
-            )
+    now = datetime.now(UTC)
+    appended = [
+        Appended(number, event.type, time or now, _run_id(event), tuner_id, _epoch(event), _body(event))
+        for number, (event, time, tuner_id) in enumerate(recorded, last + 1)
+    ]
+    rows = [
+        (
+            one.event_id,
+            EVENT_CODES[one.type],
+            to_microseconds(one.timestamp),
+            None if one.run_id is None else one.run_id.bytes,
+            None if one.tuner_id is None else one.tuner_id.bytes,
+            one.epoch,
+            one.body,
         )
+        for one in appended
+    ]
     bulk.insert_rows(connection, "events", _STORED, rows)
-    return list(range(last + 1, last + 1 + len(rows)))
+    return appended
 
 
 # One round trip: the lock is taken before the first row takes a number, and held to the commit.
@@ -96,21 +111,24 @@ _APPEND = f"""
         FROM locked, unnest(%b::smallint[], %b::timestamptz[], %b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
              WITH ORDINALITY AS event (type, timestamp, run_id, tuner_id, epoch, body, position)
         ORDER BY position
-        RETURNING event_id
+        RETURNING event_id, timestamp
     )
-    SELECT event_id, CASE WHEN row_number() OVER () = 1 THEN pg_notify('{CHANNEL}', '') END
+    SELECT event_id, timestamp, CASE WHEN row_number() OVER () = 1 THEN pg_notify('{CHANNEL}', '') END
     FROM appended
     ORDER BY event_id
 """
 
 
-def _append_postgresql(connection: Connection, recorded: Sequence[Recorded]) -> list[int]:
-    columns = (
-        [EVENT_CODES[event.type] for event, _, _ in recorded],
-        [time for _, time, _ in recorded],
-        [_run_id(event) for event, _, _ in recorded],
-        [tuner_id for _, _, tuner_id in recorded],
-        [_epoch(event) for event, _, _ in recorded],
-        [_body(event) for event, _, _ in recorded],
-    )
-    return [row[0] for row in driver.fetch(connection, _APPEND, columns)]
+def _append_postgresql(connection: Connection, recorded: Sequence[Recorded]) -> list[Appended]:
+    run_ids = [_run_id(event) for event, _, _ in recorded]
+    tuner_ids = [tuner_id for _, _, tuner_id in recorded]
+    epochs = [_epoch(event) for event, _, _ in recorded]
+    bodies = [_body(event) for event, _, _ in recorded]
+    codes, times = [EVENT_CODES[event.type] for event, _, _ in recorded], [time for _, time, _ in recorded]
+    stored = driver.fetch(connection, _APPEND, (codes, times, run_ids, tuner_ids, epochs, bodies))
+    return [
+        Appended(event_id, event.type, time, *columns)
+        for (event_id, time, _), (event, _, _), *columns in zip(
+            stored, recorded, run_ids, tuner_ids, epochs, bodies, strict=True
+        )
+    ]

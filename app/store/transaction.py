@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from app.domain.events import Event
 from app.store import clock, log
+from app.store.log import Appended
 
 
 @dataclass(slots=True, eq=False)
@@ -48,12 +49,12 @@ class Transaction:
         self._records.append(record)
         return record
 
-    def store_events(self) -> bool:
-        """Store what was recorded; whether there was anything."""
-        if self._records:
-            numbers = log.append(
-                self.connection, [(record.event, record.timestamp, record.tuner_id) for record in self._records]
-            )
-            for record, event_id in zip(self._records, numbers, strict=True):
-                record.event_id = event_id
-        return bool(self._records)
+    def store_events(self) -> list[Appended]:
+        """Store what was recorded, and answer it as it stands in the log."""
+        if not self._records:
+            return []
+        recorded = [(record.event, record.timestamp, record.tuner_id) for record in self._records]
+        appended = log.append(self.connection, recorded)
+        for record, stored in zip(self._records, appended, strict=True):
+            record.event_id = stored.event_id
+        return appended

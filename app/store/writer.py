@@ -24,11 +24,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unavailable
-from app.store import idempotency
+from app.store import driver, idempotency
 from app.store.faults import is_connection_lost, is_lost_race, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
 from app.store.line import Line
 from app.store.locks import in_order, lock_beforehand
+from app.store.log import Appended
 from app.store.transaction import Transaction
 
 R = TypeVar("R")
@@ -63,7 +64,7 @@ class Writer:
     """The one thread of this process that writes.
 
     Args:
-        on_events: called on the event loop after a commit that recorded events.
+        on_events: called on the event loop with the events of each commit, in the order of the commits.
         on_batch: called on the writer's thread after each commit: with how many requests it had, and the seconds that
             the whole batch and its commit alone took.
         longest_wait_s: who would have to wait longer is sent away at once.
@@ -72,7 +73,7 @@ class Writer:
     def __init__(
         self,
         engine: Engine,
-        on_events: Callable[[], None],
+        on_events: Callable[[Sequence[Appended]], None],
         on_batch: Callable[[int, float, float], None],
         longest_wait_s: float,
     ) -> None:
@@ -81,6 +82,7 @@ class Writer:
         self._on_events = on_events
         self._on_batch = on_batch
         self._connection: Connection | None = None
+        self._backend_pid: int | None = None
         self._queue: SimpleQueue[_Together | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
@@ -123,9 +125,9 @@ class Writer:
             taken, is_open = self._take()
             if taken:
                 self._line.begin()
-                answers, has_events = self._write([waiting for together in taken for waiting in together.requests])
+                answers, appended = self._write([waiting for together in taken for waiting in together.requests])
                 self._line.end()
-                self._loop.call_soon_threadsafe(self._answer, taken, answers, has_events)
+                self._loop.call_soon_threadsafe(self._answer, taken, answers, appended)
         if self._connection is not None:
             self._connection.close()
 
@@ -145,22 +147,22 @@ class Writer:
                 return taken, True
         return taken, False
 
-    def _write(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
-        """The answers to a batch, in its order, and whether events were recorded. Never raises."""
+    def _write(self, batch: list[_Waiting]) -> tuple[list[Any], list[Appended]]:
+        """The answers to a batch, in its order, and the events that were recorded. Never raises."""
         try:
             return self._commit_with_retries(batch)
         except Exception as error:
             meaning = translate(error)
             if isinstance(meaning, Unavailable):
                 log.warning("nothing of a batch of %d was written: %s", len(batch), error)
-                return [meaning] * len(batch), False
+                return [meaning] * len(batch), []
             if len(batch) == 1:
-                return [meaning], False
+                return [meaning], []
             # One of them broke the batch: alone, each gets its own answer.
             singles = [self._write([waiting]) for waiting in batch]
-            return [answers[0] for answers, _ in singles], any(has_events for _, has_events in singles)
+            return [answers[0] for answers, _ in singles], [one for _, appended in singles for one in appended]
 
-    def _commit_with_retries(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
+    def _commit_with_retries(self, batch: list[_Waiting]) -> tuple[list[Any], list[Appended]]:
         for attempt in range(_RETRIES):
             try:
                 return self._commit(batch)
@@ -172,7 +174,7 @@ class Writer:
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], bool]:
+    def _commit(self, batch: list[_Waiting]) -> tuple[list[Any], list[Appended]]:
         answers: list[Any] = [None] * len(batch)
         began = time.perf_counter()
         with self._connected() as connection, connection.begin() as committing:
@@ -191,7 +193,7 @@ class Writer:
                 given = operation(transaction, requests[operation])
                 for position, answer in zip(positions[operation], given, strict=True):
                     answers[position] = answer
-            has_events = transaction.store_events()
+            appended = transaction.store_events()
             if kept := _done_once(batch, answers):
                 idempotency.remember(connection, transaction.now, kept)
             all_but_committed = time.perf_counter()
@@ -203,12 +205,12 @@ class Writer:
                 raise
         done = time.perf_counter()
         self._on_batch(len(batch), done - began, done - all_but_committed)
-        return answers, has_events
+        return answers, appended
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         """The connection: one for all transactions, as long as none fails."""
-        connection, self._connection = self._connection or self._engine.connect(), None
+        connection, self._connection = self._connection or self._connect(), None
         try:
             yield connection
         except BaseException:
@@ -216,7 +218,16 @@ class Writer:
             raise
         self._connection = connection
 
-    def _answer(self, taken: list[_Together], answers: list[Any], has_events: bool) -> None:
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
+        self._backend_pid = driver.backend_pid(connection)
+        return connection
+
+    def is_own(self, backend_pid: int) -> bool:
+        """Whether PostgreSQL's process of this number is the one that writes for this writer."""
+        return backend_pid == self._backend_pid
+
+    def _answer(self, taken: list[_Together], answers: list[Any], appended: list[Appended]) -> None:
         self._line.leave(len(answers))
         begin = 0
         for together in taken:
@@ -225,8 +236,8 @@ class Writer:
             if not together.answers.cancelled():
                 together.answers.set_result(answers[begin:end])
             begin = end
-        if has_events:
-            self._on_events()
+        if appended:
+            self._on_events(appended)
 
 
 def _recalled(waiting: _Waiting, known: Mapping[bytes, tuple[bytes, StoredAnswer]]) -> Exception | None:

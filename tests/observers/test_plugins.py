@@ -60,7 +60,7 @@ async def following(url: str, observers: dict[str, Observe]) -> AsyncIterator[tu
     """A process that runs these observers, which have begun."""
     database = Database(parse(url))
     plugins = Plugins(database, observers)
-    database.on_events = plugins.wake
+    database.on_events = lambda _: plugins.wake()
     running = asyncio.create_task(plugins.run())
     try:
         await asyncio.gather(*(follower.has_begun.wait() for follower in plugins._followers))

@@ -13,6 +13,7 @@ from app.domain.events import EpochEnd
 from app.service import feed as feed_module
 from app.service import subscriber as subscriber_module
 from app.service.feed import Feed
+from app.store import tags
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.events import EventFilter
@@ -34,7 +35,7 @@ async def running(url: str) -> AsyncIterator[tuple[Database, Feed]]:
     migrate(parse(url))
     database = Database(parse(url))
     feed = Feed(database)
-    database.on_events = feed.wake
+    database.on_events = feed.tell
     tail = asyncio.create_task(feed.run())
     try:
         yield database, feed
@@ -42,6 +43,22 @@ async def running(url: str) -> AsyncIterator[tuple[Database, Feed]]:
         feed.close()
         await tail
         await database.close()
+
+
+def tag(transaction: Transaction, requests: Sequence[str]) -> list[DomainError | None]:
+    """The run of all events has these tags."""
+    tags.put(transaction.connection, [(RUN, requests)])
+    return [None for _ in requests]
+
+
+async def chunks(stream: AsyncIterator[bytes], n: int) -> bytes:
+    """The bytes of the next n events."""
+    found: list[bytes] = []
+    async for chunk in stream:
+        found += [event + b"\n\n" for event in chunk.split(b"\n\n") if event.startswith(b"id: ")]
+        if len(found) >= n:
+            break
+    return b"".join(found[:n])
 
 
 async def follow(feed: Feed, n: int) -> list[int]:
@@ -92,6 +109,65 @@ def test_a_replay_joins_the_live_feed_without_gap_or_double(
     *whole, end = asyncio.run(asyncio.wait_for(body(), 60))
     assert all(reader == list(range(1, n + 1)) for reader in whole)
     assert end == [n - 2, n - 1, n]
+
+
+def test_own_events_and_those_of_others_come_in_one_order_to_all_and_to_those_who_ask_for_tags(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this process commits goes on at once, what another one does is read: no gap, no double, the same bytes."""
+    monkeypatch.setattr(feed_module, "_AT_ONCE", 6)
+    monkeypatch.setattr(feed_module, "_FIRST_PAGE", 7)
+    n = 200
+    by_tag = EventFilter(tags=frozenset({"seen"}))
+
+    async def body() -> tuple[list[list[int]], list[bytes]]:
+        url = new_database()
+        async with running(url) as (database, feed):
+            other = Database(parse(url))
+            await database.write(tag, "seen")
+
+            async def write(into: Database, n: int) -> None:
+                for start in range(0, n, 10):
+                    await asyncio.gather(*(into.write(record, number) for number in range(start, start + 10)))
+
+            async def come_and_go(wanted: EventFilter) -> list[int]:
+                found: list[int] = []
+                while len(found) < n:
+                    last = found[-1] if found else 0
+                    found += await ids(await feed.stream(last, wanted), min(17, n - len(found)))
+                return found
+
+            live = asyncio.create_task(chunks(await feed.stream(0, EventFilter()), n))
+            readers = [asyncio.create_task(come_and_go(wanted)) for wanted in (EventFilter(), by_tag) * 2]
+            await write(database, n // 4)
+            await asyncio.gather(write(database, n // 2), write(other, n // 4))
+            found = [await reader for reader in readers]
+            await other.close()
+            return found, [await live, await chunks(await feed.stream(0, EventFilter()), n)]
+
+    readers, (live, replayed) = asyncio.run(asyncio.wait_for(body(), 60))
+    assert all(reader == list(range(1, n + 1)) for reader in readers)
+    assert live == replayed
+
+
+def test_what_this_process_commits_is_told_without_a_look_at_the_store(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> list[int]:
+        async with running(new_database()) as (database, feed):
+            stream = await feed.stream(None, EventFilter())
+            await anext(stream)
+            reading = asyncio.create_task(ids(stream, 20))
+            await asyncio.sleep(0)
+            monkeypatch.setattr(feed, "_follow", do_nothing)
+            for number in range(20):
+                await database.write(record, number)
+            return await reading
+
+    async def do_nothing() -> None:
+        pass
+
+    assert asyncio.run(asyncio.wait_for(body(), 60)) == list(range(1, 21))
 
 
 def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(

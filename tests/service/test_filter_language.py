@@ -97,6 +97,11 @@ def test_the_same_language_asks_events() -> None:
     assert not holds(condition, {"type": "epoch_end", "metrics": {"accuracy": 0.8}})
 
 
+def test_a_rule_may_ask_for_every_id_that_an_event_tells() -> None:
+    told = {field.name for event in EVENT_TYPES.values() for field in fields(event) if field.name.endswith("_id")}
+    assert told <= EVENT_FIELDS.keys()
+
+
 _DOCUMENTED = (Path(__file__).parents[2] / "docs" / "filters.md").read_text()
 _ROWS = re.findall(r"^\| .+? \| (.+) \|$", _DOCUMENTED, re.MULTILINE)
 
