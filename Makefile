@@ -51,11 +51,11 @@ check: $(ALL_READY) ## all that can be known without running it: lint, format, t
 
 .PHONY: chaos
 chaos: $(ALL_READY) ## faults at full size: kills, lost answers, replicas, a database that goes away (long)
-	@TUNETRACK_CHAOS=1 $(PY) -m pytest -o faulthandler_timeout=3600 tests/chaos tests/fuzz/test_bodies.py tests/live/test_kill.py
+	@TUNETRACK_TEST_CHAOS=1 $(PY) -m pytest -o faulthandler_timeout=3600 tests/chaos tests/fuzz/test_bodies.py tests/live/test_kill.py
 
 .PHONY: fuzz
 fuzz: $(ALL_READY) ## what a fuzzer makes of the OpenAPI document, on both databases (minutes)
-	@TUNETRACK_CHAOS=1 $(PY) -m pytest -o faulthandler_timeout=3600 tests/fuzz/test_document.py
+	@TUNETRACK_TEST_CHAOS=1 $(PY) -m pytest -o faulthandler_timeout=3600 tests/fuzz/test_document.py
 
 .PHONY: image-test
 image-test: $(ALL_READY) ## build the container image for real, start the service in it, stop it (root, Debian; minutes)

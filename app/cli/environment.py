@@ -11,6 +11,7 @@ import typer.core
 from app.cli.failing import fail
 
 _OURS = "TUNETRACK_"
+_OF_TESTS = "TUNETRACK_TEST_"
 _FILE = "_FILE"
 _ELSEWHERE = frozenset({"TUNETRACK_SECRET_KEY", "TUNETRACK_KEY", "TUNETRACK_URL", "TUNETRACK_SPOOL"})
 """Settings that are no option of any command: secrets, and what the client for trainers reads."""
@@ -39,7 +40,8 @@ def find_strangers(environment: Mapping[str, str], known: frozenset[str]) -> Ite
     """A sentence for each variable that looks like a setting and is none."""
     for name in sorted(environment):
         stem = name.removesuffix(_FILE)
-        if not name.startswith(_OURS) or stem in known or _KUBERNETES.fullmatch(name):
+        is_known = stem in known or _KUBERNETES.fullmatch(name) or name.startswith(_OF_TESTS)
+        if is_known or not name.startswith(_OURS):
             continue
         words = {one.removeprefix(_OURS): one for one in sorted(known)}
         near = get_close_matches(stem.removeprefix(_OURS), words, n=1)

@@ -1,11 +1,11 @@
-"""How large the faults are: small in every test run, as large as the promises say with TUNETRACK_CHAOS=1."""
+"""How large the faults are: small in every test run, as large as the promises say with TUNETRACK_TEST_CHAOS=1."""
 
 import os
 from typing import TypeVar
 
 T = TypeVar("T")
 
-IS_FULL = os.environ.get("TUNETRACK_CHAOS", "0") not in ("", "0")
+IS_FULL = os.environ.get("TUNETRACK_TEST_CHAOS", "0") not in ("", "0")
 
 
 def size(small: T, full: T) -> T:

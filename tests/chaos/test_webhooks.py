@@ -1,6 +1,6 @@
 """Every event arrives, whoever is killed while it is sent; and of several replicas one sends it.
 
-With TUNETRACK_CHAOS=1 as many kills as the promises say.
+With TUNETRACK_TEST_CHAOS=1 as many kills as the promises say.
 """
 
 import random

@@ -1,6 +1,6 @@
 """An acknowledged write survives `kill -9` at any instant, and nothing is ever half-written.
 
-With TUNETRACK_CHAOS=1 as many kills and writers as the promises say.
+With TUNETRACK_TEST_CHAOS=1 as many kills and writers as the promises say.
 """
 
 import random
