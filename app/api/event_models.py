@@ -3,10 +3,17 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from app.api.fields import Answer, Id, Metrics, Number, Params, Scores, Time
 from app.api.trial_models import Trial
+from app.domain.events import EVENT_TYPES
 from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
+
+EventType = TypeAliasType(
+    "EventType",
+    Annotated[str, Field(max_length=50, description="What happened.", json_schema_extra={"enum": list(EVENT_TYPES)})],
+)
 
 
 class _Event(Answer):

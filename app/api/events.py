@@ -7,10 +7,9 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from app.api.event_models import EventPage
+from app.api.event_models import EventPage, EventType
 from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import new_router
@@ -22,8 +21,7 @@ from app.store.events import EventFilter
 
 router = new_router("events")
 
-_Type = Annotated[str, Field(json_schema_extra={"enum": list(EVENT_TYPES)})]
-Types = Annotated[list[_Type] | None, Query(alias="type", max_length=100, description="Any of these types.")]
+Types = Annotated[list[EventType] | None, Query(alias="type", max_length=100, description="Any of these types.")]
 RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Any of these runs.")]
 TunerIds = Annotated[list[UUID] | None, Query(alias="tuner_id", max_length=1000, description="Any of these tuners.")]
 Tags = Annotated[list[str] | None, Query(alias="tag", max_length=100, description="Any tag of the run or tuner.")]

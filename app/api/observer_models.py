@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypeAliasType
 
+from app.api.event_models import EventType
 from app.api.fields import Answer, Id, Tag, Text, Time, Wire, drop_default
 from app.domain.events import EVENT_TYPES
 from app.domain.states import DeliveryState, ObserverState
@@ -39,7 +40,7 @@ _QUAD = f"({_LETTER}{{4}})"
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000), Field(examples=["https://example.com/hook"])]
 Types = Annotated[
-    list[Annotated[str, StringConstraints(max_length=50), Field(json_schema_extra={"enum": list(EVENT_TYPES)})]],
+    list[EventType],
     Field(max_length=100, description="Which events; none named: all."),
     AfterValidator(_check_types),
 ]
