@@ -116,8 +116,11 @@ def _settle(connection: Connection, pipeline: _Pipeline) -> None:
     try:
         pipeline.leave()
     except psycopg.Error as error:
+        raw = _raw(connection)
+        if raw.pgconn.pipeline_status != psycopg.pq.PipelineStatus.OFF:
+            raw.close()  # cut in the middle of its pipeline: it cannot leave that, and nothing more can be asked of it
         with suppress(psycopg.Error):
-            _raw(connection).rollback()
+            raw.rollback()
         _fail(connection, "something sent before", error)
 
 
