@@ -82,9 +82,8 @@ bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 1
 
 $(PEERS_READY):
 	@"$(PYTHON)" -m venv .peers
-	@# Of torch 2.13.0 the CPU's build, which that index has, is the newest; without the index it is the large one of PyPI.
-	@.peers/bin/python -m pip install --quiet torch==2.13.0 optuna==5.0.0 scikit-learn scipy \
-		--extra-index-url https://download.pytorch.org/whl/cpu
+	@# PIP_EXTRA_INDEX_URL may name the index of torch's CPU builds, which are smaller.
+	@.peers/bin/python -m pip install --quiet torch==2.13.0 optuna==5.0.0 scikit-learn scipy
 	@touch $@
 
 .PHONY: screenshots
