@@ -5,8 +5,9 @@ import { num, s } from "./dom.js";
 /** Linear, from a domain (lowest, highest) to a range of pixels. */
 export function linear([low, high], [from, to]) {
   if (low === high) [low, high] = [low - (Math.abs(low) * 0.05 || 0.5), high + (Math.abs(high) * 0.05 || 0.5)];
-  const scale = (value) => from + ((value - low) / (high - low)) * (to - from);
-  scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high - low);
+  const part = high - low < Infinity ? 1 : 0.25;  // of numbers so far apart that their distance is none
+  const scale = (value) => from + ((value * part - low * part) / (high * part - low * part)) * (to - from);
+  scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high * part - low * part) / part;
   scale.ticks = (n) => linearTicks(low, high, n);
   return Object.assign(scale, { domain: [low, high], range: [from, to] });
 }
