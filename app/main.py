@@ -29,7 +29,8 @@ from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
 from app.service.track import Tracker
 from app.service.vault import Vault, key_file
-from app.store.database import LONGEST_WAIT_S, Database
+from app.store.database import Database
+from app.store.line import LONGEST_WAIT_S
 from app.store.log import Appended
 from app.tuning import plugins
 

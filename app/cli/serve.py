@@ -8,6 +8,7 @@ import typer
 from app.cli.failing import fail, warn
 from app.cli.options import DATABASE, HOST, Database, Host, TrustedProxies, WebhookAllow, is_loopback, split
 from app.logs import Format, Level
+from app.store.line import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -18,75 +19,85 @@ _REQUESTS_PER_S = 500.0
 _STREAMS = 200
 
 
+Port = Annotated[
+    int, typer.Option(envvar="TUNETRACK_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
+]
+AllowedHosts = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNETRACK_ALLOWED_HOSTS",
+        help="Names that the service goes by, with commas between: tune.example.com,*.example.org. Addresses and "
+        "localhost need not be named.",
+    ),
+]
+CorsOrigins = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNETRACK_CORS_ORIGINS",
+        help="Sites whose pages may use the service: https://board.example.com. None by default.",
+    ),
+]
+Drain = Annotated[
+    float,
+    typer.Option(
+        envvar="TUNETRACK_DRAIN_S",
+        min=0,
+        max=60,
+        help="How long to go on serving after SIGTERM, while /readyz says no: for balancers that look there.",
+    ),
+]
+LogLevel = Annotated[Level, typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="What is logged; info has each request.")]
+LogFormat = Annotated[
+    Format, typer.Option(envvar="TUNETRACK_LOG_FORMAT", help="Lines for people, or JSON for machines.")
+]
+RateLimit = Annotated[
+    float | None,
+    typer.Option(
+        envvar="TUNETRACK_RATE_LIMIT",
+        min=0,
+        help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
+    ),
+]
+StreamLimit = Annotated[
+    int | None,
+    typer.Option(
+        envvar="TUNETRACK_STREAM_LIMIT",
+        min=0,
+        help="Event streams open of each key; 0 is without limit. By default 200, and none on a loopback address.",
+    ),
+]
+RequestTimeout = Annotated[
+    float,
+    typer.Option(
+        envvar="TUNETRACK_REQUEST_TIMEOUT_S",
+        min=1,
+        help="How long a request may take to arrive; a large one has a second more for each 1000 bytes.",
+    ),
+]
+LongestWait = Annotated[
+    float,
+    typer.Option(
+        envvar="TUNETRACK_LONGEST_WAIT_S",
+        min=0.01,
+        help="A write that would have to wait longer for its turn is answered 503 at once.",
+    ),
+]
+
+
 def serve(
     host: Host = HOST,
-    port: Annotated[
-        int, typer.Option(envvar="TUNETRACK_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
-    ] = 8000,
+    port: Port = 8000,
     database: Database = DATABASE,
-    allowed_hosts: Annotated[
-        str,
-        typer.Option(
-            envvar="TUNETRACK_ALLOWED_HOSTS",
-            help="Names that the service goes by, with commas between: tune.example.com,*.example.org. Addresses and "
-            "localhost need not be named.",
-        ),
-    ] = "",
-    cors_origins: Annotated[
-        str,
-        typer.Option(
-            envvar="TUNETRACK_CORS_ORIGINS",
-            help="Sites whose pages may use the service: https://board.example.com. None by default.",
-        ),
-    ] = "",
+    allowed_hosts: AllowedHosts = "",
+    cors_origins: CorsOrigins = "",
     trusted_proxies: TrustedProxies = "",
-    drain_s: Annotated[
-        float,
-        typer.Option(
-            envvar="TUNETRACK_DRAIN_S",
-            min=0,
-            max=60,
-            help="How long to go on serving after SIGTERM, while /readyz says no: for balancers that look there.",
-        ),
-    ] = 0.0,
-    log_level: Annotated[
-        Level, typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="What is logged; info has each request.")
-    ] = Level.warning,
-    log_format: Annotated[
-        Format, typer.Option(envvar="TUNETRACK_LOG_FORMAT", help="Lines for people, or JSON for machines.")
-    ] = Format.console,
-    rate_limit: Annotated[
-        float | None,
-        typer.Option(
-            envvar="TUNETRACK_RATE_LIMIT",
-            min=0,
-            help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
-        ),
-    ] = None,
-    stream_limit: Annotated[
-        int | None,
-        typer.Option(
-            envvar="TUNETRACK_STREAM_LIMIT",
-            min=0,
-            help="Event streams open of each key; 0 is without limit. By default 200, and none on a loopback address.",
-        ),
-    ] = None,
-    request_timeout_s: Annotated[
-        float,
-        typer.Option(
-            envvar="TUNETRACK_REQUEST_TIMEOUT_S",
-            min=1,
-            help="How long a request may take to arrive; a large one has a second more for each 1000 bytes.",
-        ),
-    ] = 20.0,
-    longest_wait_s: Annotated[
-        float,
-        typer.Option(
-            envvar="TUNETRACK_LONGEST_WAIT_S",
-            min=0.01,
-            help="A write that would have to wait longer for its turn is answered 503 at once.",
-        ),
-    ] = 5.0,
+    drain_s: Drain = 0.0,
+    log_level: LogLevel = Level.warning,
+    log_format: LogFormat = Format.console,
+    rate_limit: RateLimit = None,
+    stream_limit: StreamLimit = None,
+    request_timeout_s: RequestTimeout = 20.0,
+    longest_wait_s: LongestWait = LONGEST_WAIT_S,
     webhook_allow: WebhookAllow = "",
 ) -> None:
     """Run the service: make or update the database, listen, and say where on one line."""

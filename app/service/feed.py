@@ -1,6 +1,6 @@
 """Committed events to whoever watches.
 
-    own commit ──────────────────────────┬─> each is encoded once ─> subscribers' bounded buffers ─> streams
+    own commit ────────────────────────────┬─> each is encoded once ─> subscribers' bounded buffers ─> streams
     others' commit ─> the one tailer reads ┘
 
 Numbers rise in commit order. So what this process has just committed goes on at once where its numbers follow the last

@@ -11,6 +11,7 @@ from app.domain.errors import StoreBusy
 from app.store.engines import open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
+from app.store.line import LONGEST_WAIT_S
 from app.store.listener import Listener
 from app.store.log import Appended
 from app.store.writer import Operation, Writer
@@ -19,9 +20,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 A = TypeVar("A")
-
-LONGEST_WAIT_S = 5.0
-"""How long a write may have to wait for its turn, unless an operator says otherwise."""
 
 _READERS = 4
 

@@ -5,6 +5,9 @@ import time
 
 from app.domain.errors import StoreBusy
 
+LONGEST_WAIT_S = 5.0
+"""How long a write may have to wait for its turn, unless an operator says otherwise."""
+
 _WEIGHT = 0.3
 """Of the last batch, among all before it, in how long a batch is thought to take."""
 

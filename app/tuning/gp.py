@@ -31,8 +31,10 @@ _NO_TRIAL = 2**63
 """No trial has such a number; the random numbers from here on belong to what was learnt from so many trials."""
 
 _SUM_SHARE = 0.05
-_NEAR = 0.1
 """How much the sum counts beside the worst objective."""
+
+_NEAR = 0.1
+"""How far from the middle of the space the first trial may be, as a share of the way to its sides."""
 
 
 @dataclass

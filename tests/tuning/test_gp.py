@@ -13,7 +13,7 @@ from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.gaussian.acquisition import Search, improvement_slopes, log_improvement
 from app.tuning.gaussian.features import Features
-from app.tuning.gaussian.fit import Hyperparameters, _Objective, fit
+from app.tuning.gaussian.fit import NOISE_MEDIAN, Hyperparameters, _Objective, fit
 from app.tuning.gaussian.posterior import Posterior, Watched
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import warp
@@ -48,7 +48,7 @@ def test_features_have_the_distances_that_pairs_have() -> None:
 
 def test_the_gradient_of_the_fit_is_that_of_its_value() -> None:
     rows = rows_of(25)
-    objective = _Objective(FEATURES, rows, np.sin(np.arange(25.0)))
+    objective = _Objective(FEATURES, rows, np.sin(np.arange(25.0)), NOISE_MEDIAN)
     logs = objective.centre + np.random.default_rng(5).normal(0, 0.5, len(objective.centre))
     numeric = slopes_of(lambda x: objective(x)[0], logs)
     np.testing.assert_allclose(objective(logs)[1], numeric, rtol=1e-4, atol=1e-4)

@@ -66,7 +66,7 @@ class _Objective:
     Its argument has the logarithms of d length scales, of the signal's variance, and of the noise's.
     """
 
-    def __init__(self, features: Features, rows: Array, targets: Array, noise: float = NOISE_MEDIAN) -> None:
+    def __init__(self, features: Features, rows: Array, targets: Array, noise: float) -> None:
         self._n, self._d = rows.shape
         self._targets = targets
         self._distances = features.pair_distances(rows)
