@@ -57,7 +57,7 @@ def test_a_train_key_is_enough_to_train(guarded: Guarded, spool: Path) -> None:
             with trial.run() as run:
                 run.log(0, gain=trial.params["x"])
         assert tuner.fetch()["counts"]["completed"] == 2
-        assert next(client.events(after=0)).type == "trial_start"
+        assert next(client.events(after=0, tuner_id=tuner_id)).type == "trial_start"
         with pytest.raises(errors.Forbidden, match="tune") as caught:
             client.tuner(SPACE)
         assert caught.value.problem["needs"] == "tune"

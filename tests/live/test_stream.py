@@ -43,6 +43,9 @@ def test_a_stream_opens_with_the_time_to_come_back(server: Server) -> None:
             "no-store" in watcher.response.headers["cache-control"]
             or "no-cache" in watcher.response.headers["cache-control"]
         )
+        assert watcher.response.headers["x-accel-buffering"] == "no"
+        assert "gzip" in watcher.response.request.headers["accept-encoding"]
+        assert "content-encoding" not in watcher.response.headers, "packed, events would wait for each other"
         assert watcher.lines[0].startswith("retry:")
         assert watcher.retry_ms is not None
         assert 0 < watcher.retry_ms <= 60_000
