@@ -26,9 +26,6 @@ class Audience:
         # The groups to look at for an event of a run, a tuner, a tag, a type; each group in one of these dimensions.
         self._concerned: defaultdict[Hashable, set[EventFilter]] = defaultdict(set)
 
-    def __bool__(self) -> bool:
-        return bool(self._groups)
-
     def __len__(self) -> int:
         return self._n_streams
 

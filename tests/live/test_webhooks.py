@@ -15,6 +15,7 @@ from tests.calls import (
     end_run,
     list_all,
     list_events,
+    log_batch,
     log_epoch,
     report,
     start_run,
@@ -222,6 +223,19 @@ def test_the_event_of_one_that_is_switched_off_waits_and_its_own_hand_is_told_ap
 
 
 BAD = ["hang", "500", "endless", "drip", "redirect", "cut", "302", "404"]
+
+
+def test_a_receiver_that_refuses_is_not_asked_about_each_event_at_once(
+    client: httpx.Client, receiver: Receiver
+) -> None:
+    n_events, run = 100, start_run(client)
+    for path in ("200-good", "500-bad"):
+        register(client, receiver.url(path), run_id=run["run_id"])
+    begin = time.monotonic()
+    log_batch(client, run, [(epoch, {"loss": 1.0}) for epoch in range(n_events)])
+    receiver.wait_for("200-good", n_events)
+    most = 8 + 2 + (time.monotonic() - begin)  # those under way when it first failed, and then one a second
+    assert 1 <= len(receiver.at("500-bad")) <= most
 
 
 def test_bad_receivers_of_every_kind_starve_no_good_one(client: httpx.Client, receiver: Receiver) -> None:
