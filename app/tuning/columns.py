@@ -28,6 +28,7 @@ class Columns:
     Attributes:
         n_levels: shape (d,); how many values the column tells apart, 0 for a continuous one.
         is_unordered: shape (d,); whether neighbours in the column mean nothing: choices without order, and flags.
+        is_conditional: shape (d,); whether there are trials that have no value there.
     """
 
     def __init__(self, space: Space) -> None:
@@ -36,6 +37,7 @@ class Columns:
         self.size = len(self._columns)
         self.n_levels = np.array([column.n_levels for column in self._columns])
         self.is_unordered = np.array([column.is_unordered for column in self._columns])
+        self.is_conditional = np.array([column.spec.when is not None for column in self._columns])
         place = {name: index for index, name in enumerate(space.order)}
         # Parents come before children, so one pass in order settles who is active.
         self._conditions: list[tuple[int, list[tuple[int, Array]]]] = []

@@ -1,7 +1,7 @@
 """A Gaussian process that models the loss, and proposes where it expects most of an improvement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +11,9 @@ from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.fronts import best_first
-from app.tuning.gaussian.acquisition import Search
+from app.tuning.gaussian.acquisition import Search, everywhere, trust_region
 from app.tuning.gaussian.features import Features
-from app.tuning.gaussian.fit import fit
+from app.tuning.gaussian.fit import fit, unlearnt
 from app.tuning.gaussian.posterior import Posterior
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import Warp, warp
@@ -36,23 +36,33 @@ _SUM_SHARE = 0.05
 _NEAR = 0.1
 """How far from the middle of the space the first trial may be, as a share of the way to its sides."""
 
+_TURNS = ("unlearnt", "trust region", "global", "trust region")
+"""How one trial after the other is looked for: what leads one of these astray does not lead all."""
+
 
 @dataclass
 class _Model:
     """What was learnt from the history: the same for all proposals that are asked for together.
 
     Attributes:
-        first_awaited, next_awaited: which part of what is awaited the search knows.
+        taken: the rows that were tried, and of what is awaited those that the searches do not look at.
+        n_unseen: how many these are.
+        searches: of the `_TURNS` those that had one.
     """
 
-    search: Search
+    posterior: Posterior
+    success: Success | None
     warp: Warp
-    first_awaited: int = 0
-    next_awaited: int = 0
+    taken: Array
+    n_unseen: int
+    searches: dict[str, Search] = field(default_factory=dict)
 
 
 class Gp(Strategy):
     """Bayesian optimisation: a trial where the logarithm of the expected improvement is largest.
+
+    The searches take turns: in the whole space, in a trust region around the best trial, and in the whole space as if
+    the length scales had not been learnt.
 
     It begins near the middle of the space, and goes on with points of a Sobol sequence. Where trials have no score,
     what a point promises is multiplied by the probability that a trial there has one. Those that a stopper cut short
@@ -98,10 +108,9 @@ class Gp(Strategy):
                 first = max(len(awaited) // _AWAITED_STEP - 1, 0) * _AWAITED_STEP
                 if tried is None:
                     tried = self._columns.encode([trial.params for trial in history])
-                if model is None or is_several or first != model.first_awaited:
+                if model is None or is_several or first != model.n_unseen:
                     one = _mixed(losses, rng) if is_several else losses[:, 0]
-                    model = self._learn(tried, one, awaited[:first], rng.seed)
-                    model.first_awaited = model.next_awaited = first
+                    model = self._learn(tried, one, awaited[:first])
                 proposal = self._best(model, awaited, rng, is_several)
             proposals.append(proposal)
             awaited = np.vstack([awaited, self._columns.encode([proposal.params])])
@@ -114,7 +123,7 @@ class Gp(Strategy):
             point = 0.5 + _NEAR * (point - 0.5)
         return Proposal(self._columns.decode(point), {"strategy": self.key, "phase": "startup"})
 
-    def _learn(self, tried: Array, losses: Array, unseen: Array, seed: int) -> _Model:
+    def _learn(self, tried: Array, losses: Array, unseen: Array) -> _Model:
         rows = tried
         if len(rows) > _MOST:
             order = best_first(losses[:, None], len(rows))
@@ -128,20 +137,34 @@ class Gp(Strategy):
         posterior = Posterior(self._features, fit(self._features, scored, warped.targets), scored, warped.targets)
         weights = posterior.hyperparameters.weights
         success = None if has_score.all() else Success(self._features, weights, rows, has_score)
-        rng = generator(seed, _NO_TRIAL + len(tried))
-        return _Model(Search(self._columns, posterior, success, np.vstack([tried, unseen]), rng), warped)
+        return _Model(posterior, success, warped, np.vstack([tried, unseen]), len(unseen))
 
     def _best(self, model: _Model, awaited: Array, rng: Draws, is_several: bool) -> Proposal:
-        for row in awaited[model.next_awaited :]:
-            model.search.awaits(row)
-        model.next_awaited = len(awaited)
-        row = model.search.best_row(rng)
-        why: dict[str, Any] = {"strategy": self.key, "phase": "model"}
+        turn = _TURNS[rng.number % len(_TURNS)]
+        row, is_new = self._search(turn, model, awaited, rng.seed).best_row(rng)
+        if not is_new and turn != "global":
+            turn = "global"
+            row, _ = self._search(turn, model, awaited, rng.seed).best_row(rng)
+        why: dict[str, Any] = {"strategy": self.key, "phase": "model", "search": turn}
         if not is_several:
-            mean, std = model.search.expected(row)
+            mean, std = (float(known[0]) for known in model.posterior.at(row[None]))
             low, middle, high = model.warp.losses(np.array([mean - std, mean, mean + std])).tolist()
             why |= {"mean": middle, "std": high / 2 - low / 2}
         return Proposal(self._columns.decode(row), why)
+
+    def _search(self, turn: str, model: _Model, awaited: Array, seed: int) -> Search:
+        search = model.searches.get(turn)
+        if search is None:
+            posterior, targets = model.posterior, model.warp.targets
+            if turn == "unlearnt":
+                posterior = Posterior(self._features, unlearnt(posterior.hyperparameters), posterior.rows, targets)
+            region = trust_region(self._columns, posterior) if turn == "trust region" else everywhere(self._columns)
+            rng = generator(seed, _NO_TRIAL + len(model.taken) - model.n_unseen)
+            search = Search(self._columns, posterior, model.success, model.taken, region, rng)
+            model.searches[turn] = search
+        for row in awaited[model.n_unseen + search.n_awaited :]:
+            search.awaits(row)
+        return search
 
 
 def _mixed(losses: Array, rng: Draws) -> Array:

@@ -1,6 +1,7 @@
 """How much each point promises, and where the most promising one is."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,8 +17,14 @@ N_BASES, N_ROUNDS, N_NEARER = 8, 2, 60
 """Around how many of the best candidates the search goes on, how often, and with how many new ones."""
 
 N_ITERATIONS = 15
-LEAST_IMPROVEMENT = 0.01
+LEAST_IMPROVEMENT = 0.02
 """What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
+
+TRUST = 0.2
+"""Half the width of a trust region, of length scales that are all alike."""
+
+TRUST_STRETCH = 3.0
+"""How much wider or narrower it may be along a column with another length scale."""
 
 NEAR_SIGMAS = (0.3, 0.1, 0.03, 0.01)
 
@@ -67,6 +74,38 @@ def improvement_slopes(mean: float, std: float, best: float) -> tuple[float, flo
     return log + math.log(std), -ratio / std, (1 - ratio * z) / std
 
 
+@dataclass(frozen=True)
+class Region:
+    """A part of the space: where the numbers may be.
+
+    Attributes:
+        low, high: shape (d,), within [0, 1]; for columns without order 0 and 1.
+    """
+
+    low: Array
+    high: Array
+
+
+def everywhere(columns: Columns) -> Region:
+    """The space."""
+    return Region(np.zeros(columns.size), np.ones(columns.size))
+
+
+def trust_region(columns: Columns, posterior: Posterior) -> Region:
+    """The surroundings of the trial from which least is expected, wider where the loss changes slowly.
+
+    Source: Eriksson et al. 2019, arXiv:1910.01739, of which it has the shape; its size stays.
+    """
+    expected, _ = posterior.at(posterior.rows)
+    best = posterior.rows[int(np.argmin(expected))]
+    logs = -0.5 * np.log(posterior.hyperparameters.weights)
+    stretch = np.clip(np.exp(logs - logs.mean()), 1 / TRUST_STRETCH, TRUST_STRETCH)
+    is_free = columns.is_unordered | np.isnan(best)
+    centre = np.nan_to_num(best, nan=0.5)
+    low, high = np.clip([centre - TRUST * stretch, centre + TRUST * stretch], 0.0, 1.0)
+    return Region(np.where(is_free, 0.0, low), np.where(is_free, 1.0, high))
+
+
 class Search:
     """Looks for the point of the space that promises most, and again when that one is awaited.
 
@@ -78,9 +117,11 @@ class Search:
     Args:
         success: how likely a trial is to have a score; None: as far as is known, all have.
         taken: rows that must not come again, as they are or will be tried.
+        region: where it looks.
         rng: for the candidates.
     Attributes:
         best: the lowest target that is expected of what was seen or is awaited.
+        n_awaited: how many trials it was told to await.
     """
 
     def __init__(
@@ -89,15 +130,18 @@ class Search:
         posterior: Posterior,
         success: Success | None,
         taken: Array,
+        region: Region,
         rng: np.random.Generator,
     ) -> None:
         self._columns, self._posterior, self._success = columns, posterior, success
+        self._region = region
+        self.n_awaited = 0
         self._taken = {row.tobytes() for row in taken}
         self._is_line = ~columns.is_unordered & ((columns.n_levels == 0) | (columns.n_levels > 8))
         expected, _ = posterior.at(posterior.rows)
         self.best = float(expected.min())
         bases = posterior.rows[np.argsort(expected, kind="stable")[:N_BASES]]
-        spread = columns.settle(rng.random((N_SPREAD, columns.size)))
+        spread = columns.settle(region.low + (region.high - region.low) * rng.random((N_SPREAD, columns.size)))
         self._watched = Watched(posterior, np.vstack([spread, self._near(bases, N_NEAR, NEAR_SIGMAS, rng)]))
         self._chances = self._log_chances(self._watched.rows)
 
@@ -108,9 +152,10 @@ class Search:
         self._posterior = self._posterior.awaiting(row)
         self._watched.follow(self._posterior)
         self._taken.add(row.tobytes())
+        self.n_awaited += 1
 
-    def best_row(self, rng: np.random.Generator) -> Array:
-        """The row that promises most."""
+    def best_row(self, rng: np.random.Generator) -> tuple[Array, bool]:
+        """The row that promises most, and whether it is new: if not, none that is was found."""
         rows = self._watched.rows
         scores = self._promised(rows, self._watched.mean, self._watched.std, self._chances)
         for round_ in range(N_ROUNDS):
@@ -122,12 +167,7 @@ class Search:
         top = rows[int(np.argmax(scores))]
         refined = self._refined(top)
         before, after = self._scores(np.array([top, refined]))
-        return refined if after > before else top
-
-    def expected(self, row: Array) -> tuple[float, float]:
-        """Mean and standard deviation of the target there."""
-        mean, std = self._posterior.at(row[None])
-        return float(mean[0]), float(std[0])
+        return (refined if after > before else top), bool(max(before, after) > -np.inf)
 
     def _log_chances(self, rows: Array) -> Array | float:
         return 0.0 if self._success is None else self._success.log_chances(rows)
@@ -158,7 +198,8 @@ class Search:
         flips = rng.random((n, d))
         rare = rng.random((n, d)) < 0.5
         unordered = np.where(rare, flips, rows)
-        return columns.settle(np.where(changes, np.where(columns.is_unordered, unordered, moved), rows))
+        rows = np.where(changes, np.where(columns.is_unordered, unordered, moved), rows)
+        return columns.settle(np.clip(rows, self._region.low, self._region.high))
 
     def _refined(self, row: Array) -> Array:
         """The top of the hill on which a row is, over its numbers."""
@@ -182,7 +223,7 @@ class Search:
             row[free],
             jac=True,
             method="L-BFGS-B",
-            bounds=[(0.0, 1.0)] * len(free),
+            bounds=list(zip(self._region.low[free], self._region.high[free], strict=True)),
             options={"maxiter": N_ITERATIONS},
         )
         top = np.nan_to_num(row, nan=0.5)

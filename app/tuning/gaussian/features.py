@@ -7,14 +7,16 @@ from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 
 CENTRE = 0.5
-"""Where on its line an inactive parameter counts as being."""
+"""Where on its line an inactive number counts as being."""
 
 
 class Features:
     """The features of a space's columns.
 
-    A column with an order is a feature itself. One without is as many features as it has options, and one for being
-    inactive: 1/sqrt(2) for the one that it has, 0 for the others, so that any two of them have the distance 1.
+    A column with an order is a feature itself, and a conditional one has another: 1 where it is inactive, so that no
+    trial without it is as near to one that has it as those can be to each other. A column without order is as many
+    features as it has options, and one for being inactive: 1/sqrt(2) for the one that it has, 0 for the others, so that
+    any two of them have the distance 1. Source of that distance: Hutter, Osborne 2013, arXiv:1310.5738.
 
     Attributes:
         size: how many there are, p.
@@ -24,12 +26,14 @@ class Features:
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
         self._ordered = np.flatnonzero(~columns.is_unordered)
+        self._optional = np.flatnonzero(~columns.is_unordered & columns.is_conditional)
         self._unordered = np.flatnonzero(columns.is_unordered)
         self._n_levels = columns.n_levels[self._unordered]
-        self._starts = len(self._ordered) + np.concatenate([[0], np.cumsum(self._n_levels + 1)])
+        n_numbers = len(self._ordered) + len(self._optional)
+        self._starts = n_numbers + np.concatenate([[0], np.cumsum(self._n_levels + 1)])
         self.size = int(self._starts[-1])
         self.column: npt.NDArray[np.intp] = np.concatenate(
-            [self._ordered, np.repeat(self._unordered, self._n_levels + 1)]
+            [self._ordered, self._optional, np.repeat(self._unordered, self._n_levels + 1)]
         ).astype(np.intp)
 
     def of(self, rows: Array) -> Array:
@@ -37,6 +41,7 @@ class Features:
         features = np.zeros((len(rows), self.size))
         ordered = rows[:, self._ordered]
         features[:, : len(self._ordered)] = np.where(np.isnan(ordered), CENTRE, ordered)
+        features[:, len(self._ordered) : self._starts[0]] = np.isnan(rows[:, self._optional])
         if len(self._unordered):
             places = rows[:, self._unordered]
             levels = np.where(np.isnan(places), self._n_levels, np.floor(places * self._n_levels)).astype(np.intp)
@@ -50,6 +55,8 @@ class Features:
         ordered = rows[:, self._ordered]
         ordered = np.where(np.isnan(ordered), CENTRE, ordered)
         distances[:, self._ordered] = (ordered[first] - ordered[second]) ** 2
+        is_inactive = np.isnan(rows[:, self._optional])
+        distances[:, self._optional] += is_inactive[first] != is_inactive[second]
         if len(self._unordered):
             places = np.nan_to_num(rows[:, self._unordered], nan=-1.0)
             distances[:, self._unordered] = places[first] != places[second]

@@ -41,6 +41,12 @@ class Hyperparameters:
     noise: float
 
 
+def unlearnt(learnt: Hyperparameters) -> Hyperparameters:
+    """As if no length scales had been learnt: each is the prior's median, over the square root of 2."""
+    d = len(learnt.weights)
+    return Hyperparameters(np.full(d, 2 / (SCALE_MEDIAN**2 * d)), max(learnt.signal, 1.0), learnt.noise)
+
+
 def fit(features: Features, rows: Array, targets: Array, noise: float = NOISE_MEDIAN) -> Hyperparameters:
     """The maximum a posteriori, found from the prior's median by L-BFGS with analytic gradients.
 
