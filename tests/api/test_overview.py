@@ -1,5 +1,7 @@
 """Overviews: what is best, since when, and where to follow from."""
 
+import uuid
+
 import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,8 +20,6 @@ from tests.calls import (
     start_run,
     suggest,
 )
-
-MISSING = "019ab1c2-3d4e-7f50-8a61-b2c3d4e5f607"
 
 
 def overview(client: httpx.Client, tuner: JSON, **query: object) -> JSON:
@@ -163,6 +163,6 @@ def test_large_overviews_are_packed_for_those_who_can_unpack(client: httpx.Clien
 
 
 def test_what_is_not_there_is_not_found(client: httpx.Client) -> None:
-    problem(client.get(f"/v1/tuners/{MISSING}/overview"), 404, "unknown-tuner")
-    problem(client.get(f"/v1/runs/{MISSING}/overview"), 404, "unknown-run")
+    problem(client.get(f"/v1/tuners/{uuid.uuid4()}/overview"), 404, "unknown-tuner")
+    problem(client.get(f"/v1/runs/{uuid.uuid4()}/overview"), 404, "unknown-run")
     problem(client.get("/v1/overview", params={"page_token": "x"}), 422, "invalid-request")
