@@ -1,5 +1,6 @@
 """The way to the service: one request, sent once or until it is answered."""
 
+import codecs
 import logging
 import random
 import time
@@ -17,6 +18,10 @@ JSON = dict[str, Any]
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 15.0
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _AWAY = frozenset({408, 425, 429, 502, 503, 504, 507})
+
+# A socket loads it with the first address that it looks up, in whatever thread. If the process forks meanwhile, the
+# child has half of it, and can never look up any.
+codecs.lookup("idna")
 
 
 class Connection:
