@@ -142,7 +142,7 @@ class Gp(Strategy):
     def _best(self, model: _Model, awaited: Array, rng: Draws, is_several: bool) -> Proposal:
         turn = _TURNS[rng.number % len(_TURNS)]
         row, is_new = self._search(turn, model, awaited, rng.seed).best_row(rng)
-        if not is_new and turn != "global":
+        if not is_new:
             turn = "global"
             row, _ = self._search(turn, model, awaited, rng.seed).best_row(rng)
         why: dict[str, Any] = {"strategy": self.key, "phase": "model", "search": turn}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from app.tuning.gp import Gp
 from app.tuning.strategy import Observation, generator
 from tests.spaces import EXAMPLE
 
-SPACE = Space.from_json(EXAMPLE)
+MOMENTUM = {"type": "float_range", "min": 0.0, "max": 0.99, "when": {"optimizer": ["sgd"]}}
+SPACE = Space.from_json({**EXAMPLE, "momentum": MOMENTUM})
 COLUMNS = Columns(SPACE)
 FEATURES = Features(COLUMNS)
 
@@ -44,6 +46,18 @@ def test_features_have_the_distances_that_pairs_have() -> None:
     np.testing.assert_allclose(
         ((scaled[first] - scaled[second]) ** 2).sum(axis=1), FEATURES.pair_distances(rows) @ weights, atol=1e-12
     )
+
+
+def test_a_trial_without_a_number_is_far_from_those_that_have_it() -> None:
+    rows = rows_of(20)
+    first, second = np.triu_indices(20, 1)
+    is_active = ~np.isnan(rows)
+    distances = FEATURES.pair_distances(rows)
+    alone = (is_active[first] != is_active[second]) & ~COLUMNS.is_unordered
+    assert alone.any()
+    assert (distances[alone] >= 1).all()
+    both = is_active[first] & is_active[second] & ~COLUMNS.is_unordered
+    assert (distances[both] < 1).all()
 
 
 def test_the_gradient_of_the_fit_is_that_of_its_value() -> None:
@@ -129,6 +143,12 @@ def test_the_slopes_of_the_improvement_are_those_of_its_value(mean: float) -> No
     ):
         numeric = (improvement_slopes(*plus, 0.1)[0] - improvement_slopes(*minus, 0.1)[0]) / (2 * step)
         assert slope == pytest.approx(numeric, rel=1e-3)
+
+
+def test_what_is_spread_as_a_normal_distribution_stays_so() -> None:
+    shares = (np.arange(400) + 0.5) / 400
+    losses = np.array([NormalDist().inv_cdf(share) for share in shares])
+    np.testing.assert_allclose(warp(5 + 3 * losses).targets, losses, atol=0.02)
 
 
 def test_warping_keeps_the_order_and_leads_back() -> None:
@@ -217,6 +237,7 @@ def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
     assert (best[known] <= region.high[known]).all()
     # Where the loss changes more slowly it is wider, but for the sides of the space.
     inner = known & (region.low > 0) & (region.high < 1)
+    assert inner.sum() > 1
     assert (np.diff((region.high - region.low)[inner]) < 0).all()
     search = Search(COLUMNS, posterior, None, rows, region, generator(7, 1))
     for number in range(12, 20):

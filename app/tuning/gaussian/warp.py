@@ -58,7 +58,7 @@ def warp(losses: Array) -> Warp:
     unit = float(np.abs(away).max()) or 1.0
     away = away / unit
     normal_bend = float(ndtri(BEND))
-    spread = float(np.sqrt((away[away <= 0] ** 2).mean())) / _root_mean_square(normal_bend) or 1.0
+    spread = float(np.sqrt((away[away <= 0] ** 2).mean())) / _root_mean_square(normal_bend, BEND) or 1.0
     ranks, counts = np.unique(away, return_inverse=True, return_counts=True)[1:]
     shares = np.clip((np.cumsum(counts) - 0.5 * counts) / len(known), BEND, 1 - 0.25 / len(known))
     bent = np.where(away > 0, spread * (ndtri(shares) - normal_bend)[ranks], away)
@@ -71,7 +71,7 @@ def warp(losses: Array) -> Warp:
     return Warp(targets, losses[is_finite][order], targets[is_finite][order], line)
 
 
-def _root_mean_square(bend: float) -> float:
-    """How far below this the part of a standard normal distribution lies that is below it."""
+def _root_mean_square(bend: float, share: float) -> float:
+    """How far below `bend` a standard normal distribution lies, of which this share is below it."""
     density = math.exp(-0.5 * bend * bend) / math.sqrt(2 * math.pi)
-    return math.sqrt(1 + bend * bend + bend * density / BEND)
+    return math.sqrt(1 + bend * bend + bend * density / share)
