@@ -200,6 +200,11 @@ def test_a_forked_process_speaks_for_itself_alone(server: Server, spool: Path) -
     assert not list(spool.glob("*"))
 
 
+def test_what_the_first_address_needs_is_there_before_any_fork() -> None:
+    code = "import sys, tunetrack_client; print('encodings.idna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
+
+
 def test_events_go_on_where_they_were_when_the_service_comes_back(fresh_server: Server, spool: Path) -> None:
     with Client(fresh_server.url, spool=spool) as client:
         run = client.run()
