@@ -10,15 +10,15 @@ from app.tuning.gp import Gp
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 from app.tuning.tpe import TPE
 
-_MOST_PARAMETERS = 40
-"""With more, a Gaussian process has more length scales to learn than there are trials to learn them from."""
+_MOST_PARAMETERS = 100
+"""Beyond it a Gaussian process takes more than a tenth of a second for a proposal, and `tpe` a tenth of that."""
 
 
 class Auto(Strategy):
     """`gp`, which finds more in few trials than the others do; in spaces of very many parameters `tpe`."""
 
     key: ClassVar[str] = "auto"
-    description: ClassVar[str] = "Chooses for you: gp, or tpe where there are more than 40 parameters."
+    description: ClassVar[str] = "Chooses for you: gp, or tpe where there are more than 100 parameters."
     needs_history: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:

@@ -16,11 +16,11 @@ def test_auto_proposes_as_its_choice_does_and_says_what_it_chose_and_why() -> No
         "strategy": "gp",
         "phase": "startup",
         "chosen_by": "auto",
-        "because": "5 parameters are not more than 40",
+        "because": "5 parameters are not more than 100",
     }
 
 
 def test_auto_takes_tpe_where_parameters_are_very_many() -> None:
-    space = Space.from_json({f"x{i}": {"type": "float_range", "min": 0, "max": 1} for i in range(41)})
+    space = Space.from_json({f"x{i}": {"type": "float_range", "min": 0, "max": 1} for i in range(101)})
     (proposal,) = Auto(space, {}).propose([], [], [generator(7, 0)])
     assert proposal.why["strategy"] == "tpe"

@@ -9,7 +9,7 @@ WHY = {
     "strategy": "gp",
     "phase": "startup",
     "chosen_by": "auto",
-    "because": "2 parameters are not more than 40",
+    "because": "2 parameters are not more than 100",
 }
 RUNNING_TRIAL = {
     "trial_id": TRIAL_ID,
