@@ -117,7 +117,7 @@ def main() -> None:
     jobs = [Job(name, task, seed, n) for task, seed in tasks for name in ours for n in (1, 8)]
     outcomes = run_all(jobs, sys.executable, options.processes, options.cache)
     if options.peers:
-        jobs = [Job(name, task, seed, 1) for task, seed in tasks for name in PEERS]
+        jobs = [Job(name, task, seed, n) for task, seed in tasks for name, workers in PEERS.items() for n in workers]
         outcomes |= run_all(jobs, options.peers, options.processes, options.cache)
     for is_held_out in (False, True):
         table(outcomes, is_held_out)

@@ -9,7 +9,8 @@ from app.domain.values import Params
 from app.tuning.registry import find
 from app.tuning.strategy import Observation, generator
 
-PEERS = ("optuna tpe", "optuna gp")
+PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,)}
+"""By how many workers each is asked."""
 
 
 class Method(Protocol):
