@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import uuid
 from collections import deque
 from itertools import islice
@@ -33,6 +34,9 @@ else:
 
 log = logging.getLogger("tunetrack_client")
 
+_FULL_S = 1.0
+"""How long a disk that had no room is left alone: whoever puts something must not wait for it each time."""
+
 
 def default_folder() -> Path:
     """Where spool files lie: `TUNETRACK_SPOOL`, else `tunetrack/spool` where programs keep their state."""
@@ -44,6 +48,8 @@ def default_folder() -> Path:
 
 class Backlog:
     """Messages in the order in which they were put. May be shared by threads.
+
+    One thread at a time takes from it: what it has peeked at is its own until it drops it.
 
     Args:
         url: of the service that they are for; it is written into the file.
@@ -61,6 +67,8 @@ class Backlog:
         self._file: BinaryIO | None = None
         self._offset = 0
         self._n_in_file = 0
+        self._n_peeked = self._n_peeked_lost = 0
+        self._full_until = 0.0
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -95,7 +103,9 @@ class Backlog:
             if self._file is not None and self._n_in_file:
                 self._file.seek(self._offset)
                 found.extend(map(_message, islice(self._file, min(n, self._n_in_file))))
-            found.extend(islice(self._memory, n - len(found)))
+            n_from_file = len(found)
+            found.extend(islice(self._memory, n - n_from_file))
+            self._n_peeked, self._n_peeked_lost = len(found) - n_from_file, 0
             return found
 
     def drop(self, n: int) -> None:
@@ -103,6 +113,8 @@ class Backlog:
         with self._lock:
             if self._is_closed:
                 return
+            n -= self._n_peeked_lost
+            self._n_peeked = self._n_peeked_lost = 0
             from_file = min(n, self._n_in_file)
             if self._file is not None and from_file:
                 self._file.seek(self._offset)
@@ -121,7 +133,12 @@ class Backlog:
     def close(self) -> Path | None:
         """Keep what is left in the file; its path, None where nothing is left."""
         with self._lock:
+            self._full_until = 0.0
             self._spill()
+            if self._memory:
+                self.n_lost += len(self._memory)
+                log.warning("there is no place to keep them: %d messages are lost", len(self._memory))
+                self._memory.clear()
             self._is_closed = True
             if self._file is not None and self._n_in_file:
                 self._file.close()
@@ -139,37 +156,41 @@ class Backlog:
     def _spill(self) -> None:
         if not self._memory:
             return
-        end = None
-        try:
-            file = self._file or self._create()
-            end = file.seek(0, os.SEEK_END)
-            file.write(b"".join(message.to_line() for message in self._memory))
-            file.flush()
-        except OSError as error:
-            if end is not None and self._file is not None:
-                self._file.truncate(end)  # no half of a line stays
-            self._lose(error)
-            return
-        self._n_in_file += len(self._memory)
-        self._memory.clear()
+        if time.monotonic() >= self._full_until:
+            try:
+                _append(self._file or self._create(), b"".join(message.to_line() for message in self._memory))
+            except OSError as error:
+                if not self._full_until:
+                    log.warning("cannot write down what the service has not taken yet: %s", error)
+                self._full_until = time.monotonic() + _FULL_S
+            else:
+                self._n_in_file += len(self._memory)
+                self._memory.clear()
+                self._full_until = 0.0
+        self._lose_oldest()
 
-    def _lose(self, error: OSError) -> None:
-        n_too_many = len(self._memory) - self._most_in_memory + 1
-        if n_too_many > 0:
-            for _ in range(n_too_many):
-                self._memory.popleft()
-            self.n_lost += n_too_many
-        if self.n_lost in (0, 1) or self.n_lost % 1000 == 0:
-            log.warning("cannot keep what the service has not taken yet: %s; %d messages lost", error, self.n_lost)
+    def _lose_oldest(self) -> None:
+        while len(self._memory) >= self._most_in_memory:
+            self._memory.popleft()
+            if self._n_peeked:  # whoever peeked has it still
+                self._n_peeked -= 1
+                self._n_peeked_lost += 1
+                continue
+            self.n_lost += 1
+            if self.n_lost == 1 or self.n_lost % 1000 == 0:
+                log.warning("there is no place to keep them: %d messages are lost", self.n_lost)
 
     def _create(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = self._folder / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b")
         _try_lock(self._file)
-        self._file.write(json.dumps({"tunetrack_spool": 1, "url": self.url}).encode() + b"\n")
-        self._file.flush()
-        self._offset = self._file.tell()
+        try:
+            _append(self._file, json.dumps({"tunetrack_spool": 1, "url": self.url}).encode() + b"\n")
+        except OSError:
+            self._remove()
+            raise
+        self._offset = self._file.seek(0, os.SEEK_END)
         return self._file
 
     def _remove(self) -> None:
@@ -177,6 +198,21 @@ class Backlog:
             self._file.close()
             self.path.unlink(missing_ok=True)
             self._file, self.path = None, None
+
+
+def _append(file: BinaryIO, lines: bytes) -> None:
+    """At its end, past the buffer, which would try again what could not be written.
+
+    Raises:
+        OSError: there is no room; no half of a line stays.
+    """
+    end, left = file.seek(0, os.SEEK_END), memoryview(lines)
+    try:
+        while left:
+            left = left[os.write(file.fileno(), left) :]
+    except OSError:
+        file.truncate(end)
+        raise
 
 
 def _header(line: bytes) -> dict[str, str] | None:
