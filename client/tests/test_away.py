@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -161,6 +161,29 @@ def test_a_program_that_ends_while_the_service_is_away_says_where_it_kept_what(s
     assert "3 messages" in command("status", spool=spool).stdout
 
 
+def test_whoever_will_not_wait_for_the_end_loses_nothing(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_interrupted(timeout_s: float) -> bool:
+        raise KeyboardInterrupt
+
+    client = Client(NOWHERE, spool=spool)
+    with client.run() as run:
+        run.log(0, loss=1)
+    monkeypatch.setattr(client.outbox, "flush", is_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        client.close()
+    assert "3 messages" in command("status", spool=spool).stdout
+
+
+def test_the_spool_is_left_with_the_address_that_is_none(spool: Path) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    client.run()
+    client.close()
+    done = command("sync", "--url", "localhost:8000", spool=spool)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "no address of a service" in done.stderr
+    assert "1 messages" in command("status", spool=spool).stdout
+
+
 def test_the_spool_of_a_living_process_is_left_alone(spool: Path) -> None:
     client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
     client.run()
@@ -198,6 +221,66 @@ def test_a_forked_process_speaks_for_itself_alone(server: Server, spool: Path) -
     with Client(server.url, spool=spool) as client:
         assert (curve(client, child), curve(client, parent)) == ([1], [0, 2])
     assert not list(spool.glob("*"))
+
+
+def test_forked_processes_ask_over_connections_of_their_own(spool: Path) -> None:
+    class Page(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            callers.append(self.client_address)
+            body = b'{"items": [], "next_page_token": null}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    callers: list[object] = []
+    code = """if True:
+        import os
+        from tunetrack_client import Client
+        client = Client()
+        client.get("/v1/tuners")
+        client.get("/v1/tuners")
+        child = os.fork()
+        client.get("/v1/tuners")
+        os._exit(0) if child == 0 else os.waitpid(child, 0)
+    """
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages:
+        threading.Thread(target=pages.serve_forever).start()
+        with program(code, f"http://127.0.0.1:{pages.server_port}", spool) as trainer:
+            assert trainer.communicate(timeout=60) == ("", "")
+        pages.shutdown()
+    assert (len(callers), len(set(callers))) == (4, 2)
+
+
+def test_a_run_goes_on_in_a_forked_process_whose_parent_was_never_heard(fresh_server: Server, spool: Path) -> None:
+    fresh_server.kill()
+    code = """if True:
+        import os, sys
+        from tunetrack_client import Client
+        client = Client()
+        run = client.run({"lr": 0.5})
+        if os.fork():
+            os._exit(0)
+        sys.stdin.readline()
+        with run:
+            run.log(0, loss=1)
+        print(run.run_id, flush=True)
+    """
+    env = os.environ | {"TUNETRACK_SPOOL": str(spool), "TUNETRACK_URL": fresh_server.url}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as trainer:
+        trainer.wait()
+        fresh_server.start()
+        run_id = trainer.communicate("go on\n", timeout=60)[0].strip()
+    with Client(fresh_server.url, spool=spool) as client:
+        assert curve(client, run_id) == [1]
+        assert client.get(f"/v1/runs/{run_id}")["params"] == {"lr": 0.5}
 
 
 def test_what_the_first_address_needs_is_there_before_any_fork() -> None:
@@ -309,7 +392,7 @@ def test_what_stands_between_and_answers_for_the_service_is_no_answer(server: Se
         assert curve(online, run.run_id) == [1]
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "127.0.0.1", "ftp://host", "http://"])
+@pytest.mark.parametrize("url", ["localhost:8000", "127.0.0.1", "ftp://host", "http://", "http://[::1"])
 def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="no address of a service"):
         Client(url)

@@ -3,7 +3,10 @@
 import math
 import threading
 from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
 
+import numpy
 import pytest
 
 from tunetrack_client import Client, Refused, choice, errors, flag, float_range, int_range
@@ -206,6 +209,64 @@ def test_mistakes_are_told_where_they_are_made(client: Client) -> None:
             run.log(-1, loss=1)
     with pytest.raises(RuntimeError, match="has ended"):
         run.log(0, loss=1)
+
+
+def test_params_may_be_scalars_of_numpy(client: Client) -> None:
+    given = {"lr": numpy.float32(0.5), "layers": numpy.int64(3), "bias": numpy.bool_(True), "name": "mlp"}
+    with client.run(given) as run:
+        pass
+    client.flush()
+    assert client.get(f"/v1/runs/{run.run_id}")["params"] == run.params
+    assert run.params == {"lr": 0.5, "layers": 3, "bias": True, "name": "mlp"}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 2**63, None, [1], {"a": 1}, PurePath("data")])
+def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="param 'p'"):
+        client.run({"p": value})
+
+
+def test_what_no_json_holds_is_told_where_it_is_said_and_stops_nothing_else(client: Client) -> None:
+    with pytest.raises(TypeError):
+        client.run(name=PurePath("data"))  # type: ignore[arg-type]
+    with client.run() as run:
+        run.log(0, loss=1)
+    assert client.flush()
+    assert client.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
+
+
+def test_text_that_is_none_is_refused_and_stops_nothing_else(client: Client) -> None:
+    with client.run() as run:
+        run.log(0, {"loss\udcff": 1})
+        run.log(1, loss=1)
+    assert client.flush()
+    assert isinstance(run.error, errors.InvalidRequest)
+    assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {"loss": 1}
+
+
+@pytest.mark.parametrize("epoch", [1.5, 2**63, -1, True])
+def test_an_epoch_that_is_none_is_told_where_it_is_said(client: Client, epoch: Any) -> None:
+    with client.run() as run, pytest.raises(ValueError, match="an epoch is a whole number"):
+        run.log(epoch, loss=1)
+
+
+def test_a_metric_beyond_all_floats_is_told_where_it_is_said(client: Client) -> None:
+    with client.run() as run, pytest.raises(ValueError, match="metric 'loss' is no number"):
+        run.log(0, loss=10**400)
+
+
+def test_a_search_goes_on_when_an_epoch_was_refused(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="loss", max_trials=2)
+    refusals = []
+    for trial in tuner.trials():
+        with trial.run() as run:
+            run.log(0, loss=1.0)
+            run.log(0, loss=2.0)
+            run.log(1, loss=0.5)
+            run.flush()
+            refusals.append(type(run.error))
+    assert refusals == 2 * [errors.DuplicateMetricKey]
+    assert tuner.fetch()["counts"]["completed"] == 2
 
 
 def test_a_value_that_contradicts_one_before_is_refused_and_its_neighbours_are_kept(client: Client) -> None:

@@ -48,6 +48,16 @@ def guarded(shared: Shared) -> Iterator[Guarded]:
         yield Guarded(server)
 
 
+def test_a_key_from_a_file_may_end_with_its_line(guarded: Guarded, spool: Path) -> None:
+    with Client(guarded.url, guarded.keys["read"] + "\n", spool=spool) as client:
+        assert "items" in client.get("/v1/tuners")
+
+
+def test_a_key_that_no_header_holds_is_told_at_once(spool: Path) -> None:
+    with pytest.raises(ValueError, match="a key has"):
+        Client(key="tunetrack_\n0", spool=spool)
+
+
 def test_a_train_key_is_enough_to_train(guarded: Guarded, spool: Path) -> None:
     with Client(guarded.url, guarded.keys["tune"], spool=spool) as client:
         tuner_id = client.tuner(SPACE, objective="gain", max_trials=2).tuner_id

@@ -44,7 +44,7 @@ def _sync(folder: Path, url: str | None, key: str | None) -> int:
         n_files += 1
         try:
             done = sync(backlog, url, key)
-        except TunetrackError as error:
+        except (TunetrackError, ValueError) as error:
             sys.stderr.write(f"error: {error}; {backlog.path} stays\n")
             status = 1
         else:

@@ -14,9 +14,8 @@ from tunetrack_client import events
 from tunetrack_client.backlog import Backlog, default_folder
 from tunetrack_client.connection import JSON, Connection
 from tunetrack_client.errors import Unavailable
-from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.run import Run
+from tunetrack_client.run import Run, plain
 from tunetrack_client.trial import LONGEST_SILENCE_S
 from tunetrack_client.tuner import Tuner, request
 
@@ -135,15 +134,16 @@ class Client:
 
         Args:
             stale_after_s: silent for so long, it is given up as crashed; by default it never is.
+        Raises:
+            TypeError, ValueError: a param is no finite number, text or boolean.
         """
         run_id = str(uuid.uuid4())
-        run = Run(self.outbox, run_id, params or {})
+        run = Run(self.outbox, run_id, plain(params or {}))
         body: JSON = {"run_id": run_id, "params": run.params, "name": name, "tags": list(tags), "note": note}
         if stale_after_s is not None:
             body["stale_after_s"] = stale_after_s
         silence_s = min(LONGEST_SILENCE_S, (stale_after_s or 3 * LONGEST_SILENCE_S) / 3)
-        self.outbox.keep_alive(run_id, f"/v1/runs/{run_id}/heartbeat", silence_s)
-        self.outbox.put(Message("/v1/runs", body, run_id))
+        run.start(body, silence_s)
         return run
 
     def runs(self, filter: str | None = None, order_by: str | None = None) -> Iterator[JSON]:
@@ -232,11 +232,14 @@ class Client:
     def close(self) -> None:
         """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
         atexit.unregister(self._at_exit)
-        left = self.outbox.close(self._exit_timeout_s)
-        self._connection.close()
-        if left is not None:
-            why = self.outbox.trouble or f"{self.url} has not heard all"
-            log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
+        try:
+            self.outbox.flush(self._exit_timeout_s)
+        finally:  # whoever is tired of waiting for it (Ctrl-C) loses nothing
+            left = self.outbox.close()
+            self._connection.close()
+            if left is not None:
+                why = self.outbox.trouble or f"{self.url} has not heard all"
+                log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
 
 
 def _call_weakly(client: Client) -> Any:

@@ -1,7 +1,9 @@
 """The way to the service: one request, sent once or until it is answered."""
 
 import codecs
+import json
 import logging
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -31,27 +33,33 @@ class Connection:
         url: where the service listens.
         key: its API key, if it wants one.
     Raises:
-        ValueError: that is no address.
+        ValueError: that is no address, or no key.
     """
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        self.url = url.rstrip("/")
-        if httpx.URL(self.url).scheme not in ("http", "https") or not httpx.URL(self.url).host:
+        self.url = url.strip().rstrip("/")
+        if not _is_address(self.url):
             raise ValueError(f"{url!r} is no address of a service, which begins with http:// or https://")
-        self.key = key
-        self.http = self._open()
+        self.key = key and key.strip()  # of a file that ends with a line break
+        if self.key and not (self.key.isascii() and self.key.isprintable()):
+            raise ValueError("a key has no line breaks and nothing beyond ASCII, and this one has")
+        self._open()
 
-    def _open(self) -> httpx.Client:
+    @property
+    def http(self) -> httpx.Client:
+        """What sends. A forked process opens its own, without a word to the other side: the others are its parent's."""
+        if os.getpid() != self._pid:
+            self._open()
+        return self._http
+
+    def _open(self) -> None:
         headers = {"User-Agent": "tunetrack-client"} | (
             {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
         )
         # A proxy that the environment names is for elsewhere: it cannot reach this machine's own addresses.
         is_elsewhere = httpx.URL(self.url).host not in ("127.0.0.1", "localhost", "::1")
-        return httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=is_elsewhere)
-
-    def reopen(self) -> None:
-        """Forget all connections without a word to the other side: in a forked process they are the parent's."""
-        self.http = self._open()
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=is_elsewhere)
+        self._pid = os.getpid()
 
     def send(
         self,
@@ -72,7 +80,12 @@ class Connection:
         """
         try:
             headers = {} if once is None else {"Idempotency-Key": once}
-            response = self.http.request(method, path, json=body, params=query, headers=headers)
+            content = None
+            if body is not None:
+                # As in a spool file: what JSON lacks, such as half of a character, is for the service to refuse.
+                content = json.dumps(body, separators=(",", ":"))
+                headers["Content-Type"] = "application/json"
+            response = self.http.request(method, path, content=content, params=query, headers=headers)
         except httpx.RequestError as error:
             raise Unavailable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
         return read(response)
@@ -109,6 +122,14 @@ class Connection:
     def close(self) -> None:
         """Let go of the connections."""
         self.http.close()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
 
 
 def read(response: httpx.Response) -> Any:

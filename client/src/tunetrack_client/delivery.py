@@ -23,8 +23,12 @@ class Listener(Protocol):
     def told(self, answer: dict[str, Any]) -> None:
         """It took something that was said."""
 
-    def refused(self, error: Refused) -> None:
-        """It did not."""
+    def refused(self, error: Refused, *, is_of_epochs: bool = False) -> None:
+        """It did not.
+
+        Args:
+            is_of_epochs: what it did not take were values of epochs; all else may still come to a good end.
+        """
 
 
 class Delivery:
@@ -77,4 +81,4 @@ class Delivery:
             self._lost.add(request.about)
         log.warning("%s was refused: %s", request.path, error)
         if (listener := self.listeners.get(request.about)) is not None:
-            listener.refused(error)
+            listener.refused(error, is_of_epochs=any(message.is_epoch for message in request.messages))

@@ -64,8 +64,14 @@ class Outbox:
         self._thread: threading.Thread | None = None
 
     def put(self, message: Message) -> None:
-        """Say something; it returns before anybody has heard it."""
+        """Say something; it returns before anybody has heard it.
+
+        Raises:
+            TypeError: it cannot be said in JSON.
+        """
         self._own()
+        if not message.is_epoch:  # which holds numbers only
+            message.to_line()
         if self._is_closed:
             raise RuntimeError("this client is closed")
         with self._changed:
@@ -94,6 +100,7 @@ class Outbox:
 
     def let_go(self, about: str) -> None:
         """No more signs of life for it."""
+        self._own()
         with self._changed:
             self._beats.pop(about, None)
 
@@ -103,15 +110,15 @@ class Outbox:
         self._wake.set()
         with self._changed:
             wanted = self._n_put
-            return self._changed.wait_for(lambda: self._n_done >= wanted, timeout_s)
+            self._changed.wait_for(lambda: self._is_abandoned or self._has_done(wanted), timeout_s)
+            return self._has_done(wanted)
 
-    def close(self, timeout_s: float) -> Path | None:
-        """Deliver what can be delivered in that time, and keep the rest in a file; its path, if there is one."""
+    def close(self) -> Path | None:
+        """Deliver no more, and keep what is left in a file; its path, if there is one."""
         self._own()
         if self._is_closed:
             return None
         self._is_closed = True
-        self.flush(timeout_s)
         with self._changed:
             self._is_abandoned = True
             self._beats.clear()
@@ -124,8 +131,10 @@ class Outbox:
     def _own(self) -> None:
         if os.getpid() != self._pid:
             self._backlog.forget()
-            self._connection.reopen()
             self._begin()
+
+    def _has_done(self, n: int) -> bool:
+        return self._n_done + self._backlog.n_lost >= n  # what is lost comes no more
 
     def _run(self) -> None:
         self._changed.notify_all()
@@ -151,6 +160,8 @@ class Outbox:
     def _insist(self, request: Request) -> bool:
         """Send it until it is taken or refused; False where there is no time left for that."""
         for number, pause_s in enumerate(pauses()):
+            if self._is_abandoned:
+                return False
             try:
                 self._delivery.send(request)
             except Unavailable as error:
@@ -158,8 +169,6 @@ class Outbox:
                 if not self._is_abandoned:
                     self._wake.wait(max(pause_s, error.retry_after_s or 0.0))
                     self._wake.clear()
-                if self._is_abandoned:
-                    return False
             else:
                 self.trouble = None
                 if self._is_away:

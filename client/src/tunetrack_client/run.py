@@ -1,6 +1,8 @@
 """One training, tracked."""
 
 import logging
+import math
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,9 +49,10 @@ class Run:
         self._stop: Stop | None = None
         self._has_obeyed = False
         self._is_open = True
+        self._started_as: tuple[dict[str, Any], float] | None = None
+        self._pid = os.getpid()
         self._logged: set[str] = set()
         self._final: dict[str, float | str] = {}
-        outbox.listen(run_id, self)
 
     def __enter__(self) -> Self:
         return self
@@ -91,12 +94,12 @@ class Run:
             RuntimeError: the run has ended.
         """
         self._require_open()
-        if isinstance(epoch, bool) or (epoch := int(epoch)) < 0:
+        if isinstance(epoch, bool) or not 0 <= int(epoch) == epoch < 2**63:
             raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
         values = to_wire({**(metrics or {}), **more})
         self._has_obeyed = False
         self._logged |= values.keys()
-        self._say("/epochs", {"epoch": epoch, "metrics": values}, is_epoch=True)
+        self._say("/epochs", {"epoch": int(epoch), "metrics": values}, is_epoch=True)
 
     def final(self, metrics: Mapping[str, Value] | None = None, /, **more: Value) -> None:
         """Tell what came out in the end, of no epoch in particular; a trial's score is taken from here first."""
@@ -134,16 +137,30 @@ class Run:
         if stop is not None and self._stop is None:
             self._stop = Stop(stop["rule"], stop["reason"], stop.get("epoch"))
 
-    def refused(self, error: Refused) -> None:
+    def refused(self, error: Refused, *, is_of_epochs: bool = False) -> None:
         """The service did not take what was said (called in the background)."""
         self.error = error
         if isinstance(error, LeaseLost | UnknownRun | RunEnded):
             self._stop = Stop(error.code, error.detail)
             self._outbox.let_go(self.run_id)
-        if self.trial is not None:
+        if self.trial is not None and not is_of_epochs:
             self.trial.refused(error)
 
+    def start(self, body: dict[str, Any], silence_s: float) -> None:
+        """Tell that it begins, and keep it alive from then on (whoever makes a run calls this).
+
+        Args:
+            body: of the request that starts it.
+        """
+        self._outbox.listen(self.run_id, self)
+        if self._is_open:
+            self._outbox.keep_alive(self.run_id, f"/v1/runs/{self.run_id}/heartbeat", silence_s)
+        self._outbox.put(Message("/v1/runs", body, self.run_id))
+        self._started_as, self._pid = (body, silence_s), os.getpid()
+
     def _say(self, path: str, body: dict[str, Any], *, is_epoch: bool = False) -> None:
+        if self._started_as is not None and os.getpid() != self._pid:
+            self.start(*self._started_as)  # in a forked process, which may be heard first; once more is harmless
         self._outbox.put(Message(f"/v1/runs/{self.run_id}{path}", body, self.run_id, is_epoch))
 
     def _close(self) -> None:
@@ -176,9 +193,30 @@ def to_wire(metrics: Mapping[str, Value]) -> dict[str, float | str]:
     for name, value in metrics.items():
         try:
             number = float(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"metric {name!r} is no number: {value!r:.100}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"metric {name!r} is no number: {value!r:.100}") from error
         values[str(name)] = number if abs(number) < float("inf") else _name(number)
+    return values
+
+
+def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
+    """Params as the service takes them, which knows Python's own scalars: those of numpy, and tensors of one number,
+    become such.
+
+    Raises:
+        TypeError, ValueError: a value is no finite number, text or boolean.
+    """
+    values: dict[str, int | float | str | bool] = {}
+    for name, value in params.items():
+        own = value.item() if hasattr(value, "item") else value
+        if not isinstance(own, int | float | str):
+            raise TypeError(f"param {name!r} is no number, text or boolean: {value!r:.100}")
+        if isinstance(own, float) and not math.isfinite(own):
+            raise ValueError(f"param {name!r} is not finite: {value!r}")
+        if isinstance(own, int) and not -(2**63) <= own < 2**63:
+            raise ValueError(f"param {name!r} has more than 64 bits: {value!r:.100}")
+        values[str(name)] = own
     return values
 
 

@@ -37,10 +37,15 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
         url: another address than the one that it was meant for.
     Raises:
         Unavailable: the service is away; what is left stays.
+        ValueError: that is no address, or no key.
     """
     path = backlog.path
     assert path is not None
-    connection = Connection(url or backlog.url, key)
+    try:
+        connection = Connection(url or backlog.url, key)
+    except ValueError:
+        backlog.close()
+        raise
     delivery = Delivery(connection)
     try:
         while messages := backlog.peek(_TAKEN_AT_ONCE):

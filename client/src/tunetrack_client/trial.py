@@ -50,8 +50,7 @@ class Trial:
         body = {"run_id": run_id, "trial_id": self.trial_id, "attempt": self.attempt}
         body |= {"name": name, "tags": list(tags), "note": note}
         self._outbox.let_go(self.trial_id)
-        self._outbox.keep_alive(run_id, f"/v1/runs/{run_id}/heartbeat", self._silence_s)
-        self._outbox.put(Message("/v1/runs", body, run_id))
+        run.start(body, self._silence_s)
         return run
 
     def result(self, score: Value | None = None, /, **scores: Value) -> None:
@@ -87,7 +86,7 @@ class Trial:
     def told(self, answer: dict[str, Any]) -> None:
         """The service took what was said (called in the background)."""
 
-    def refused(self, error: Refused) -> None:
+    def refused(self, error: Refused, *, is_of_epochs: bool = False) -> None:
         """The service did not take what was said (called in the background)."""
         self._outbox.let_go(self.trial_id)
         if not isinstance(error, LeaseLost):  # another has it: nobody's mistake

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunetrack_client.run import Value, to_wire
+from tunetrack_client.run import Value, plain, to_wire
 from tunetrack_client.trial import Trial
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ class Tuner:
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
         """Have these parameters tried next."""
-        self._client.ask("POST", f"{self._path}/trials", {"params": dict(params)}, is_new=True)
+        self._client.ask("POST", f"{self._path}/trials", {"params": plain(params)}, is_new=True)
 
     def observe(self, params: Mapping[str, Any], score: Value | None = None, /, **scores: Value) -> None:
         """Tell what is known from elsewhere: the strategy learns from it. The same again changes nothing."""
         values = to_wire(scores if score is None else {"score": score})
         outcome: JSON = {"scores": values} if score is None else values
-        self._client.ask("POST", f"{self._path}/result", {"params": dict(params)} | outcome)
+        self._client.ask("POST", f"{self._path}/result", {"params": plain(params)} | outcome)
 
     @property
     def best(self) -> JSON | None:
