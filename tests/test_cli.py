@@ -192,6 +192,18 @@ def test_a_newer_schema_is_refused_and_left_alone(new_database: NewDatabase) -> 
     engine.dispose()
 
 
+@pytest.mark.parametrize("command", [("watch",), ("import", "runs.csv")])
+def test_a_key_that_no_header_holds_is_told_and_not_shown(command: tuple[str, ...]) -> None:
+    done = tunetrack(*command, TUNETRACK_KEY="tunetrack_sécret")
+    refused(done, "TUNETRACK_KEY")
+    assert "cret" not in done.stderr.replace("TUNETRACK_KEY", "")
+
+
+def test_a_key_may_end_with_the_line_of_its_file(server: Server) -> None:
+    done = tunetrack("watch", "--run", "none", "--url", server.url, TUNETRACK_KEY="tunetrack_0\n")
+    refused(done, "no key of tunetrack")
+
+
 def test_settings_come_from_the_environment_too(tmp_path: Path) -> None:
     path = tmp_path / "from-env.db"
     refused(tunetrack("serve", TUNETRACK_DATABASE="nonsense"), "nonsense")

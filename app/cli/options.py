@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli.failing import fail
+
 DATABASE = "sqlite:///tunetrack.db"
 Database = Annotated[
     str,
@@ -39,6 +41,14 @@ Url = Annotated[str, typer.Option(envvar="TUNETRACK_URL", help="Where the servic
 def split(listed: str) -> list[str]:
     """What stands there with commas between."""
     return [one.strip() for one in listed.split(",") if one.strip()]
+
+
+def an_api_key(given: str | None) -> str | None:
+    """One that a header can hold, without the line break of the file that it may come from. It is shown to nobody."""
+    key = given and given.strip()
+    if key and not (key.isascii() and key.isprintable()):
+        fail("the API key has a line break or something beyond ASCII in it; set TUNETRACK_KEY as it was made")
+    return key or None
 
 
 def is_loopback(host: str) -> bool:

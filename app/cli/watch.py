@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.failing import fail
-from app.cli.options import URL, Url
+from app.cli.options import URL, Url, an_api_key
 
 
 def watch(
@@ -23,7 +23,7 @@ def watch(
     from app.watch import terminal
 
     try:
-        key = os.environ.get("TUNETRACK_KEY")  # on the command line everybody could read it
+        key = an_api_key(os.environ.get("TUNETRACK_KEY"))  # on the command line everybody could read it
         terminal.watch(url.rstrip("/"), run_id=run, tuner_id=tuner, after=after, key=key, console=Console())
     except terminal.CannotWatch as error:
         fail(str(error))

@@ -40,7 +40,7 @@ class Connection:
         self.url = url.strip().rstrip("/")
         if not _is_address(self.url):
             raise ValueError(f"{url!r} is no address of a service, which begins with http:// or https://")
-        self.key = key and key.strip()  # of a file that ends with a line break
+        self.key = (key or "").strip() or None  # of a file that ends with a line break
         if self.key and not (self.key.isascii() and self.key.isprintable()):
             raise ValueError("a key has no line breaks and nothing beyond ASCII, and this one has")
         self._open()
