@@ -13,6 +13,7 @@ import pytest
 from tests.chaos.proxy import flaky_proxy
 from tests.server import Server
 from tunetrack_client import Client, Unavailable, errors, float_range
+from tunetrack_client.client import _end_began
 
 SPACE = {"x": float_range(0.0, 1.0)}
 NOWHERE = "http://127.0.0.1:9"
@@ -172,6 +173,27 @@ def test_whoever_will_not_wait_for_the_end_loses_nothing(spool: Path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         client.close()
     assert "3 messages" in command("status", spool=spool).stdout
+
+
+def test_the_end_of_a_program_waits_once_for_all_its_clients(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    _end_began.cache_clear()
+    for client in [Client(NOWHERE, spool=spool, exit_timeout_s=10.0) for _ in range(3)]:
+        monkeypatch.setattr(client.outbox, "flush", waits.append)
+        client._at_exit()
+    _end_began.cache_clear()
+    assert 10.0 >= waits[0] > waits[1] > waits[2]
+
+
+def test_a_user_without_a_home_has_a_spool_all_the_same(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("TUNETRACK_SPOOL", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", has_none)
+    with Client(server.url) as client:
+        assert client.get("/healthz")["status"] == "ok"
 
 
 def test_the_spool_is_left_with_the_address_that_is_none(spool: Path) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -39,11 +40,18 @@ _FULL_S = 1.0
 
 
 def default_folder() -> Path:
-    """Where spool files lie: `TUNETRACK_SPOOL`, else `tunetrack/spool` where programs keep their state."""
+    """Where spool files lie: `TUNETRACK_SPOOL`, else `tunetrack/spool` where programs keep their state.
+
+    A user that has no home, as in some containers, has the folder for temporary files.
+    """
     if spool := os.environ.get("TUNETRACK_SPOOL"):
         return Path(spool)
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "tunetrack" / "spool"
+    if state := os.environ.get("XDG_STATE_HOME"):
+        return Path(state) / "tunetrack" / "spool"
+    try:
+        return Path.home() / ".local" / "state" / "tunetrack" / "spool"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "tunetrack" / "spool"
 
 
 class Backlog:

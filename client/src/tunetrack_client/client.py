@@ -3,9 +3,11 @@
 import atexit
 import logging
 import os
+import time
 import uuid
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -231,9 +233,16 @@ class Client:
 
     def close(self) -> None:
         """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
+        self._close_until(time.monotonic() + self._exit_timeout_s)
+
+    def _close_at_exit(self) -> None:
+        # The end of a program waits for all its clients together no longer than for one.
+        self._close_until(_end_began() + self._exit_timeout_s)
+
+    def _close_until(self, deadline: float) -> None:
         atexit.unregister(self._at_exit)
         try:
-            self.outbox.flush(self._exit_timeout_s)
+            self.outbox.flush(max(deadline - time.monotonic(), 0.0))
         finally:  # whoever is tired of waiting for it (Ctrl-C) loses nothing
             left = self.outbox.close()
             self._connection.close()
@@ -248,6 +257,11 @@ def _call_weakly(client: Client) -> Any:
 
     def close() -> None:
         if (alive := reference()) is not None:
-            alive.close()
+            alive._close_at_exit()
 
     return close
+
+
+@cache
+def _end_began() -> float:
+    return time.monotonic()
