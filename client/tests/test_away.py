@@ -196,6 +196,17 @@ def test_a_user_without_a_home_has_a_spool_all_the_same(server: Server, monkeypa
         assert client.get("/healthz")["status"] == "ok"
 
 
+def test_a_file_that_is_gone_or_cannot_be_read_keeps_no_other_from_delivery(server: Server, spool: Path) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    client.run()
+    client.close()
+    (spool / "folder.jsonl").mkdir()
+    (spool / "gone.jsonl").symlink_to("nowhere")
+    done = command("sync", "--url", server.url, spool=spool)
+    assert (done.returncode, done.stderr.count("left out")) == (0, 1)
+    assert "1 delivered" in done.stdout
+
+
 def test_the_spool_is_left_with_the_address_that_is_none(spool: Path) -> None:
     client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
     client.run()

@@ -1,5 +1,6 @@
 """What trainings could not tell, told later: `tunetrack-client sync`."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from tunetrack_client.backlog import Backlog
 from tunetrack_client.connection import Connection
 from tunetrack_client.delivery import Delivery
 from tunetrack_client.message import fold
+
+log = logging.getLogger("tunetrack_client")
 
 _TAKEN_AT_ONCE = 1000
 
@@ -25,9 +28,23 @@ class Synced:
 
 def left_behind(folder: Path) -> Iterator[Backlog]:
     """What processes that are gone could not deliver, oldest first. Each is ours until it is closed."""
-    for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime):
-        if (backlog := Backlog.open(path)) is not None:
+    for path in sorted(folder.glob("*.jsonl"), key=_age):
+        try:
+            backlog = Backlog.open(path)
+        except FileNotFoundError:
+            continue  # its process, or another sync, has delivered it meanwhile
+        except OSError as error:
+            log.warning("left out: %s", error)
+            continue
+        if backlog is not None:
             yield backlog
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Synced:
