@@ -59,11 +59,13 @@ def test_a_disk_without_room_is_not_asked_for_each_message(nowhere: Path, monkey
 
 
 def test_what_can_be_kept_nowhere_is_told_in_the_end(nowhere: Path, caplog: pytest.LogCaptureFixture) -> None:
-    backlog = Backlog("http://host", nowhere)
-    for epoch in range(3):
+    backlog = Backlog("http://host", nowhere, most_in_memory=4)
+    backlog.put(message(0))
+    backlog.peek(1)
+    for epoch in range(1, 7):
         backlog.put(message(epoch))
     assert backlog.close() is None
-    assert "3 messages are lost" in caplog.text
+    assert "7 messages are lost" in caplog.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of a process there")

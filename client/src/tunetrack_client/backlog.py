@@ -143,9 +143,9 @@ class Backlog:
         with self._lock:
             self._full_until = 0.0
             self._spill()
-            if self._memory:
-                self.n_lost += len(self._memory)
-                log.warning("there is no place to keep them: %d messages are lost", len(self._memory))
+            if n_lost := len(self._memory) + self._n_peeked_lost:
+                self.n_lost += n_lost
+                log.warning("there is no place to keep them: %d messages are lost", self.n_lost)
                 self._memory.clear()
             self._is_closed = True
             if self._file is not None and self._n_in_file:
