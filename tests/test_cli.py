@@ -1,20 +1,25 @@
 """The command, as an operator meets it."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import typer.main
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.service.invariants import find_violations
+from app.store.backup import back_up
 from app.store.engines import open_writer, parse
 from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
 from tests.conftest import NewDatabase
@@ -222,6 +227,36 @@ def test_a_backup_holds_what_was_there_and_passes_the_check(tmp_path: Path) -> N
     assert "all is well" in tunetrack("check", "--database", f"sqlite:///{copy}").stdout
     with Server(f"sqlite:///{copy}") as server:
         assert answer(httpx.get(f"{server.url}/v1/runs/{run['run_id']}")) == expected
+
+
+@pytest.mark.parametrize("name", ["runs #1.db", "why?.db", "100%41.db"])
+def test_a_backup_is_of_the_file_that_was_named(tmp_path: Path, name: str) -> None:
+    source, copy = tmp_path / name, tmp_path / "copy.db"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.execute("CREATE TABLE kept (x)")
+    back_up(URL.create("sqlite", database=str(source)), copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("kept",)]
+    assert {path.name for path in tmp_path.iterdir()} == {name, "copy.db"}
+
+
+def test_a_backup_comes_to_an_end_while_a_service_writes(tmp_path: Path) -> None:
+    source, copy = tmp_path / "busy.db", tmp_path / "copy.db"
+    with closing(sqlite3.connect(source)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+        writer.execute("CREATE TABLE big (x)")
+        with writer:
+            writer.executemany("INSERT INTO big VALUES (zeroblob(1000000))", [()] * 50)
+        backing_up = threading.Thread(target=back_up, args=(URL.create("sqlite", database=str(source)), copy))
+        backing_up.start()
+        until = time.monotonic() + 10
+        while backing_up.is_alive() and time.monotonic() < until:
+            with writer:
+                writer.execute("INSERT INTO big VALUES (1)")
+        assert not backing_up.is_alive(), "it began anew with each write"
+    backing_up.join()
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) >= 50 FROM big").fetchone() == (1,)
 
 
 def test_backing_up_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ def back_up(url: URL, target: Path) -> None:
         raise NotACopy(f"{target} exists already; nothing is overwritten, so choose another name")
     try:
         with (
-            closing(sqlite3.connect(f"file:{url.database}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(f"{Path(url.database).absolute().as_uri()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(target)) as copy,
         ):
-            source.backup(copy, pages=1000, sleep=0)
+            source.backup(copy)  # in one step: between two of them a write would make it begin anew, without end
     except BaseException:
         target.unlink(missing_ok=True)
         raise
