@@ -13,11 +13,9 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
-from urllib.parse import urlsplit
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
@@ -121,7 +119,7 @@ class Gate:
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         if origin in self._origins:
             return
-        is_foreign = bool(origin) and urlsplit(origin).netloc != host
+        is_foreign = bool(origin) and origin.partition("://")[2] != host
         if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
             raise OriginNotAllowed()
 
@@ -144,8 +142,8 @@ def _key(headers: dict[bytes, bytes]) -> str | None:
     if kind.lower() == "bearer":
         return key.strip()
     if b"cookie" in headers:
-        cookie = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(COOKIE)
-        return None if cookie is None else cookie.value
+        # As browsers read them: what other services on this host have set may be of any form.
+        return cookie_parser(headers[b"cookie"].decode("latin-1")).get(COOKIE)
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.api.gate import COOKIE
 from app.api.limits import Rate, Streams
 from app.domain.access import Scope, is_well_formed, new_key
 from app.domain.errors import RateLimited
@@ -216,6 +217,20 @@ def test_a_browser_signs_in_with_a_key_and_out_again(locked: tuple[Server, dict[
         problem(browser.get("/v1/runs"), 401, "unauthorized")
 
 
+OTHERS_COOKIES = ['seen={"page": 1}', "a/b=1", "a,b=1", "plain", "said=two words", 'quoted="a"b"', "=", ";;", "a=\xff"]
+
+
+@pytest.mark.parametrize("other", OTHERS_COOKIES)
+def test_cookies_of_other_services_on_this_host_sign_nobody_out(
+    locked: tuple[Server, dict[str, str]], other: str
+) -> None:
+    server, found = locked
+    with client_of(server) as browser:
+        for cookies in (f"{other}; {COOKIE}={found['read']}", f"{COOKIE}={found['read']}; {other}"):
+            answer(browser.get("/v1/runs", headers={b"Cookie": cookies.encode("latin-1")}))
+        problem(browser.get("/v1/runs", headers={b"Cookie": other.encode("latin-1")}), 401, "unauthorized")
+
+
 # ------------------------------------------------------------------------------------------------ hostile pages
 
 
@@ -234,6 +249,7 @@ FOREIGN: list[JSON] = [
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
     {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "http://["},
     {"Sec-Fetch-Site": "cross-site"},
 ]
 
