@@ -1,18 +1,18 @@
 """The order of a list: several fields, each up or down, what is missing or NaN last in either, ties broken by id."""
 
+import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cmp_to_key
 from typing import Any, TypeVar
 
 from app.domain.filters import MAPS, Field, Kind, value_of
 from app.domain.sortable import NAN, decode, encode
+from app.domain.values import INT64_MAX, INT64_MIN
 
 T = TypeVar("T")
-
-_LARGEST = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,11 @@ def can_stand(field: Field, place: bytes) -> bool:
     try:
         value = decode(place)
         if field.kind is Kind.time:
-            return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+            time = datetime.fromisoformat(str(value))
+            return isinstance(value, str) and time.tzinfo is not None and time.astimezone(UTC) is not None
     except (ValueError, KeyError, IndexError, OverflowError, struct.error):
         return False
     if field.kind is Kind.number:
-        return type(value) in (int, float) and abs(value) <= _LARGEST  # type: ignore[arg-type]  # no text is left
+        is_integer = type(value) is int and INT64_MIN <= value <= INT64_MAX
+        return is_integer or (isinstance(value, float) and not math.isnan(value))
     return isinstance(value, str) and "\0" not in value

@@ -9,7 +9,7 @@ code point. The first byte says what kind a value is, so a range of bytes never 
 import math
 import struct
 
-from app.domain.values import Number, Scalar, from_json_number
+from app.domain.values import INT64_MAX, INT64_MIN, Number, Scalar, from_json_number
 
 MINUS_INFINITY, FINITE, INFINITY, TEXT, BOOLEAN, NAN = (bytes([kind]) for kind in range(1, 7))
 
@@ -54,6 +54,13 @@ def decode(place: bytes) -> Scalar:
     (double,) = struct.unpack(">d", struct.pack(">Q", bits ^ (_SIGN if bits & _SIGN else _ALL)))
     distance = struct.unpack(">H", rest[8:])[0] - _MIDDLE if rest[8:] else 0
     return int(double) + distance if distance else float(double)
+
+
+def decode_integer(place: bytes) -> int:
+    """The number that stands there, or the integer of 64 bits that is nearest to it towards zero."""
+    value = decode(place)
+    assert isinstance(value, int | float), "no text stands among numbers"
+    return int(max(INT64_MIN, min(value, INT64_MAX)))
 
 
 def after_kind(kind: bytes) -> bytes:

@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, literal, or_
 
 from app.domain.filters import MAPS, Field, Kind
 from app.domain.order import Order, Place
-from app.domain.sortable import TEXT, decode
-from app.domain.values import INT64_MAX
+from app.domain.sortable import TEXT, decode, decode_integer
 from app.store.filter_sql import Sql
 from app.store.types import Id
 
@@ -58,10 +57,9 @@ def to_column_value(field: Field, place: bytes) -> Any:
     """What a place in the order is to the database."""
     if field.kind in MAPS:
         return place
-    value = decode(place)
     if field.kind is Kind.time:
-        return datetime.fromisoformat(str(value)).astimezone(UTC)
-    return min(int(value), INT64_MAX) if field.name == "last_epoch" else value
+        return datetime.fromisoformat(str(decode(place))).astimezone(UTC)
+    return decode_integer(place) if field.name == "last_epoch" else decode(place)
 
 
 def to_bound(field: Field, place: bytes) -> Any:

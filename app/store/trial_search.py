@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, literal, select
 
 from app.domain.filters import Condition, Field, Kind, holds
 from app.domain.order import Order, OrderKey, Place
-from app.domain.sortable import decode
+from app.domain.sortable import decode_integer
 from app.domain.states import TrialState
 from app.domain.values import to_rfc3339
 from app.store import trials as trial_rows
@@ -77,6 +77,6 @@ def _iterate(
     if states:
         query = query.where(trials.c.state.in_(states))
     if after is not None and after[0] is not None:
-        query = query.where(trials.c.number > int(decode(after[0])))
+        query = query.where(trials.c.number > literal(decode_integer(after[0]), BigInteger))
     for row in connection.execute(query.execution_options(yield_per=200)):
         yield trial_rows.read(row)

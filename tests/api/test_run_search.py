@@ -105,6 +105,17 @@ def test_trials_are_filtered_and_ordered(client: httpx.Client) -> None:
     problem(client.get(path, params={"filter": "metrics.a = 1"}), 422, "bad-filter", position=0)
 
 
+def test_pages_go_on_after_scores_of_any_size(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    scores = ["Infinity", 1e300, 2.0**63, 0.5, -1e300, "-Infinity"]
+    for position, score in enumerate(scores):
+        report(client, tuner, params={"x": position / 10}, score=score)
+    path = f"/v1/tuners/{tuner['tuner_id']}/trials"
+    for order_by, expected in (("score desc", scores), ("score", scores[::-1])):
+        found = list_all(client, path, order_by=order_by, page_size=1)
+        assert [trial["score"] for trial in found] == expected
+
+
 def test_runs_are_compared_in_the_order_asked(client: httpx.Client) -> None:
     a = start_run(client, params={"lr": 0.1, "n": 3}, name="a")
     b = start_run(client, params={"lr": 0.1, "n": 3.0, "new": True}, name="b")

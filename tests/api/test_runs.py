@@ -1,12 +1,21 @@
 """Runs: started, found again, listed."""
 
+import math
 import re
 import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import orjson
 import pytest
 
+from app.api.pages import write_place
+from app.domain.filters import Field, Kind
+from app.domain.order import Order, OrderKey
+from app.domain.sortable import encode
+from app.domain.values import Scalar
 from tests.calls import (
     JSON,
     answer,
@@ -235,3 +244,28 @@ def test_a_forged_page_token_is_refused(client: httpx.Client, path: str) -> None
     forged += [token[:length] for length in range(1, len(token), 7)]
     for one in forged:
         problem(client.get(path, params={"page_token": one}), 422, "invalid-request")
+
+
+NUMBERS = (2.0**63, -(2.0**63), 1e300, -math.inf, math.nan, 2**63 - 1, 0.5)
+TIMES = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00", "x")
+
+
+@pytest.mark.parametrize(
+    ("path", "order_by", "field", "values"),
+    [
+        ("/v1/tuners/{tuner_id}/trials", "number", Field("number", Kind.number), NUMBERS),
+        ("/v1/tuners/{tuner_id}/trials", "score desc", Field("score", Kind.number), NUMBERS),
+        ("/v1/runs", "last_epoch", Field("last_epoch", Kind.number), NUMBERS),
+        ("/v1/runs", "duration_s desc", Field("duration_s", Kind.number), NUMBERS),
+        ("/v1/runs", "start_time desc", Field("start_time", Kind.time), TIMES),
+    ],
+)
+def test_a_page_token_that_names_an_impossible_place_is_no_failure(
+    client: httpx.Client, path: str, order_by: str, field: Field, values: Sequence[Scalar]
+) -> None:
+    path = path.format(tuner_id=create_tuner(client)["tuner_id"])
+    order = Order((OrderKey(field, is_descending="desc" in order_by),))
+    for value in values:
+        token = urlsafe_b64encode(orjson.dumps(write_place((encode(value), bytes(16)), order))).decode()
+        refused = client.get(path, params={"page_token": token, "order_by": order_by})
+        assert refused.status_code in (200, 422), (value, refused.text)
