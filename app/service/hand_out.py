@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -33,8 +34,13 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """Proposals for the trials from number `first` on, and whether there are no more after them."""
+    """Proposals for the trials from number `first` on, and whether there are no more after them.
 
+    Args:
+        create_time: of the tuner that they are for: by now another one may have its id.
+    """
+
+    create_time: datetime
     first: int
     proposals: Sequence[Proposal]
     are_the_last: bool
@@ -61,8 +67,8 @@ class _Counter:
         for trial in ready:
             if trial.state is TrialState.running:
                 self._held[trial.worker].append(trial)
-        # Proposals are for certain numbers: another replica may have taken those since.
-        is_fresh = thoughts.first == tuner.tuner.n_trials
+        # Proposals are for certain numbers of one tuner: another replica may have taken those since.
+        is_fresh = (thoughts.create_time, thoughts.first) == (tuner.tuner.create_time, tuner.tuner.n_trials)
         self._proposals = deque(thoughts.proposals if is_fresh else [])
         self._are_the_last = is_fresh and thoughts.are_the_last
 

@@ -6,8 +6,10 @@ A decision uses only what is committed, and all that is: the curves of a tuner's
 decision what has come since is read from the log, whichever replica wrote it. Any process can rebuild them from there.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,9 @@ from app.tuning.stopping.stopper import Run as Curve
 
 _PAGE = 1000
 _MOST_WATCHED = 1000
+_IDLE_S = 2.0
+"""For how long a tuner is known to have no stopper: then its id may be that of another one."""
+_TOLD_ALL = (RunStatus.finished, RunStatus.stopped)
 _TELLING = frozenset(event.type for event in (TrialStart, RunStart, EpochEnd, TrainingEnd, RunDelete))
 
 
@@ -40,9 +45,11 @@ class _Watched:
     """The curves of one tuner's runs, up to an event. One step at a time changes it.
 
     Attributes:
+        create_time: of the tuner: what is older is of one that was deleted, and had its id.
         numbers: of the trials; curves: by run.
     """
 
+    create_time: datetime
     stopper: CompositeStopper
     metric: str
     position: int = 0
@@ -56,13 +63,14 @@ class EarlyStopping:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._gatherer = Gatherer[UUID, UUID, "_Verdict"](self._step)
-        self._watched: dict[UUID, _Watched | None] = {}
+        self._watched: dict[UUID, _Watched] = {}
+        self._idle_until: dict[UUID, float] = {}
 
     async def judge(self, alive: Alive) -> Stop | None:
         """Why a run that has just said something should stop; None: it may go on."""
         if alive.stop is not None or alive.tuner_id is None:
             return alive.stop
-        if alive.tuner_id in self._watched and self._watched[alive.tuner_id] is None:
+        if time.monotonic() < self._idle_until.get(alive.tuner_id, 0.0):
             return None  # its tuner has no stopper
         decision = (await self._gatherer.ask(alive.tuner_id, alive.run_id)).decision
         if decision is None:
@@ -76,10 +84,15 @@ class EarlyStopping:
     async def _step(self, tuner_id: UUID, run_ids: Sequence[UUID]) -> Sequence["_Verdict"]:
         # Taken out while it is worked on: what fails half-way is built anew from the log.
         watched = self._watched.pop(tuner_id, None)
+        self._idle_until.pop(tuner_id, None)
         watched, verdicts = await self._database.read(_judge, tuner_id, watched, run_ids)
-        self._watched[tuner_id] = watched
-        if len(self._watched) > _MOST_WATCHED:
-            self._watched.pop(next(iter(self._watched)))
+        if watched is None:
+            self._idle_until[tuner_id] = time.monotonic() + _IDLE_S
+        else:
+            self._watched[tuner_id] = watched
+        for known in (self._watched, self._idle_until):
+            if len(known) > _MOST_WATCHED:
+                known.pop(next(iter(known)))
         return verdicts
 
 
@@ -93,7 +106,7 @@ class _Verdict:
 def _judge(
     connection: Connection, tuner_id: UUID, watched: _Watched | None, run_ids: Sequence[UUID]
 ) -> tuple[_Watched | None, list[_Verdict]]:
-    if watched is None:
+    if watched is None or watched.create_time != tuners.find_create_time(connection, tuner_id):
         watched = _watch(connection, tuner_id)
     if watched is None:
         return None, [_Verdict(None)] * len(run_ids)
@@ -109,7 +122,7 @@ def _watch(connection: Connection, tuner_id: UUID) -> _Watched | None:
         return None
     objective = Objective.from_json(tuner.objectives[0])
     stopper = build(tuner.stopper, objective.direction)
-    return None if stopper.is_idle else _Watched(stopper, objective.metric)
+    return None if stopper.is_idle else _Watched(tuner.create_time, stopper, objective.metric)
 
 
 def _catch_up(connection: Connection, tuner_id: UUID, watched: _Watched) -> None:
@@ -126,16 +139,19 @@ def _catch_up(connection: Connection, tuner_id: UUID, watched: _Watched) -> None
 def _hear(watched: _Watched, event: dict[str, Any]) -> None:
     kind = event["type"]
     if kind == TrialStart.type:
-        watched.numbers[UUID(event["trial_id"])] = event["number"]
+        if datetime.fromisoformat(event["timestamp"]) >= watched.create_time:
+            watched.numbers[UUID(event["trial_id"])] = event["number"]
         return
     run_id = UUID(event["run_id"])
     if kind == RunStart.type and event["trial_id"] is not None:
-        watched.curves[run_id] = Curve(run_id, watched.numbers[UUID(event["trial_id"])])
+        number = watched.numbers.get(UUID(event["trial_id"]))
+        if number is not None:
+            watched.curves[run_id] = Curve(run_id, number)
     elif kind == RunDelete.type:
         watched.stopper.remove(run_id)
         watched.curves.pop(run_id, None)
     elif kind == EpochEnd.type and watched.metric in event["metrics"] and run_id in watched.curves:
         value = from_json_number(event["metrics"][watched.metric])
         watched.stopper.add(watched.curves[run_id], event["epoch"], value)
-    elif kind == TrainingEnd.type and event["status"] in (RunStatus.finished, RunStatus.stopped):
+    elif kind == TrainingEnd.type and run_id in watched.curves and event["status"] in _TOLD_ALL:
         watched.stopper.end(run_id)

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -50,10 +51,12 @@ class _Mind:
     """What this process remembers of a tuner between its steps: a cache, which compare-and-set keeps from doing harm.
 
     Attributes:
+        create_time: of the tuner: one that is deleted may leave its id to another.
         tuner: as the last step left it; None where that is not known.
         observations: the ended trials, by number: those never change.
     """
 
+    create_time: datetime
     strategy: Strategy
     objectives: Sequence[Objective]
     tuner: Tuner | None = None
@@ -110,14 +113,16 @@ def _think_ahead(mind: _Mind, asks: Sequence[Ask]) -> Thoughts | None:
     n_asked = sum(ask.count for ask in asks)
     if mind.tuner is None or n_asked > _MOST_AHEAD or mind.strategy.needs_history:
         return None
+    if mind.tuner.create_time != mind.create_time:
+        return None
     return _think(mind, _View(mind.tuner, min(n_asked, n_left(mind.tuner, Budget.from_json(mind.tuner.budget)))))
 
 
 def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequence[Ask]) -> tuple[_Mind, _View]:
     tuner = tuners.get(connection, tuner_id)
-    if mind is None:
+    if mind is None or mind.create_time != tuner.create_time:
         strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
-        mind = _Mind(strategy, [Objective.from_json(objective) for objective in tuner.objectives])
+        mind = _Mind(tuner.create_time, strategy, [Objective.from_json(objective) for objective in tuner.objectives])
     workers = {ask.worker for ask in asks if ask.worker is not None}
     n_waiting = tuner.counts[TrialState.queued] + tuner.counts[TrialState.stale]
     n_ready = n_waiting + len(trials.list_held(connection, [tuner_id], workers))
@@ -136,7 +141,7 @@ def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequ
 def _think(mind: _Mind, view: _View) -> Thoughts:
     tuner = view.tuner
     if view.n_new == 0:
-        return Thoughts(tuner.n_trials, [], are_the_last=False)
+        return Thoughts(tuner.create_time, tuner.n_trials, [], are_the_last=False)
     # A strategy that comes to an end is asked for one more, to see whether there is one.
     n_asked = view.n_new + (1 if mind.strategy.is_finite else 0)
     rngs = [generator(tuner.seed, tuner.n_trials + position) for position in range(n_asked)]
@@ -149,7 +154,7 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
             proposal.why["mean"] = mind.objectives[0].loss(proposal.why["mean"])
     for proposal in proposals:
         _require_of(mind.strategy, proposal)
-    return Thoughts(tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
+    return Thoughts(tuner.create_time, tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
 
 
 def _require_of(strategy: Strategy, proposal: Proposal) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, literal, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, literal, select, tuple_
 from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownTuner
@@ -81,6 +81,15 @@ def find_many(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID,
         return {}
     query = select(tuners).where(tuners.c.tuner_id.in_(tuner_ids))
     return {row.tuner_id: _read(row) for row in connection.execute(query)}
+
+
+_CREATE_TIME = select(tuners.c.create_time).where(tuners.c.tuner_id == bindparam("tuner_id"))
+
+
+def find_create_time(connection: Connection, tuner_id: UUID) -> datetime | None:
+    """When a tuner was created, None where it does not exist: under its id there may be another one by now."""
+    found: datetime | None = connection.execute(_CREATE_TIME, {"tuner_id": tuner_id}).scalar_one_or_none()
+    return found
 
 
 _FIELDS = tuple(field.name for field in fields(Tuner))

@@ -1,5 +1,6 @@
 """Tuners are paused, resumed, stopped, edited and deleted."""
 
+import time
 import uuid
 
 import httpx
@@ -21,6 +22,7 @@ from tests.calls import (
     start_run,
     suggest,
 )
+from tests.waiting import eventually
 
 
 def steer(client: httpx.Client, tuner: JSON, turn: str) -> JSON:
@@ -204,6 +206,46 @@ def test_a_deleted_tuner_is_gone_with_its_trials_and_its_runs_stay(client: httpx
     told = log_epoch(client, runs[1], 0, score=0.25)
     assert (told["accepted"], told["lease_expires_at"]) == (1, None)
     assert end_run(client, runs[1])["status"] == "finished"
+
+
+def recreate(client: httpx.Client, tuner: JSON, **body: object) -> JSON:
+    """Another tuner under the same id."""
+    assert client.delete(f"/v1/tuners/{tuner['tuner_id']}").status_code == 204
+    return create_tuner(client, tuner_id=tuner["tuner_id"], **body)
+
+
+@pytest.mark.parametrize("strategy", ["random", "grid", "tpe"])
+def test_a_tuner_under_the_id_of_a_deleted_one_proposes_from_its_own_space(client: httpx.Client, strategy: str) -> None:
+    first = create_tuner(client, strategy=strategy, tuner_id=str(uuid.uuid4()), space={"a": {"type": "flag"}})
+    for trial in suggest(client, first, 2):
+        report(client, first, trial_id=trial["trial_id"], score=0.5)
+    second = recreate(client, first, strategy=strategy, space={"b": {"type": "choice", "options": [1, 2, 3]}})
+    client.post(f"/v1/tuners/{second['tuner_id']}/trials", json={"params": {"b": 3}})
+    trials = [suggest(client, second, worker=f"w{number}")[0] for number in range(3)]
+    assert [trial["number"] for trial in trials] == [0, 1, 2]
+    assert all(trial["params"].keys() == {"b"} for trial in trials)
+
+
+def test_a_tuner_under_the_id_of_a_deleted_one_stops_runs_by_its_own_rule(client: httpx.Client) -> None:
+    rule = {"type": "threshold", "max": 1.0}
+    tuner = create_tuner(client, tuner_id=str(uuid.uuid4()))
+
+    def log(score: float, n_epochs: int = 1) -> list[bool]:
+        run = start_run(client, trial_id=suggest(client, tuner)[0]["trial_id"])
+        told = [log_epoch(client, run, epoch, score=score)["should_stop"] for epoch in range(n_epochs)]
+        end_run(client, run)
+        return told
+
+    assert log(5.0) == [False]
+    tuner = recreate(client, tuner, stopper=rule)
+    eventually(lambda: any(log(5.0)) or None)
+    tuner = recreate(client, tuner)
+    assert log(5.0, 2) == [False, False]
+    tuner = recreate(client, tuner, stopper={"type": "median", "warmup_epochs": 0, "min_trials": 2})
+    time.sleep(2.1)  # that the one before had none is known for two seconds
+    assert [*log(5.0), *log(4.0), *log(4.5)] == [False, False, False]
+    tuner = recreate(client, tuner, stopper={"type": "median", "warmup_epochs": 0, "min_trials": 2})
+    assert [*log(1.0), *log(1.0)] == [False, False], "the curves of the one before are not its own"
 
 
 @pytest.mark.parametrize("turn", ["pause", "resume", "stop"])
