@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from app.domain.sortable import encode, encode_number
 from app.domain.values import Number, Scalar
@@ -42,12 +42,15 @@ class Mark(NamedTuple):
     last_epoch: int | None
 
 
-_CHANGED = select(runs.c.run_id, runs.c.status, runs.c.last_epoch).where(runs.c.indexed == bindparam("state"))
+# The second condition is that of the index, which SQLite does not see in the first.
+_CHANGED = select(runs.c.run_id, runs.c.status, runs.c.last_epoch).where(
+    runs.c.indexed == CHANGED, runs.c.indexed != INDEXED
+)
 
 
 def list_changed(connection: Connection, limit: int) -> list[Mark]:
     """Runs that have changed since they were indexed, or never were; in no order."""
-    return [Mark(*row) for row in connection.execute(_CHANGED.limit(limit), {"state": CHANGED})]
+    return [Mark(*row) for row in connection.execute(_CHANGED.limit(limit))]
 
 
 def facts_of(params: Mapping[str, Scalar], metrics: Mapping[str, Number]) -> dict[str, bytes]:

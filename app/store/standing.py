@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, case, cast, func, literal, null, or_, s
 from sqlalchemy.types import Double
 
 from app.domain.states import SCORED, TRIAL_ENDS, RunStatus
-from app.store.tables import events, runs, trials
+from app.store.tables import events, runs, trials, tuners
 
 
 class Improvement(NamedTuple):
@@ -60,12 +60,11 @@ def last_signs(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID
     """When each of these tuners, its trials or its runs last did something; those that never did are left out."""
     if not tuner_ids:
         return {}
-    newest = (
-        select(func.max(events.c.event_id))
-        .where(events.c.tuner_id.in_(tuner_ids), events.c.tuner_id.is_not(None))
-        .group_by(events.c.tuner_id)
-    )
-    query = select(events.c.tuner_id, events.c.timestamp).where(events.c.event_id.in_(newest))
+    own = events.alias("own")  # the newest of each by a look into the index: of a long search there are millions
+    newest = select(func.max(own.c.event_id)).where(own.c.tuner_id == tuners.c.tuner_id).correlate(tuners)
+    is_newest = events.c.event_id == newest.scalar_subquery()
+    query = select(tuners.c.tuner_id, events.c.timestamp).select_from(tuners).join(events, is_newest)
+    query = query.where(tuners.c.tuner_id.in_(tuner_ids))
     return {row.tuner_id: row.timestamp for row in connection.execute(query)}
 
 

@@ -73,7 +73,8 @@ _HELD = _where(
     trials.c.worker.in_(_any_of("workers")),
 )
 _BY_NUMBER = _where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.number.in_(_any_of("numbers")))
-_EXPIRED = _where(trials.c.lease_expires_at <= bindparam("now"))
+# Not in order: SQLite would rather walk through all trials than find these few by their index.
+_EXPIRED = select(trials).where(trials.c.lease_expires_at <= bindparam("now"))
 
 
 def _list(connection: Connection, query: Select[Any], **values: Any) -> list[Trial]:
@@ -185,4 +186,4 @@ def renew(connection: Connection, renewals: Sequence[Renewal]) -> None:
 
 def list_expired(connection: Connection, now: datetime) -> list[Trial]:
     """The running trials whose lease is over, by tuner and number."""
-    return _list(connection, _EXPIRED, now=now)
+    return sorted(_list(connection, _EXPIRED, now=now), key=lambda trial: (trial.tuner_id, trial.number))
