@@ -1,9 +1,10 @@
 """What a trainer does, and what the service then knows."""
 
+import gc
 import math
 import threading
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -51,6 +52,46 @@ def test_a_run_without_a_tuner_is_kept_with_all_that_was_said(client: Client) ->
     assert (found["name"], found["params"], found["tags"], found["note"]) == ("alone", {"lr": 0.1}, ["t"], "n")
     assert (found["status"], found["last_epoch"]) == ("finished", 1)
     assert found["metrics"] == {"val/loss": "NaN", "other": "Infinity", "accuracy": 0.5}
+
+
+@pytest.mark.parametrize("words", [{"name": Path("/x")}, {"tags": [{1}]}])
+def test_words_that_no_json_holds_leave_the_trial_as_it_was(client: Client, words: dict[str, Any]) -> None:
+    (trial,) = client.tuner(SPACE, max_trials=1).suggest()
+    with pytest.raises(TypeError):
+        trial.run(**words)
+    with trial.run() as run:
+        run.final(score=0.5)
+    assert client.flush()
+    assert client.get(f"/v1/trials/{trial.trial_id}")["score"] == 0.5
+
+
+def test_trials_that_are_over_are_not_kept(client: Client) -> None:
+    def search() -> None:
+        for trial in client.tuner(SPACE, max_trials=20, strategy="random").trials():
+            with trial.run() as run:
+                run.log(0, score=trial.params["x"])
+        client.run().end()
+
+    search()
+    assert client.flush()
+    gc.collect()
+    assert len(client.outbox._delivery.listeners) == 0
+
+
+def test_a_run_that_nobody_holds_any_more_still_tells_its_trial_what_is_refused(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=1)
+    (trial,) = tuner.suggest()
+
+    def train() -> None:
+        with trial.run() as run:
+            run.log(0, score=1.0)
+            run.flush()
+            client.ask("POST", f"/v1/runs/{run.run_id}/end", {"status": "failed"})
+
+    train()
+    gc.collect()
+    assert client.flush()
+    assert isinstance(trial.error, errors.RunEnded)
 
 
 def test_a_run_that_is_told_to_stop_and_does_is_stopped(client: Client) -> None:
@@ -218,9 +259,13 @@ def test_params_may_be_scalars_of_numpy(client: Client) -> None:
     client.flush()
     assert client.get(f"/v1/runs/{run.run_id}")["params"] == run.params
     assert run.params == {"lr": 0.5, "layers": 3, "bias": True, "name": "mlp"}
+    tuner = client.tuner({"layers": int_range(1, 9)})
+    tuner.enqueue({"layers": numpy.int64(3)})
+    tuner.observe({"layers": numpy.array(4)}, 0.5)
+    assert [trial["params"] for trial in tuner.history()] == [{"layers": 3}, {"layers": 4}]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 2**63, None, [1], {"a": 1}, PurePath("data")])
+@pytest.mark.parametrize("value", [math.nan, math.inf, 2**63, None, [1], {"a": 1}, Path("data")])
 def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="param 'p'"):
         client.run({"p": value})
@@ -228,7 +273,7 @@ def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, valu
 
 def test_what_no_json_holds_is_told_where_it_is_said_and_stops_nothing_else(client: Client) -> None:
     with pytest.raises(TypeError):
-        client.run(name=PurePath("data"))  # type: ignore[arg-type]
+        client.run(name=Path("data"))  # type: ignore[arg-type]
     with client.run() as run:
         run.log(0, loss=1)
     assert client.flush()

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from tunetrack_client.connection import Connection
 from tunetrack_client.errors import LeaseLost, NotAllowed, Refused, ServiceFailed, Unavailable, UnknownRun, UnknownTrial
@@ -35,7 +36,8 @@ class Delivery:
     """Sends requests one after another, and tells the listeners of each run or trial what came of it."""
 
     def __init__(self, connection: Connection) -> None:
-        self.listeners: dict[str, Listener] = {}
+        # Who is gone wants to know nothing; a worker may go through trials without end.
+        self.listeners = WeakValueDictionary[str, Listener]()
         self.n_delivered = 0
         self.refusals: Counter[str] = Counter()
         self._connection = connection

@@ -34,6 +34,7 @@ class Trial:
         self.error: Refused | None = None
         """What the service refused last of what was said about it."""
         self._outbox = outbox
+        self._run: Run | None = None  # what it is refused is told to the trial
         self._silence_s = min(lease_s / 3, LONGEST_SILENCE_S)
         self._path = f"/v1/trials/{self.trial_id}"
         outbox.listen(self.trial_id, self)
@@ -46,11 +47,11 @@ class Trial:
         """Start the training of it, as a tracked run: `with trial.run() as run:`. Its end is the trial's result."""
         self._require_open()
         run_id = str(uuid.uuid4())
-        run = Run(self._outbox, run_id, self.params, self)
+        run = self._run = Run(self._outbox, run_id, self.params, self)
         body = {"run_id": run_id, "trial_id": self.trial_id, "attempt": self.attempt}
         body |= {"name": name, "tags": list(tags), "note": note}
-        self._outbox.let_go(self.trial_id)
         run.start(body, self._silence_s)
+        self._outbox.let_go(self.trial_id)
         return run
 
     def result(self, score: Value | None = None, /, **scores: Value) -> None:
