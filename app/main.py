@@ -90,13 +90,13 @@ class Application:
         database = Database(self._url, self._settings.longest_wait_s)
         try:
             feed = self._feed = Feed(database)
-            plugins = Plugins(database, self._observers)
+            observers = Plugins(database, self._observers)
             webhooks = Webhooks(database, self._vault, Sender(self._guard, version("tunetrack")))
 
             def on_events(appended: Sequence[Appended]) -> None:
                 feed.tell(appended)
                 webhooks.wake()
-                plugins.wake()
+                observers.wake()
 
             database.on_events = on_events
             database.on_batch = metrics.count_batch
@@ -115,7 +115,7 @@ class Application:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())
                 tasks.create_task(webhooks.run())
-                tasks.create_task(plugins.run())
+                tasks.create_task(observers.run())
                 keeping = [
                     tasks.create_task(sweep_for_ever(database)),
                     tasks.create_task(index_for_ever(database)),
@@ -124,7 +124,7 @@ class Application:
                 yield State(services=services)
                 feed.close()
                 webhooks.close()
-                plugins.close()
+                observers.close()
                 for task in keeping:
                     task.cancel()
         finally:

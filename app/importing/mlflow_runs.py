@@ -15,7 +15,7 @@ from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from app.domain.csv_cells import guess_scalar
-from app.domain.values import Number, Scalar, to_json_number, to_rfc3339
+from app.domain.values import Scalar, to_json_number, to_rfc3339
 from app.importing.steps import Bad, Body, End, Remark, Start, Step, log
 
 _ENDS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
@@ -121,12 +121,8 @@ def _arrange(place: str, key: str, points: list[Point], by_step: defaultdict[int
             yield Bad(place, f"{key} = {point.value} is left out: its step is {point.step}, and epochs begin at 0")
             continue
         said = by_step[point.step]
-        said["metrics"][key] = _number(point.value)
+        said["metrics"][key] = to_json_number(point.value)
         said["timestamp_ms"] = max(said["timestamp_ms"], point.timestamp_ms)
-
-
-def _number(value: float) -> Number:
-    return to_json_number(value)
 
 
 def _tags_and_note(run: MlflowRun) -> tuple[list[str], str, list[str]]:

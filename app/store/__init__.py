@@ -9,10 +9,15 @@ A store function is a plain function of a `Connection`; `Database` decides where
     engines.py    how the two databases are opened
     faults.py     what the drivers' errors mean
     exclusive.py  one process per SQLite file; durability.py, whether PostgreSQL keeps what it acknowledged
-    migrate.py    the schema is brought up to date at start
+    migrate.py    the schema is brought up to date at start; backup.py, a copy of a SQLite file; clock.py, the time
     tables.py     the tables; types.py, how values are kept in both databases
+    driver.py     statements past SQLAlchemy, for what runs all the time; bulk.py, many rows at once
+    transaction.py  one group commit under way; idempotency.py, its answers kept; line.py, the queue before it
     log.py        events appended, in commit order
-    events.py tuners.py trials.py runs.py   the queries, by noun
+    events.py tuners.py trials.py runs.py tags.py keys.py observers.py deliveries.py plugins.py
+                  the queries, by noun
+    histories.py  epochs of many runs; curve_pieces.py, long ones in short; standing.py, how tuners stand
     search.py     runs found: ways.py, by which index; narrowing.py, where they are few; facts.py, what is indexed
+    trial_search.py   trials of a tuner found
     filter_sql.py conditions as SQL; order_sql.py, orders; run_columns.py, fields; bounds.py, ranges of values
 """

@@ -22,11 +22,6 @@ def matern(squares: Array) -> tuple[Array, Array]:
     return correlations, slopes
 
 
-def correlations_between(a: Array, b: Array) -> Array:
-    """Correlations of all pairs of scaled features, shapes (n, p), (m, p) -> (n, m)."""
-    return matern(squares_between(a, b))[0]
-
-
 def squares_between(a: Array, b: Array) -> Array:
     """Squared distances of all pairs, shapes (n, p), (m, p) -> (n, m)."""
     squares: Array = a @ (-2 * b.T)

@@ -56,8 +56,8 @@ class Trial:
 
     def result(self, score: Value | None = None, /, **scores: Value) -> None:
         """Tell the score, without a run; of several objectives by their names."""
-        values = to_wire(scores if score is None else {"score": score, **scores})
-        self._conclude({"score": values["score"]} if score is not None else {"scores": values})
+        values = to_wire(scores if score is None else {"score": score})
+        self._conclude({"scores": values} if score is None else values)
 
     def fail(self, reason: str = "") -> None:
         """It went wrong, and may be tried again while the tuner's `max_attempts` allow."""
