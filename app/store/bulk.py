@@ -18,6 +18,8 @@ _Process = Callable[[Any], Any] | None
 _Row = tuple[Any, ...]
 
 _MOST_IN_A_BLOCK = 256
+_MOST_MARKS = 2**14
+"""SQLite takes 32,766 values in a statement, unless it was built to take more."""
 # What PostgreSQL calls a double; SQLAlchemy asks, for columns of numbers, and doubles are all that there are.
 _FLOAT8 = 701
 
@@ -36,13 +38,17 @@ def select(
         return []
     dialect = connection.dialect
     (process,) = _bind_processes(table, (key,), dialect)
-    wanted = list(values) if process is None else list(map(process, values))
+    in_order = sorted(values)  # one block's rows come after those of the block before
+    wanted = in_order if process is None else list(map(process, in_order))
     if dialect.name == "postgresql":
         rows = driver.fetch(connection, _select_postgresql(table, names, key, dialect, is_locked), (wanted,))
     else:
-        n_marks = 1 << (len(wanted) - 1).bit_length()
-        padding = [wanted[-1]] * (n_marks - len(wanted))
-        rows = driver.fetch(connection, _select_sqlite(table, names, key, n_marks), [*wanted, *padding])
+        rows = []
+        for begin in range(0, len(wanted), _MOST_MARKS):
+            block = wanted[begin : begin + _MOST_MARKS]
+            n_marks = 1 << (len(block) - 1).bit_length()
+            padding = [block[-1]] * (n_marks - len(block))
+            rows += driver.fetch(connection, _select_sqlite(table, names, key, n_marks), [*block, *padding])
     processes = _result_processes(table, names, dialect)
     columns = [
         column if process is None else list(map(process, column))
