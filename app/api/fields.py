@@ -41,13 +41,20 @@ class Answer(BaseModel):
 def _check_number(value: Any) -> float | str:
     if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
         return value
+    if (number := _finite(value)) is None:
+        raise ValueError('a number is expected, or one of "NaN", "Infinity", "-Infinity"')
+    return number
+
+
+def _finite(value: Any) -> float | None:
+    """The same number as a float; None where it is no finite one."""
     if type(value) is float and math.isfinite(value):
         return value
     if type(value) is int and abs(value) <= INT64_MAX and int(float(value)) == value:
         return float(value)
     if type(value) is int:
         raise ValueError("this integer is not exact as a 64-bit float; round it, or send it as a param")
-    raise ValueError('a number is expected, or one of "NaN", "Infinity", "-Infinity"')
+    return None
 
 
 NON_FINITE = {
@@ -74,8 +81,7 @@ Number = TypeAliasType(
 
 
 def _check_finite(value: Any) -> float:
-    number = _check_number(value)
-    if isinstance(number, str):
+    if (number := _finite(value)) is None:
         raise ValueError("a finite number is expected")
     return number
 
@@ -123,12 +129,6 @@ Scalar = TypeAliasType(
         ),
     ],
 )
-
-
-def _check_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("a string is expected")
-    return value
 
 
 def drop_default(schema: dict[str, Any]) -> None:
@@ -185,7 +185,13 @@ def _check_year(value: datetime) -> datetime:
     return value
 
 
-SentTime = Annotated[AwareDatetime, BeforeValidator(_check_text), AfterValidator(_check_year)]
+def _check_time_text(value: Any) -> Any:
+    if not isinstance(value, str) or ":" not in value:  # a number in quotes would be taken for seconds since 1970
+        raise ValueError("a time with its zone is expected, such as 2026-11-24T07:00:00Z")
+    return value
+
+
+SentTime = Annotated[AwareDatetime, BeforeValidator(_check_time_text), AfterValidator(_check_year)]
 """A time that comes in: RFC 3339, with its zone."""
 
 Id = Annotated[UUID, Field(examples=["019352a1-4b5c-7d6e-8f90-a1b2c3d4e5f6"])]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt, WithJsonSchema
+from pydantic import Field, StrictInt, Tag, WithJsonSchema
 from typing_extensions import TypeAliasType
 
 from app.api.fields import Finite, Key, Seconds, StorableObject, Wire
@@ -66,4 +66,6 @@ Stopper = TypeAliasType(
         WithJsonSchema({"oneOf": list(STOPPER_SCHEMAS.values()), "discriminator": {"propertyName": "type"}}),
     ],
 )
-OneOrMoreStoppers = Stopper | Annotated[list[Stopper], Field(max_length=MAX_STOPPERS)]
+OneOrMoreStoppers = (
+    Annotated[Stopper, Tag("one")] | Annotated[list[Stopper], Field(max_length=MAX_STOPPERS), Tag("list")]
+)

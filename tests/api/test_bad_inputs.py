@@ -448,6 +448,25 @@ def test_a_body_of_the_wrong_shape_is_refused(client: httpx.Client, things: Thin
     assert get_trial(client, things.trial) == things.trial
 
 
+@pytest.mark.parametrize(
+    "time", ["1700000000", "1700000000.5", "2026-11-24T10:00:00", "2026-11-24", 1700000000, True, ""]
+)
+def test_what_is_no_time_with_its_zone_is_refused(client: httpx.Client, things: Things, time: Any) -> None:
+    refused(client.post("/v1/runs", json={"start_time": time}), 422)
+    refused(things.send("end_run", {"end_time": time}), 422)
+    refused(things.send("log_epoch_batch", {"epochs": [{"epoch": 0, "metrics": {"x": 1.0}, "timestamp": time}]}), 422)
+
+
+def test_a_refusal_names_the_field_and_nothing_that_would_be_refused_too(client: httpx.Client) -> None:
+    space = {"x": {"type": "flag"}}
+    told = problem(client.post("/v1/tuners", json={"space": space, "lease_s": "1", "stopper": 3}), 422)
+    assert {tuple(error["loc"]): error["message"] for error in told["errors"]} == {
+        ("body", "lease_s"): "Value error, a finite number is expected",
+        ("body", "stopper", "one"): "Input should be a valid dictionary",
+        ("body", "stopper", "list"): "Input should be a valid list",
+    }
+
+
 # ---- spaces ----
 
 FLAG: JSON = {"type": "flag"}
