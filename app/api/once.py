@@ -87,5 +87,5 @@ def _parse(header: str) -> str:
 
 
 def _stored(response: Response) -> StoredAnswer:
-    kept = {name: value for name, value in response.headers.items() if name == "location"}
+    kept = {name: value for name, value in response.headers.items() if name in ("location", "etag")}
     return StoredAnswer(response.status_code, kept, bytes(response.body))

@@ -26,6 +26,7 @@ def test_a_repeated_request_is_answered_the_same_and_not_done_again(client: http
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.content == first.content
     assert second.headers["Location"] == first.headers["Location"]
+    assert second.headers["ETag"] == first.headers["ETag"]
     assert "Idempotent-Replayed" not in first.headers
     assert second.headers["Idempotent-Replayed"] == "true"
 
