@@ -102,7 +102,7 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
     if rules.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(rules.origins),
+            allow_origins=sorted(rules.origins_as_sent),
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After"],

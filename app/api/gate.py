@@ -64,6 +64,11 @@ class Rules:
     requests_per_s: float = 0.0
     streams: int = 0
 
+    @property
+    def origins_as_sent(self) -> frozenset[str]:
+        """The origins as browsers send them: in lower case, and without a slash at the end."""
+        return frozenset(origin.lower().rstrip("/") for origin in self.origins)
+
 
 class Gate:
     """The gate, as ASGI middleware."""
@@ -71,7 +76,7 @@ class Gate:
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self._app = app
         self._hosts = {host.lower() for host in rules.hosts}
-        self._origins = {origin.lower().rstrip("/") for origin in rules.origins}
+        self._origins = rules.origins_as_sent
         self._rate = Rate(rules.requests_per_s) if rules.requests_per_s > 0 else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -269,7 +269,7 @@ def test_a_page_of_our_own_changes_what_it_likes(client: httpx.Client) -> None:
 
 def test_no_other_site_may_read_unless_the_operator_says_so(new_database: NewDatabase) -> None:
     asked = {"Origin": "https://board.example", "Access-Control-Request-Method": "POST"}
-    env = {"TUNETRACK_CORS_ORIGINS": "https://board.example", "TUNETRACK_ALLOWED_HOSTS": "tune.example,*.example.org"}
+    env = {"TUNETRACK_CORS_ORIGINS": "https://Board.example/", "TUNETRACK_ALLOWED_HOSTS": "tune.example,*.example.org"}
     with Server(new_database(), env=env) as server, client_of(server) as client:
         allowed = client.options("/v1/runs", headers=asked)
         assert allowed.headers["access-control-allow-origin"] == "https://board.example"
