@@ -45,10 +45,10 @@ def require_holder(trial: Trial, worker: str | None, attempt: int | None) -> Non
     Raises:
         LeaseLost: another one holds it.
     """
-    is_late = attempt is not None and attempt != trial.attempt
+    is_late = attempt not in (None, trial.attempt, trial.shown_attempt)
     is_foreign = worker is not None and trial.worker is not None and worker != trial.worker
     if is_late or is_foreign:
         raise LeaseLost(
-            f"Trial {trial.trial_id} is at attempt {trial.attempt} and no longer yours: drop this training, "
+            f"Trial {trial.trial_id} is at attempt {trial.shown_attempt} and no longer yours: drop this training, "
             "and ask the tuner for another trial."
         )

@@ -390,6 +390,18 @@ def test_a_run_may_be_started_for_a_trial_that_waits(client: httpx.Client) -> No
     assert suggest(client, tuner)[0]["number"] == 1
 
 
+def test_a_trial_that_waits_to_be_tried_again_is_spoken_for_by_the_attempt_that_it_tells(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    trial = suggest(client, tuner)[0]
+    waiting = report(client, tuner, trial_id=trial["trial_id"], state="failed")["trial"]
+    assert (waiting["state"], waiting["attempt"]) == ("queued", 2)
+    refused = problem(start(client, trial, attempt=3), 409, "lease-lost")
+    assert "at attempt 2" in refused["detail"]
+    answer(start(client, trial, attempt=waiting["attempt"]), 201)
+    held = get_trial(client, trial)
+    assert (held["state"], held["attempt"]) == ("running", 2)
+
+
 @pytest.mark.parametrize("hindrance", ["max_parallel", "paused", "stopped"])
 def test_a_run_takes_no_waiting_trial_that_could_not_be_handed_out(client: httpx.Client, hindrance: str) -> None:
     tuner = create_tuner(client, budget={"max_parallel": 1})
