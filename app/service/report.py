@@ -120,9 +120,11 @@ class Known:
     def equal(self, tuner: OpenTuner, params: dict[str, Scalar]) -> list[Trial]:
         return self._by_params[tuner.tuner.tuner_id, params_digest(params)]
 
-    def ended_equally(self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome) -> Trial | None:
-        equal = self.equal(tuner, params)
-        return next((trial for trial in equal if has_ended(trial) and _says_the_same(trial, outcome)), None)
+    def ended_equally(
+        self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome, worker: str | None = None
+    ) -> Trial | None:
+        ended = (trial for trial in self.equal(tuner, params) if has_ended(trial) and _says_the_same(trial, outcome))
+        return next((trial for trial in ended if worker is None or trial.worker == worker), None)
 
     def observe(self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome) -> Trial:
         trial = tuner.observe(params, outcome)
@@ -142,17 +144,28 @@ def _take(request: Result, params: dict[str, Scalar] | None, tuner: OpenTuner, k
         return trial
     params = params or {}
     out = [trial for trial in known.equal(tuner, params) if trial.state in _OUT]
-    if out:
-        # The oldest, but rather one that whoever speaks holds.
-        trial = next((one for one in out if request.worker is not None and one.worker == request.worker), out[0])
-        end_once(tuner, trial, request.outcome, request.worker, request.attempt)
-        return trial
+    mine = [trial for trial in out if request.worker is not None and trial.worker == request.worker]
+    if not mine and (request.worker is not None or not out):
+        # Told a second time, it has nothing to do with equal trials of others.
+        again = _told_before(request, params, tuner, known, request.worker if out else None)
+        if again is not None:
+            return again
+    if not out:
+        return known.observe(tuner, params, request.outcome)
+    trial = (mine or out)[0]  # the oldest, but rather one that whoever speaks holds
+    end_once(tuner, trial, request.outcome, request.worker, request.attempt)
+    return trial
+
+
+def _told_before(
+    request: Result, params: dict[str, Scalar], tuner: OpenTuner, known: Known, worker: str | None
+) -> Trial | None:
+    """The trial that an earlier telling of this result ended or handed back; of this worker's, where one is named."""
     if request.outcome.state is TrialState.failed:
-        # Told twice, it was handed back by the first telling.
         handed_back = (one for one in known.equal(tuner, params) if one.state is TrialState.queued and one.attempt)
         if (again := next(handed_back, None)) is not None:
             return again
-    return known.ended_equally(tuner, params, request.outcome) or known.observe(tuner, params, request.outcome)
+    return known.ended_equally(tuner, params, request.outcome, worker)
 
 
 def check_outcome(tuner: OpenTuner, outcome: Outcome) -> None:

@@ -102,6 +102,19 @@ def test_parameters_and_score_of_an_ended_trial_are_a_repeat(client: httpx.Clien
     assert sum(get_tuner(client, tuner)["counts"].values()) == 1
 
 
+@pytest.mark.parametrize("outcome", [{"score": 0.5}, {"state": "failed"}, {"state": "infeasible"}], ids=str)
+def test_a_worker_that_says_a_result_twice_has_nothing_to_do_with_anothers_equal_trial(
+    client: httpx.Client, outcome: JSON
+) -> None:
+    tuner = create_tuner(client, space=ONE_POINT, strategy="random")
+    mine, yours = (suggest(client, tuner, worker=worker)[0] for worker in ("mine", "yours"))
+    first, again = (report(client, tuner, params=mine["params"], worker="mine", **outcome) for _ in range(2))
+    assert first["trial"]["trial_id"] == mine["trial_id"]
+    assert again == first
+    assert get_trial(client, yours) == yours
+    problem(result(client, tuner, params=mine["params"], worker="mine", score=0.6), 409, "lease-lost")
+
+
 def test_parameters_with_another_score_are_a_new_observation(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     trial = suggest(client, tuner)[0]
