@@ -79,9 +79,10 @@ def parse_url(url: str) -> httpx.URL:
     """
     try:
         parsed = httpx.URL(url)
+        host = parsed.host  # a ValueError where it is written in the letters of no name
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise WebhookUrlNotAllowed("This is no URL.") from error
-    if parsed.scheme not in _PORTS or not parsed.host:
+    if parsed.scheme not in _PORTS or not host:
         raise WebhookUrlNotAllowed("A webhook's URL begins with https:// or http:// and a host.")
     if parsed.userinfo:
         raise WebhookUrlNotAllowed("A webhook's URL carries no user and password: the signature tells who calls.")

@@ -140,6 +140,7 @@ def test_public_addresses_are_allowed(host: str) -> None:
         "http://8.8.8.8/" + "x" * 2000,
         "http://nowhere.invalid/",
         "http://" + "a" * 64 + ".com/",
+        "http://xn--a/",
     ],
 )
 def test_what_is_no_url_of_a_webhook_is_refused(url: str) -> None:
