@@ -1,5 +1,6 @@
 """Runs found: by a filter, in an order, page by page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -20,6 +21,9 @@ from app.store import search
 from app.store.search import Search
 
 router = new_router("runs")
+
+_BETWEEN_COMMAS = re.compile(r"(?:^|,)((?:`[^`]*`|[^,])*)")
+"""Of which those in backquotes are a part of the name."""
 
 _IN_ORDER = "Fields with commas between, each with `asc` or `desc`; what is missing or NaN comes last."
 
@@ -83,12 +87,13 @@ def read_order(order_by: str | None) -> Order:
 def _parse_fields(fields: str | None) -> list[tuple[str, str | None]]:
     """What to show of each run: a field, or one entry of a field that is a map."""
     shown: list[tuple[str, str | None]] = []
-    for text in fields.split(",") if fields is not None else ():
+    for text in _BETWEEN_COMMAS.findall(fields) if fields is not None else ():
         name, dot, key = text.strip().partition(".")
         if name not in Run.model_fields or (dot and name not in ("params", "metrics", "summary", "final_metrics")):
             known = ", ".join(Run.model_fields)
             raise InvalidRequest(f"no such field; there are: {known}, and params.*, metrics.*", "query", "fields")
-        shown.append((name, key.strip("`") if dot else None))
+        is_quoted = len(key) > 1 and key[0] == key[-1] == "`"
+        shown.append((name, (key[1:-1].replace("``", "`") if is_quoted else key) if dot else None))
     return shown
 
 

@@ -73,7 +73,18 @@ def test_only_the_fields_that_are_asked_for_come(client: httpx.Client) -> None:
     query = {"filter": f'"{tag}" in tags and params.layers = 0', "fields": "run_id,metrics.score,params.none,status"}
     expected = {"run_id": made[0]["run_id"], "metrics": {"score": 2.0}, "params": {}, "status": "running"}
     assert answer(client.get("/v1/runs", params=query))["items"] == [expected]
-    problem(client.get("/v1/runs", params={"fields": "run_id,secret"}), 422, "invalid-request")
+    for fields in ("run_id,secret", "", "run_id,", ",run_id", "run_id,,name"):
+        problem(client.get("/v1/runs", params={"fields": fields}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("name", ["loss", "val.loss", "loss, smoothed", "`", "a`,`b", "`quoted`", "``", " spaced "])
+def test_a_field_of_any_name_can_be_asked_for(client: httpx.Client, name: str) -> None:
+    run = start_run(client)
+    log_epoch(client, run, 0, **{name: 1.0, "other": 2.0})
+    quoted = "`" + name.replace("`", "``") + "`"
+    query = {"filter": f'run_id = "{run["run_id"]}"', "fields": f"run_id, metrics.{quoted} ,status"}
+    expected = {"run_id": run["run_id"], "metrics": {name: 1.0}, "status": "running"}
+    assert answer(client.get("/v1/runs", params=query))["items"] == [expected]
 
 
 def test_a_filter_or_order_that_does_not_parse_is_refused(client: httpx.Client) -> None:
