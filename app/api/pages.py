@@ -52,7 +52,7 @@ def split(items: Sequence[T], page_size: int, key: Callable[[T], object]) -> tup
 
 _PLACE: TypeAdapter[tuple[str, list[str | None]]] = TypeAdapter(tuple[str, list[str | None]])
 
-FoundToken = Annotated[str | None, Query(max_length=20_000, description="`next_page_token` of the page before.")]
+FoundToken = Annotated[str | None, Query(max_length=60_000, description="`next_page_token` of the page before.")]
 
 
 def read_place(token: str | None, order: Order) -> Place | None:

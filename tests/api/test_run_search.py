@@ -77,6 +77,13 @@ def test_only_the_fields_that_are_asked_for_come(client: httpx.Client) -> None:
         problem(client.get("/v1/runs", params={"fields": fields}), 422, "invalid-request")
 
 
+def test_a_page_may_end_at_a_text_of_any_length_in_ascii(client: httpx.Client) -> None:
+    tag, texts = uuid.uuid4().hex, ["a" * 10_000, "b" * 10_000]
+    made = [start_run(client, tags=[tag], note=text)["run_id"] for text in texts]
+    found = list_all(client, "/v1/runs", filter=f'"{tag}" in tags', order_by="note", page_size=1)
+    assert [run["run_id"] for run in found] == made
+
+
 @pytest.mark.parametrize("name", ["loss", "val.loss", "loss, smoothed", "`", "a`,`b", "`quoted`", "``", " spaced "])
 def test_a_field_of_any_name_can_be_asked_for(client: httpx.Client, name: str) -> None:
     run = start_run(client)
