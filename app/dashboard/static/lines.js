@@ -4,9 +4,9 @@
 
 import { h, num, s } from "./dom.js";
 import { nothing } from "./figure.js";
-import { axes, colourOf, linear } from "./scale.js";
+import { axes, colourOf, linear, widen } from "./scale.js";
 
-const MOST_SAMPLED = 4000, DENSE = 8, WHOLE_MS = 1000;
+const MOST_SAMPLED = 4000, DENSE = 8, WHOLE_MS = 1000, LONE_PX = 1.5;
 
 /** The range of most values: a run that explodes does not flatten all others, nor do the first epochs of many the rest. */
 function sight(curves) {
@@ -26,8 +26,8 @@ function sight(curves) {
 /** The range with some air; while curves grow the one before stays as long as it fits, so that pictures can be added to. */
 function airy([low, high], before, isOpen) {
   if (isOpen && before && low >= before[0] && high <= before[1] && high - low > 0.7 * (before[1] - before[0])) return before;
-  const air = (high - low) * (isOpen ? 0.08 : 0.05);
-  return [low - air, high + air];
+  const air = isOpen ? 0.08 : 0.05;
+  return widen([low, high], high * air - low * air);
 }
 
 /** A little beyond, so that the axis moves seldom while a curve grows. */
@@ -61,7 +61,8 @@ function trace(pen, { xs, ys }, x, y, from = 0) {
     }
     lift();
     if (isDown) pen.lineTo(px, py);
-    else pen.moveTo(px, py);
+    else if (typeof ys[index - 1] === "number" || typeof ys[index + 1] === "number") pen.moveTo(px, py);
+    else pen.moveTo(px - LONE_PX, py), pen.lineTo(px + LONE_PX, py); // or nobody sees it
     [isDown, column, held, last] = [true, px, 1, index];
   }
   lift();
@@ -69,12 +70,12 @@ function trace(pen, { xs, ys }, x, y, from = 0) {
 
 export function lines(curves, width, height, zoom, before, { xLabel = "epoch", yLabel } = {}) {
   const seen = sight(curves);
-  if (!seen) return nothing(width, height, "No epochs yet");
+  if (!seen) return nothing(width, height, curves.some((one) => one.ys.length) ? "No value is a finite number" : "No epochs yet");
   const isOpen = curves.some((one) => one.isOpen), top = yLabel ? 26 : 12;
   const last = Math.max(...curves.map(({ xs }) => xs.at(-1) ?? 0)), first = Math.min(...curves.map(({ xs }) => xs[0] ?? Infinity));
   const full = [Math.min(first, last), isOpen ? roomy(last) : last];
   const y = linear(airy(seen, before?.y?.domain, isOpen), [height - 40, top]);
-  const x = linear(zoom ?? full, [56, width - 14]);
+  const x = linear(zoom ?? full, [56, width - 14], true);
   const ordered = [...curves].sort((a, b) => Boolean(a.colour) - Boolean(b.colour));
   const inkOf = (one) => colourOf(`var(${one.colour ?? "--rest"})`);
   const ends = curves.filter(({ ys }) => typeof ys.at(-1) === "number").map((one) => ({ one, x: x(one.xs.at(-1)), y: y(one.ys.at(-1)) }))

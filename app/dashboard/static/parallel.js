@@ -2,7 +2,7 @@
 
 import { num, s } from "./dom.js";
 import { nothing } from "./figure.js";
-import { colourOf, cut, cutName, extent, label, linear, ofSpec } from "./scale.js";
+import { colourOf, cutName, extent, label, linear, ofSpec } from "./scale.js";
 import { isScored, trialText } from "./scores.js";
 
 const BOTTOM = 26, TOP = 40, AT_ONCE = 200;
@@ -103,7 +103,7 @@ function axis(name, x, scale, { title, filter, room, range, onBrush, isFirst, is
   return s("g", { class: "axis" },
     s("text", { class: "title", x: isFirst ? 0 : x, y: 18, "text-anchor": isFirst ? "start" : "middle" }, s("title", null, title), cutName(title, Math.max(room, 5))),
     s("line", { class: "base", x1: x, x2: x, y1: top, y2: bottom }),
-    ticks.map((tick) => s("text", { x: x + 7, y: scale(tick) + 4 }, cut(label(tick), isLast ? 9 : Math.max(4, room - 1)))),
+    ticks.map((tick) => s("text", { x: x + 7, y: scale(tick) + 4 }, label(tick, isLast ? 9 : Math.max(4, room - 1)))),
     brush && s("rect", { class: "brush", x: x - 8, width: 16, y: brush[0], height: Math.max(3, brush[1] - brush[0]) }), handle);
 }
 

@@ -1,14 +1,22 @@
 // Scales from values to pixels, their ticks, and the axes that show them.
 
-import { num, s } from "./dom.js";
+import { s } from "./dom.js";
 
-/** Linear, from a domain (lowest, highest) to a range of pixels. */
-export function linear([low, high], [from, to]) {
-  if (low === high) [low, high] = [low - (Math.abs(low) * 0.05 || 0.5), high + (Math.abs(high) * 0.05 || 0.5)];
+// As many digits as a number has to spare: what differs beyond them is a matter of rounding, and drawn as equal.
+const DIGITS = 12, FINEST = 1e-10, LABEL = 9;
+
+const isFlat = (low, high) => !(high - low > Math.max(Math.abs(low), Math.abs(high)) * FINEST);
+
+/** Some room below and above, as far as there are numbers. */
+export const widen = ([low, high], below, above = below) => [Math.max(low - below, -Number.MAX_VALUE), Math.min(high + above, Number.MAX_VALUE)];
+
+/** Linear, from a domain (lowest, highest) to a range of pixels; `isWhole`: there is nothing between two integers. */
+export function linear([low, high], [from, to], isWhole = false) {
+  if (isFlat(low, high)) [low, high] = widen([low, high], Math.abs(low) * 0.05 || 0.5, Math.abs(high) * 0.05 || 0.5);
   const part = high - low < Infinity ? 1 : 0.25;  // of numbers so far apart that their distance is none
   const scale = (value) => from + ((value * part - low * part) / (high * part - low * part)) * (to - from);
   scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high * part - low * part) / part;
-  scale.ticks = (n) => linearTicks(low, high, n);
+  scale.ticks = (n) => linearTicks(low, high, n, isWhole ? 1 : 0);
   return Object.assign(scale, { domain: [low, high], range: [from, to] });
 }
 
@@ -19,7 +27,7 @@ export function log([low, high], range) {
   scale.invert = (pixel) => 10 ** inner.invert(pixel);
   scale.ticks = (n) => {
     const decades = [];
-    for (let exponent = Math.ceil(Math.log10(low) - 1e-9); exponent <= Math.log10(high) + 1e-9; exponent++) decades.push(10 ** exponent);
+    for (let exponent = Math.ceil(Math.log10(low) - 1e-9); exponent <= Math.log10(high) + 1e-9; exponent++) decades.push(Number(`1e${exponent}`));
     if (decades.length < 3) return shortTicks(low, high);
     const every = Math.ceil(decades.length / n);
     return decades.filter((_, index) => index % every === 0);
@@ -45,13 +53,14 @@ function shortTicks(low, high) {
   return inside.length > 1 ? inside : linearTicks(low, high, 4);
 }
 
-function linearTicks(low, high, n) {
-  const rough = (high - low) / Math.max(n, 1);
+function linearTicks(low, high, n, least = 0) {
+  if (isFlat(low, high)) return [];
+  const rough = Math.max(high / n - low / n, least);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((one) => one * power >= rough) * power;
+  const step = [1, 2, 5, 10].find((one) => one * power >= rough * (1 - 1e-9)) * power;
   const ticks = [];
-  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index++) ticks.push(Number((index * step).toPrecision(12)));
-  return ticks;
+  for (let index = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9); index <= last; index++) ticks.push(Number((index * step).toPrecision(DIGITS)));
+  return ticks.length > 1 || step === least ? ticks : linearTicks(low, high, 2 * n, least);
 }
 
 /** The lowest and highest of finite numbers, with some air; null where there are none. */
@@ -63,8 +72,7 @@ export function extent(values, air = 0.06) {
     if (value > high) high = value;
   }
   if (low > high) return null;
-  const room = (high - low) * air;
-  return [low - room, high + room];
+  return widen([low, high], high * air - low * air);
 }
 
 /** The scale of a parameter: log where its range is, a place for each option where it has some. */
@@ -73,7 +81,7 @@ export function ofSpec(spec, range, values) {
   if (spec.type === "flag") return points([false, true], range);
   const seen = extent(values, 0) ?? [spec.min, spec.max];
   const domain = [Math.min(spec.min, seen[0]), Math.max(spec.max, seen[1])];
-  return spec.log && domain[0] > 0 ? log(domain, range) : linear(domain, range);
+  return spec.log && domain[0] > 0 ? log(domain, range) : linear(domain, range, spec.type === "int_range");
 }
 
 /** A grid with numbers on the left, and numbers below. */
@@ -82,16 +90,21 @@ export function axes(x, y, { xLabel, yLabel } = {}) {
   const rows = y.ticks(Math.max(2, (bottom - top) / 36)).map((value) =>
     s("g", { class: "tick" }, s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
       s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value))));
-  const room = x.isDiscrete ? (right - left) / x.domain.length / 7 : 30;
+  const room = x.isDiscrete ? Math.floor((right - left) / x.domain.length / 7) : LABEL;
   const columns = x.ticks(Math.max(2, (right - left) / 85)).map((value) =>
-    s("g", { class: "tick" }, s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, cut(label(value), room))));
+    s("g", { class: "tick" }, s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, label(value, room))));
   return s("g", { class: "axes", "aria-hidden": true }, rows, columns, s("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
     xLabel && s("text", { class: "name", x: right, y: bottom + 34, "text-anchor": "end" }, xLabel),
     yLabel && s("text", { class: "name", x: 0, y: top - 10 }, yLabel));
 }
 
-/** A tick's text. */
-export const label = (value) => (typeof value === "boolean" ? String(value) : num(value, 3));
+/** A tick's text: all of its digits, so that no two are alike; of very many the last ones, in which neighbours differ. */
+export function label(value, most = LABEL) {
+  if (typeof value !== "number") return cut(String(value), most);
+  const size = Math.abs(value), isPlain = size === 0 || (size >= 1e-4 && size < 1e7);
+  const text = isPlain ? value.toLocaleString("en", { maximumSignificantDigits: DIGITS }) : Number(value.toPrecision(DIGITS)).toExponential().replace("e+", "e");
+  return text.length > most ? `…${text.slice(1 - most)}` : text;
+}
 
 /** A text in so many characters. */
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);

@@ -144,7 +144,7 @@ export function bestSoFar(model, width, height, zoom) {
   const scores = [...shown.filter(isScored), ...model.improvements].map((one) => one.score);
   if (!shown.length) return nothing(width, height, "No trial has ended yet");
   const y = linear(scores.length ? sight(scores, model.isUpward) : [0, 1], [height - 40, 26]);
-  const full = [1, Math.max(model.nEnded, 2)], x = linear(zoom ?? full, [56, width - 14]);
+  const full = [1, Math.max(model.nEnded, 2)], x = linear(zoom ?? full, [56, width - 14], true);
   const clip = (value) => Math.min(Math.max(value, y.range[1] - 4), y.range[0]);
   const dots = shown.filter(({ place }) => place >= x.domain[0] && place <= x.domain[1]).map((trial) => ({ trial, x: x(trial.place), y: isLost(trial) ? y.range[0] - 5 : clip(y(trial.score)) }));
   const steps = model.improvements, before = steps.filter((one) => one.place <= x.domain[0]).at(-1);

@@ -1,0 +1,104 @@
+"""Numbers as people read them: ticks that tell each other apart, values that lie too close or too far, what is none."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.calls import report, suggest
+from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.scenes import new_tuner
+from tests.server import Server
+
+LARGEST = 1.7976931348623157e308
+NEIGHBOURS = (0.3, 0.1 + 0.2)
+
+
+@pytest.fixture
+def backend() -> str:
+    """What the browser does is the same on any database."""
+    return "sqlite"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=TIMEOUT_MS)
+
+
+def told_by(chromium: Chromium, server: Server, module: str, expression: str) -> Any:
+    """What an expression comes to, in which `it` is a module of the dashboard."""
+
+    def scenario(page: Page, seen: Seen) -> Any:
+        page.goto("/")
+        script = page.locator("script[type=module]").get_attribute("src")
+        assert script is not None
+        return page.evaluate(f"import({json.dumps(script.replace('main.js', module))}).then((it) => {expression})")
+
+    return chromium.run(server.url, scenario)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (0.9981, 0.9987),
+        (123456.7, 123457.1),
+        (1234567.1, 1234567.2),
+        (-1000.11, -1000),
+        (1e-12, 1.2e-11),
+        (1e-310, 2e-310),
+        (12_345_678, 12_345_690),
+        (-1.7e308, 1.7e308),
+        (-LARGEST, LARGEST),
+        (LARGEST, LARGEST),
+        (1.7e18, 1.7e18 + 256),
+        (0.99999999, 1.0),
+        (0, 0),
+        NEIGHBOURS,
+    ],
+)
+def test_the_ticks_of_an_axis_differ_and_are_short(
+    chromium: Chromium, server: Server, values: tuple[float, float]
+) -> None:
+    axis = f"it.linear(it.extent({json.dumps(values)}), [0, 100])"
+    ticks = told_by(chromium, server, "scale.js", f"{axis}.ticks(6).map((one) => it.label(one))")
+    assert 2 <= len(ticks) <= 9
+    assert len(set(ticks)) == len(ticks), ticks
+    assert max(map(len, ticks)) <= 9, ticks
+    places = told_by(chromium, server, "scale.js", f"{json.dumps(values)}.map({axis})")
+    assert all(0 <= place <= 100 for place in places), places
+
+
+def test_nothing_is_marked_between_two_epochs(chromium: Chromium, server: Server) -> None:
+    assert told_by(chromium, server, "scale.js", "it.linear([1, 3], [0, 100], true).ticks(6)") == [1, 2, 3]
+    of_integers = 'it.ofSpec({type: "int_range", min: 1, max: 3}, [0, 100], []).ticks(6)'
+    assert told_by(chromium, server, "scale.js", of_integers) == [1, 2, 3]
+
+
+def test_a_narrow_axis_has_two_ticks_at_least(chromium: Chromium, server: Server) -> None:
+    assert told_by(chromium, server, "scale.js", "it.linear([1, 303], [56, 320], true).ticks(2.9)") == [100, 200, 300]
+    assert told_by(chromium, server, "scale.js", "it.linear([3.2, 3.8], [0, 100], true).ticks(3)") == []
+
+
+def test_a_value_alone_between_others_that_are_none_is_drawn(chromium: Chromium, server: Server) -> None:
+    curve = "{xs: [0, 1, 2, 3], ys: [1, 'NaN', 2, 3], name: 'loss', colour: null}"
+    drawn = told_by(chromium, server, "lines.js", f"it.lines([{curve}], 400, 200).vector()[0].getAttribute('d')")
+    assert re.fullmatch("M[^ML]+L[^ML]+M[^ML]+L[^ML]+", drawn), drawn
+
+
+def test_scores_that_differ_in_their_last_bit_are_drawn(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+    for score in (*NEIGHBOURS, *NEIGHBOURS):
+        (trial,) = suggest(client, tuner)
+        report(client, tuner, trial_id=trial["trial_id"], score=score)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#headline")).to_contain_text("Trial 1 is best: accuracy 0.3")
+        expect(page.locator("figure[data-drawn]").first).to_be_visible()
+
+    chromium.run(server.url, scenario)
