@@ -31,6 +31,9 @@ function work() {
   if (waiting.size) frame ||= requestAnimationFrame(work);
 }
 
+// Told to those that are in the page: a listener of each would keep it, and all that it draws, for ever.
+addEventListener("redraw", () => document.querySelectorAll("figure").forEach((one) => one.dispatchEvent(new Event("redraw"))));
+
 /** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered; `note`: a text, or what makes it. */
 export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0, address = null }) {
   const titleNode = s("title"), base = s("g"), over = s("g"), pointer = s("g"), said = { timer: null, text: "" };
@@ -279,12 +282,10 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     room = [Math.floor(contentRect.width), Math.floor(contentRect.height)];
     redraw();
   }).observe(stage);
-  const onRedraw = () => {
-    if (!element.isConnected) return removeEventListener("redraw", onRedraw);
+  element.addEventListener("redraw", () => {
     plot = null; // its colours are of yesterday
     redraw();
-  };
-  addEventListener("redraw", onRedraw);
+  });
   return { element, redraw };
 }
 

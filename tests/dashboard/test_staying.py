@@ -1,0 +1,60 @@
+"""A page that stays open: it keeps the focus, forgets what it left, comes back by itself, and tells what is so now."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.scenes import finish_trial, new_tuner
+from tests.server import Server
+
+
+@pytest.fixture
+def backend() -> str:
+    """What the browser does is the same on any database."""
+    return "sqlite"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=TIMEOUT_MS)
+
+
+def stays(place: Locator, change: Callable[[], object], told: Locator, text: str) -> None:
+    """What has the focus keeps it while the page changes."""
+    place.focus()
+    expect(place).to_be_focused()
+    change()
+    expect(told).to_contain_text(text)
+    expect(place).to_be_focused()
+
+
+def test_a_page_that_was_left_is_forgotten(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client)
+    finish_trial(client, tuner, 0.5)
+
+    def scenario(page: Page, seen: Seen) -> list[int]:
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+
+        def n_nodes() -> int:
+            session.send("HeapProfiler.collectGarbage")
+            session.send("HeapProfiler.collectGarbage")
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return next(int(one["value"]) for one in metrics if one["name"] == "Nodes")
+
+        page.goto("/")
+        told = []
+        for _ in range(2):
+            for _ in range(8):
+                page.evaluate(f"location.hash = '#/tuners/{tuner['tuner_id']}'")
+                expect(page.locator("figure[data-drawn]").first).to_be_visible()
+                page.evaluate("location.hash = '#/'")
+                expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
+            told.append(n_nodes())
+        return told
+
+    first, second = chromium.run(server.url, scenario)
+    assert second < first * 1.3, (first, second)
