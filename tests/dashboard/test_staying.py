@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.calls import JSON, log_epoch, start_run
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
@@ -58,3 +59,21 @@ def test_a_page_that_was_left_is_forgotten(chromium: Chromium, server: Server, c
 
     first, second = chromium.run(server.url, scenario)
     assert second < first * 1.3, (first, second)
+
+
+def test_a_page_that_was_asked_for_while_nobody_answers_comes_when_somebody_does(
+    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
+) -> None:
+    run: JSON = start_run(fresh_client, name="patient")
+    log_epoch(fresh_client, run, 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        fresh_server.kill()
+        page.get_by_role("link", name="tunetrack").click()
+        expect(page.get_by_role("alert").first).to_contain_text("The service does not answer.")
+        fresh_server.start()
+        expect(page.get_by_role("link", name="patient")).to_be_visible()
+
+    chromium.run(fresh_server.url, scenario, may_complain_of=("ERR_", "does not answer", "Failed to fetch"))

@@ -8,6 +8,11 @@ export class Problem extends Error {
   }
 }
 
+/** Nobody answered. */
+export class Away extends Error {
+  message = "The service does not answer.";
+}
+
 export const SESSION = "/v1/session";
 
 /** The answer to a request; after a 401 somebody signs in, and it is asked again. */
@@ -16,7 +21,7 @@ export async function call(method, path, body) {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
-  });
+  }).catch(() => { throw new Away(); });
   if (response.ok) return response.status === 204 ? null : response.json();
   if (response.status === 401 && path !== SESSION) {
     show("out");

@@ -1,5 +1,6 @@
 // Which view the address asks for; the frame around it.
 
+import { Away } from "./api.js";
 import { h } from "./dom.js";
 
 const VIEWS = [
@@ -23,7 +24,7 @@ async function route() {
   const place = h("div", { class: "view" });
   try {
     if (!load) throw new Error("There is no such page.");
-    const { view } = await load();
+    const { view } = await load().catch(() => { throw new Away(); });
     const left = await view(place, { id: pattern.exec(path)[1], crumbs, address });
     if (mine !== visit) return left?.();
     leave = left;
@@ -31,7 +32,9 @@ async function route() {
     if (mine !== visit) return;
     console.warn(error);
     crumbs();
-    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message), h("a", { href: "#/" }, "To the start page")));
+    const isAway = error instanceof Away || error.status >= 502;
+    if (isAway) setTimeout(() => mine === visit && route(), 3000);
+    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message, isAway && " It is asked again every few seconds."), h("a", { href: "#/" }, "To the start page")));
   }
   main.replaceChildren(place);
   main.removeAttribute("aria-busy");
