@@ -1,5 +1,6 @@
 """A page that stays open: it keeps the focus, forgets what it left, comes back by itself, and tells what is so now."""
 
+import re
 from collections.abc import Callable
 
 import httpx
@@ -77,3 +78,24 @@ def test_a_page_that_was_asked_for_while_nobody_answers_comes_when_somebody_does
         expect(page.get_by_role("link", name="patient")).to_be_visible()
 
     chromium.run(fresh_server.url, scenario, may_complain_of=("ERR_", "does not answer", "Failed to fetch"))
+
+
+def test_the_columns_that_were_chosen_stay_when_a_filter_is_asked_for(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    log_epoch(client, start_run(client, name="chosen", params={"chosen_lr": 0.25}), 0, loss=1.0)
+    start_run(client, name="left out")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        page.locator(".chooser summary").click()
+        page.get_by_role("checkbox", name="chosen_lr", exact=True).check()
+        expect(page.get_by_role("button", name="chosen_lr", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
+        page.wait_for_url(re.compile("columns="))
+        page.get_by_label("Filter").fill("params.chosen_lr > 0")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="left out")).to_have_count(0)
+        expect(page.get_by_role("button", name="chosen_lr", exact=True)).to_be_visible()
+
+    chromium.run(server.url, scenario)

@@ -96,7 +96,7 @@ export async function view(place, { crumbs, address }) {
 
   function onsubmit(event) {
     event.preventDefault();
-    const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim() })}`;
+    const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim(), columns: search.get("columns") })}`;
     if (next === location.hash) readRuns();
     else location.hash = next;
   }
