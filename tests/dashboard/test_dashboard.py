@@ -191,7 +191,7 @@ def test_runs_can_be_compared(chromium: Chromium, server: Server, client: httpx.
         for run in runs:
             page.get_by_label(f"Compare {run['name']}").check()
         page.get_by_role("link", name="Compare 2 runs").click()
-        expect(page.get_by_role("heading", name="2 runs; 1 of 2 parameters differ.")).to_be_visible()
+        expect(page.get_by_role("heading", name="2 runs; 1 of 2 parameters differs.")).to_be_visible()
         expect(page.locator("tr.differs")).to_contain_text("lr")
         chart = page.get_by_role("img", name=re.compile("^loss"))
         log_epoch(client, runs[0], 3, loss=0.25)

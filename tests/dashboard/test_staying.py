@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.calls import JSON, log_epoch, start_run
+from tests.calls import JSON, end_run, log_batch, log_epoch, start_run
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
@@ -31,6 +31,49 @@ def stays(place: Locator, change: Callable[[], object], told: Locator, text: str
     change()
     expect(told).to_contain_text(text)
     expect(place).to_be_focused()
+
+
+def test_whoever_walks_with_the_keyboard_stays_where_they_are_while_numbers_come(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner, run = new_tuner(client), start_run(client, name="walked through")
+    finish_trial(client, tuner, 0.5)
+    log_epoch(client, run, 0, loss=9.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        epoch = page.locator(".facts > div", has_text="Epoch")
+        stays(page.get_by_role("button", name="Stop"), lambda: log_epoch(client, run, 1, loss=8.0), epoch, "1")
+        chart = page.get_by_role("img", name=re.compile("^loss"))
+        stays(chart, lambda: log_epoch(client, run, 2, loss=7.0), epoch, "2")
+        page.goto("/")
+        row = page.get_by_role("row", name=re.compile("walked through"))
+        stays(row.get_by_role("link"), lambda: log_epoch(client, run, 3, loss=6.5), row, "6.5")
+        stays(row.get_by_role("checkbox"), lambda: log_epoch(client, run, 4, loss=5.5), row, "5.5")
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        pause = page.get_by_role("button", name="Pause")
+        stays(pause, lambda: finish_trial(client, tuner, 0.9), page.locator("#headline"), "accuracy 0.9")
+
+    chromium.run(server.url, scenario)
+
+
+def test_what_is_compared_is_as_it_is_now(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    runs = [start_run(client, name=name, params={"lr": lr}) for name, lr in (("one", 0.1), ("two", 0.2))]
+    for run in runs:
+        log_batch(client, run, [(epoch, {"loss": 4.0 - epoch}) for epoch in range(3)])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs))
+        expect(page.get_by_role("heading", level=1)).to_have_text("2 runs; 1 of 1 parameter differs.")
+        loss = page.get_by_role("row", name=re.compile("^loss"))
+        expect(loss.get_by_role("cell")).to_have_text(["2", "2"])
+        expect(page.locator("#connection")).to_have_text("Live")
+        log_epoch(client, runs[0], 3, loss=1.5)
+        expect(loss.get_by_role("cell")).to_have_text(["1.5", "2"])
+        end_run(client, runs[1], final_metrics={"loss": 1.25})
+        expect(loss.get_by_role("cell")).to_have_text(["1.5", "1.25"])
+
+    chromium.run(server.url, scenario)
 
 
 def test_a_page_that_was_left_is_forgotten(chromium: Chromium, server: Server, client: httpx.Client) -> None:

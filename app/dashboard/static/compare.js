@@ -1,7 +1,7 @@
 // Some runs side by side: their curves over each other, the parameters that differ.
 
 import { follow, get, query } from "./api.js";
-import { h, num } from "./dom.js";
+import { count, fill, h, num } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 
@@ -15,7 +15,8 @@ export async function view(place, { crumbs, address }) {
     return () => null;
   }
   let { last_event_id: last } = await get("/v1/overview?page_size=1");
-  const [compared, { runs }] = await Promise.all([get(`/v1/runs/compare${query({ run_id: ids })}`), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`)]);
+  const comparison = `/v1/runs/compare${query({ run_id: ids })}`;
+  const [compared, { runs }] = await Promise.all([get(comparison), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`)]);
   const names = compared.names.map((name, index) => name || `run ${compared.run_ids[index].slice(-8)}`);
   const byMetric = new Map();
 
@@ -35,17 +36,20 @@ export async function view(place, { crumbs, address }) {
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
     rows: () => lineRows([...byMetric.get(metric).values()], metric),
   })]));
+  const metricsNow = h("tbody");
   const head = h("thead", null, h("tr", null, h("th", { scope: "col" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, h("span", { class: "swatch", style: { background: `var(${COLOURS[index] ?? "--rest"})` } }), h("a", { href: `#/runs/${ids[index]}` }, name)))));
   const line = (name, values, differs) => h("tr", { class: differs ? "differs" : "same" }, h("th", { scope: "row" }, name), values.map((value) => h("td", { class: "number" }, num(value, 6))));
-  const part = (title, entries) => h("tbody", null, h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title)), entries);
+  const lead = (title) => h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title));
+  const part = (title, entries) => h("tbody", null, lead(title), entries);
+  const showMetrics = ({ metrics }) => fill(metricsNow, lead("Metrics, latest"), ...Object.entries(metrics).map(([name, one]) => line(name, one.latest ?? one.values, false)));
   const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
-  const params = Object.entries(compared.params);
-  place.append(h("h1", { class: "headline" }, `${names.length} runs; ${params.filter(differing).length} of ${params.length} parameters differ.`),
+  const params = Object.entries(compared.params), nDiffering = params.filter(differing).length;
+  place.append(h("h1", { class: "headline" }, `${names.length} runs; ${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}.`),
     legend(names.map((name, index) => ({ name, colour: COLOURS[index] ?? null, href: `#/runs/${ids[index]}` }))),
     h("div", { class: "charts" }, [...charts.values()].map((one) => one.element), byMetric.size > MOST_METRICS && h("p", { class: "note wide" }, `Curves of ${MOST_METRICS} of ${byMetric.size} metrics; the table has all.`)),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
       part("Parameters that differ", params.filter(differing).map(([name, one]) => line(name, one.values, true))),
-      part("Metrics, latest", Object.entries(compared.metrics).map(([name, one]) => line(name, one.latest ?? one.values, false))),
+      metricsNow,
       params.some(same) && part("Parameters that are equal", params.filter(same).map(([name, one]) => line(name, one.values, false)))))));
 
   /** The whole view anew, once the service is there. */
@@ -55,11 +59,21 @@ export async function view(place, { crumbs, address }) {
     else setTimeout(again, 3000);
   }
 
-  return follow({ run_id: ids, type: "epoch_end" }, last, (event) => {
+  let timer = null;
+  const reread = () => get(comparison).then(showMetrics, () => null).finally(() => { timer = null; });
+
+  showMetrics(compared);
+  const unfollow = follow({ run_id: ids, type: ["epoch_end", "training_end"] }, last, (event) => {
+    timer ??= setTimeout(reread, 1000);
+    if (event.type !== "epoch_end") return;
     const index = ids.indexOf(event.run_id);
     for (const [metric, value] of Object.entries(event.metrics)) {
       put(curveOf(metric, index), event.epoch, value);
       charts.get(metric)?.redraw();
     }
   }, again);
+  return () => {
+    clearTimeout(timer);
+    unfollow();
+  };
 }

@@ -19,6 +19,16 @@ export const h = (tag, attributes, ...children) => build(document.createElement(
 /** An SVG element. */
 export const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
 
+/** Make these the children of a place. What is there already, and the same, stays, and keeps the focus with it. */
+export function fill(place, ...children) {
+  const old = [...place.childNodes];
+  children.forEach((one, index) => {
+    if (index >= old.length) place.append(one);
+    else if (old[index] !== one && !old[index].isEqualNode(one)) old[index].replaceWith(one);
+  });
+  for (const one of old.slice(children.length)) one.remove();
+}
+
 /** A number in so many significant digits, without a tail of zeros; what is none is spelled. */
 export function num(value, digits = 4) {
   if (value === null || value === undefined) return "–";

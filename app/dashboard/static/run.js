@@ -1,7 +1,7 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, duration, h, num, when } from "./dom.js";
+import { badge, command, duration, fill, h, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
 
@@ -50,7 +50,7 @@ export async function view(place, { id, crumbs, address }) {
     const { run, trial } = seen, name = run.name || `run ${run.run_id.slice(-8)}`;
     crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: trial ? `Trial ${trial.number}` : name });
     const isOpen = run.status === "running";
-    top.replaceChildren(h("h1", { class: "name" }, trial ? `Trial ${trial.number}` : name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
+    fill(top, h("h1", { class: "name" }, trial ? `Trial ${trial.number}` : name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
       h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     facts.replaceChildren(...Object.entries(run.summary).slice(0, 4).map(([metric, one]) => {
@@ -58,8 +58,8 @@ export async function view(place, { id, crumbs, address }) {
       return fact(metric, [num(run.metrics[metric]), h("div", { class: "note" }, `${isLoss ? "lowest" : "highest"} ${num(isLoss ? one.min : one.max)} at ${num(isLoss ? one.epoch_of_min : one.epoch_of_max)}`)]);
     }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
-    grid.replaceChildren(...[...curves.keys()].slice(0, MOST_METRICS).map((metric) => chart(metric).element), ...(curves.size > MOST_METRICS ? [h("p", { class: "note wide" }, `${MOST_METRICS} of ${num(curves.size)} metrics; GET ${path}/metrics has them all.`)] : []));
-    empty.replaceChildren(...(curves.size ? [] : [h("section", { class: "empty" }, h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`))]));
+    fill(grid, ...[...curves.keys()].slice(0, MOST_METRICS).map((metric) => chart(metric).element), ...(curves.size > MOST_METRICS ? [h("p", { class: "note wide" }, `${MOST_METRICS} of ${num(curves.size)} metrics; GET ${path}/metrics has them all.`)] : []));
+    fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`))]));
     charts.forEach((one) => one.redraw());
     const pairs = Object.entries(run.params);
     side.replaceChildren(...[

@@ -58,9 +58,10 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     const wanted = ordered.slice(first, last).map(rowOf);
     if (isWindowed) wanted.unshift(gap(first)), wanted.push(gap(Math.max(0, ordered.length - last)));
     if (wanted.length !== body.children.length || wanted.some((one, index) => body.children[index] !== one)) {
-      const focused = document.activeElement;
+      const focused = document.activeElement, row = body.contains(focused) ? focused.closest("tr") : null;
+      const nth = row ? focusable(row).indexOf(focused) : -1;
       body.replaceChildren(...wanted);
-      if (body.contains(focused)) focused.focus({ preventScroll: true });
+      if (row) (body.contains(row) ? focused : focusable(known.get(row.dataset.key)?.element)[nth])?.focus({ preventScroll: true });
     }
     if (isWindowed && !isFixed && element.clientWidth) {
       rowHeight = body.children[1].offsetHeight;
@@ -101,6 +102,8 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   dress();
   return { element, chooser, forget: () => known.clear(), update(next) { rows = next; show(); } };
 }
+
+const focusable = (row) => [...(row?.querySelectorAll("a, button, input") ?? [])];
 
 /** What was remembered as a list of texts, or null. */
 function listOf(text) {

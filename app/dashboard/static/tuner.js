@@ -1,7 +1,7 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, count, h, num, score, when } from "./dom.js";
+import { badge, command, count, fill, h, num, score, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 import { isOutOf, parallel, trialRows } from "./parallel.js";
@@ -54,7 +54,7 @@ export async function view(place, { id, crumbs, address }) {
     for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
     const all = [...curves.values()], isThere = [all.some((one) => !one.colour) && "grey: the others", all.some((one) => one.isStopped) && "×: stopped early"].filter(Boolean);
     key.hidden = !curves.size;
-    key.replaceChildren(legend(best), h("p", { class: "note" }, [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ")));
+    fill(key, legend(best), h("p", { class: "note" }, [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ")));
   }
 
   // ---------------------------------------------------------------------------------------------------------- charts
@@ -146,8 +146,8 @@ export async function view(place, { id, crumbs, address }) {
     headline.textContent = sentence(model, shares);
     crumbs({ text: name });
     const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(reload, (error) => { refusal.textContent = error.message; }) }, word);
-    title.replaceChildren(h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
-    bestParams.replaceChildren(...chips(tuner.best));
+    fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
+    fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
     facts.replaceChildren(...[
       fact("Progress", [most ? `${num(model.nProposed - counts.queued - counts.running)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, model.nEnded), "aria-label": "Trials ended of the budget" })]),
@@ -156,7 +156,7 @@ export async function view(place, { id, crumbs, address }) {
       fact("Failed", num(counts.failed)), counts.infeasible > 0 && fact("Infeasible", num(counts.infeasible)),
       fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)),
     ].filter(Boolean));
-    start.replaceChildren(...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
+    fill(start, ...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
       command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
     body.hidden = !model.nTrials;
     for (const one of [strands, ...planes]) one.element.hidden = !scored().length;
