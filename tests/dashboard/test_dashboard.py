@@ -56,7 +56,7 @@ def test_curves_grow_while_a_trainer_logs(chromium: Chromium, server: Server, cl
     def scenario(page: Page, seen: Seen) -> None:
         page.goto(f"/#/runs/{run['run_id']}")
         chart = page.get_by_role("img", name=re.compile("^accuracy"))
-        expect(chart).to_have_accessible_name(re.compile("1 epochs, now 0.1"))
+        expect(chart).to_have_accessible_name(re.compile("1 epoch, now 0.1"))
         for epoch in range(1, 6):
             log_epoch(client, run, epoch, accuracy=0.1 + epoch / 10, loss=2.0, late=1.0)
         expect(chart).to_have_accessible_name(re.compile(r"6 epochs, now 0\.6"))

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.calls import report, suggest
+from tests.calls import end_run, log_batch, report, start_run, suggest
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
 from tests.dashboard.scenes import new_tuner
 from tests.server import Server
@@ -88,6 +88,23 @@ def test_a_value_alone_between_others_that_are_none_is_drawn(chromium: Chromium,
     assert re.fullmatch("M[^ML]+L[^ML]+M[^ML]+L[^ML]+", drawn), drawn
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.9996, "1.0 s"),
+        (59.6, "1 min 0 s"),
+        (119.7, "2 min 0 s"),
+        (3599.8, "1 h 0 min"),
+        (7199.0, "2 h 0 min"),
+        (86_399.0, "1 d 0 h"),
+        (172_799.0, "2 d 0 h"),
+        (95.2, "1 min 35 s"),
+    ],
+)
+def test_a_duration_has_no_sixtieth_second(chromium: Chromium, server: Server, seconds: float, text: str) -> None:
+    assert told_by(chromium, server, "dom.js", f"it.duration({seconds})") == text
+
+
 def test_scores_that_differ_in_their_last_bit_are_drawn(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
@@ -100,5 +117,36 @@ def test_scores_that_differ_in_their_last_bit_are_drawn(
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         expect(page.locator("#headline")).to_contain_text("Trial 1 is best: accuracy 0.3")
         expect(page.locator("figure[data-drawn]").first).to_be_visible()
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_metric_that_is_never_finite_says_so(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    run = start_run(client, params={"k" * 200: "v" * 500, "lr": 0.01})
+    log_batch(client, run, [(0, {"loss": "NaN", "wide": -1.7e308}), (1, {"loss": "Infinity", "wide": 1.7e308})])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("figure", has_text="loss")).to_contain_text("No value is a finite number")
+        expect(page.get_by_role("img", name=re.compile("^wide"))).to_have_accessible_name(re.compile("2 epochs"))
+        loss = page.locator(".facts > div", has_text="loss")
+        expect(loss).to_contain_text("Infinity")
+        expect(loss.locator(".note")).to_have_count(0)
+        # A long name leaves room for its value.
+        widths = page.locator(".pairs dd").evaluate_all("all => all.map((one) => one.offsetWidth)")
+        assert min(widths) > 60, widths
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_run_that_only_ended_shows_what_it_came_to(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    run = start_run(client, name="a tree")
+    end_run(client, run, final_metrics={"accuracy": 0.8125, "log_loss": 0.5})
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator(".facts")).to_contain_text("accuracy0.8125")
+        expect(page.locator(".card", has_text="Final metrics")).to_contain_text("log_loss0.5")
+        expect(page.locator(".empty")).to_have_text("It ended without an epoch.")
 
     chromium.run(server.url, scenario)

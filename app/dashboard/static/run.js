@@ -1,11 +1,11 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, duration, fill, h, num, when } from "./dom.js";
+import { badge, command, count, duration, fill, h, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
 
-const MOST_METRICS = 60;
+const MOST_METRICS = 60, SHOWN_METRICS = 4;
 
 const TOLD = {
   run_start: () => "started",
@@ -26,11 +26,10 @@ export async function view(place, { id, crumbs, address }) {
 
   function chart(metric) {
     if (charts.has(metric)) return charts.get(metric);
-    const curve = curves.get(metric);
     const one = figure({
       title: metric, file: metric, canZoom: true, height: 240, address,
       draw: (width, height, zoom, before) => lines([curves.get(metric)], width, height, zoom, before),
-      describe: () => `${curve.xs.length} epochs, now ${num(curves.get(metric).ys.at(-1))}.`,
+      describe: () => `${count(Math.max(curves.get(metric).xs.length, seen.run.summary[metric]?.count ?? 0), "epoch")}, now ${num(curves.get(metric).ys.at(-1))}.`,
       rows: () => lineRows([curves.get(metric)], metric),
     });
     charts.set(metric, one);
@@ -53,23 +52,27 @@ export async function view(place, { id, crumbs, address }) {
     fill(top, h("h1", { class: "name" }, trial ? `Trial ${trial.number}` : name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
       h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
-    facts.replaceChildren(...Object.entries(run.summary).slice(0, 4).map(([metric, one]) => {
+    const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
+    facts.replaceChildren(...[...first].slice(0, SHOWN_METRICS).map((metric) => {
+      const one = run.summary[metric];
       const isLoss = metric === seen.objective?.metric ? seen.objective.direction === "minimize" : /loss|err/i.test(metric);
-      return fact(metric, [num(run.metrics[metric]), h("div", { class: "note" }, `${isLoss ? "lowest" : "highest"} ${num(isLoss ? one.min : one.max)} at ${num(isLoss ? one.epoch_of_min : one.epoch_of_max)}`)]);
+      return fact(metric, [num(run.metrics[metric]), typeof one?.max === "number" && h("div", { class: "note" }, `${isLoss ? "lowest" : "highest"} ${num(isLoss ? one.min : one.max)} at ${num(isLoss ? one.epoch_of_min : one.epoch_of_max)}`)]);
     }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
     fill(grid, ...[...curves.keys()].slice(0, MOST_METRICS).map((metric) => chart(metric).element), ...(curves.size > MOST_METRICS ? [h("p", { class: "note wide" }, `${MOST_METRICS} of ${num(curves.size)} metrics; GET ${path}/metrics has them all.`)] : []));
-    fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`))]));
+    fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));
     charts.forEach((one) => one.redraw());
-    const pairs = Object.entries(run.params);
     side.replaceChildren(...[
-      h("section", { class: "card" }, h("h2", null, "Parameters"), pairs.length ? h("dl", { class: "pairs" }, pairs.map(([key, value]) => [h("dt", null, key), h("dd", null, num(value, 6))])) : h("p", { class: "note" }, "None.")),
+      h("section", { class: "card" }, h("h2", null, "Parameters"), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
+      Object.keys(run.final_metrics ?? {}).length > 0 && h("section", { class: "card" }, h("h2", null, "Final metrics"), pairs(run.final_metrics)),
       run.stop && h("section", { class: "card" }, h("h2", null, "Told to stop"), h("p", null, `${run.stop.rule}: ${run.stop.reason}`)),
       run.note && h("section", { class: "card" }, h("h2", null, "Note"), h("p", { class: "text" }, run.note)),
       trial && h("section", { class: "card" }, h("h2", null, "How it was chosen"), h("dl", { class: "pairs" }, Object.entries(trial.why).map(([key, value]) => [h("dt", null, key), h("dd", null, typeof value === "object" ? JSON.stringify(value) : num(value))]))),
       h("section", { class: "card" }, h("h2", null, "Events"), h("ol", { class: "events" }, seen.events.map((event) => h("li", null, when(event.timestamp), " ", TOLD[event.type]?.(event) ?? event.type)))),
     ].filter(Boolean));
   }
+
+  const pairs = (values) => h("dl", { class: "pairs" }, Object.entries(values).map(([key, value]) => [h("dt", null, key), h("dd", null, num(value, 6))]));
 
   async function stop() {
     await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).catch((error) => { refusal.textContent = error.message; });
