@@ -8,9 +8,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.calls import end_run, log_batch, report, start_run, suggest
+from tests.calls import answer, end_run, log_batch, report, start_run, suggest
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
-from tests.dashboard.scenes import new_tuner
+from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
 
 LARGEST = 1.7976931348623157e308
@@ -148,5 +148,25 @@ def test_a_run_that_only_ended_shows_what_it_came_to(chromium: Chromium, server:
         expect(page.locator(".facts")).to_contain_text("accuracy0.8125")
         expect(page.locator(".card", has_text="Final metrics")).to_contain_text("log_loss0.5")
         expect(page.locator(".empty")).to_have_text("It ended without an epoch.")
+
+    chromium.run(server.url, scenario)
+
+
+def test_what_was_imported_is_no_progress_of_a_budget(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client, name="half imported", budget={"max_trials": 4})
+    params = {"learning_rate": 0.01, "optimizer": "adam"}
+    trials = [{"params": params, "score": score / 10} for score in range(6)]
+    answer(client.post(f"/v1/tuners/{tuner['tuner_id']}/trials", json={"trials": trials}), 201)
+    finish_trial(client, tuner, 0.9)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        row = page.get_by_role("region", name="Tuners").get_by_role("row", name=re.compile("half imported"))
+        expect(row).to_contain_text("1 of 4")
+        expect(row.get_by_role("progressbar")).to_have_js_property("value", 1)
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        progress = page.locator(".facts > div", has_text="Progress")
+        expect(progress).to_contain_text("1 of 4")
+        expect(progress.get_by_role("progressbar")).to_have_js_property("value", 1)
 
     chromium.run(server.url, scenario)

@@ -15,7 +15,7 @@ export function sparkline(tuner) {
   const values = steps.map((one) => one.score);
   const x = linear([1, Math.max(ended, 2)], [2, 118]), y = linear([Math.min(...values), Math.max(...values)], [26, 4]);
   const last = steps.at(-1);
-  const said = `From ${num(values[0])} to ${num(last.score)} in ${count(steps.length, "step")}; the last ${count(ended - last.place, "trial")} ago`;
+  const said = `From ${num(values[0])} to ${num(last.score)} in ${count(steps.length, "step")}; the last ${ended > last.place ? `${count(ended - last.place, "trial")} ago` : "just now"}`;
   return s("svg", { class: "spark", width: 122, height: 30, viewBox: "0 0 122 30", role: "img", "aria-label": said }, s("title", null, said),
     s("path", { d: `M${x(steps[0].place)} ${y(values[0])}${steps.slice(1).map((one) => `H${x(one.place)}V${y(one.score)}`).join("")}H118` }),
     s("circle", { cx: x(last.place), cy: y(last.score), r: 2.5 }));
@@ -23,6 +23,7 @@ export function sparkline(tuner) {
 
 function tunerTable() {
   const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
+  const spent = ({ counts, n_proposed: n }) => n - counts.queued - counts.running - counts.stale;
   return table({
     caption: "Tuners", key: (one) => one.tuner_id,
     sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials]),
@@ -30,7 +31,7 @@ function tunerTable() {
       { name: "Tuner", sort: (one) => one.name, cell: (one) => [h("a", { class: "name", title: one.name, href: `#/tuners/${one.tuner_id}` }, one.name || one.tuner_id.slice(0, 8)), " ", badge(one.state)] },
       { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, score(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
       { name: "Best so far", cell: sparkline },
-      { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(ended(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(ended(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
+      { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
       { name: "Running", isNumber: true, sort: (one) => one.counts.running, cell: (one) => num(one.counts.running) },
       { name: "Failed", isNumber: true, sort: (one) => one.counts.failed, cell: (one) => num(one.counts.failed + one.counts.infeasible) },
       { name: "Last activity", sort: (one) => one.last_sign_time, cell: (one) => when(one.last_sign_time) },

@@ -148,9 +148,9 @@ export async function view(place, { id, crumbs, address }) {
     const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(reload, (error) => { refusal.textContent = error.message; }) }, word);
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     fill(bestParams, ...chips(tuner.best));
-    const most = tuner.budget.max_trials, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
+    const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
     facts.replaceChildren(...[
-      fact("Progress", [most ? `${num(model.nProposed - counts.queued - counts.running)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, model.nEnded), "aria-label": "Trials ended of the budget" })]),
+      fact("Progress", [most ? `${num(spent)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, spent), "aria-label": "Trials ended of the budget" })]),
       fact("Running", num(counts.running)), counts.queued > 0 && fact("Queued", num(counts.queued)), counts.stale > 0 && fact("Gone silent", num(counts.stale)),
       (stopper || counts.stopped > 0) && fact("Stopped early", num(counts.stopped)),
       fact("Failed", num(counts.failed)), counts.infeasible > 0 && fact("Infeasible", num(counts.infeasible)),
