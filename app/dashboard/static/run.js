@@ -75,7 +75,7 @@ export async function view(place, { id, crumbs, address }) {
   const pairs = (values) => h("dl", { class: "pairs" }, Object.entries(values).map(([key, value]) => [h("dt", null, key), h("dd", null, num(value, 6))]));
 
   async function stop() {
-    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).catch((error) => { refusal.textContent = error.message; });
+    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; });
     reload();
   }
 

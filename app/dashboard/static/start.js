@@ -1,6 +1,6 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
-import { follow, get, query } from "./api.js";
+import { Away, follow, get, query } from "./api.js";
 import { badge, command, count, duration, h, num, s, score, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
@@ -98,7 +98,7 @@ export async function view(place, { crumbs, address }) {
   function onsubmit(event) {
     event.preventDefault();
     const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim(), columns: search.get("columns") })}`;
-    if (next === location.hash) readRuns();
+    if (next === location.hash) readRuns().catch(tell);
     else location.hash = next;
   }
 
@@ -111,6 +111,7 @@ export async function view(place, { crumbs, address }) {
       failure.replaceChildren();
       input.removeAttribute("aria-invalid");
     } catch (error) {
+      if (error instanceof Away || error.status >= 500) throw error; // the filter is not to blame
       [shown, token] = [[], null];
       input.setAttribute("aria-invalid", "true");
       const at = error.position;
@@ -134,8 +135,12 @@ export async function view(place, { crumbs, address }) {
     if (!shown.length && !failure.textContent) runsPlace.append(h("div", { class: "empty" }, filter ? h("p", null, "No run matches.") : [h("p", null, "No runs yet. Start one:"), command(`curl ${location.origin}/v1/runs -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)]));
   }
 
+  const tell = (error) => failure.replaceChildren(error.message);
+
   async function onMore() {
-    const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: token })}`);
+    const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: token })}`).catch(tell);
+    if (!page) return;
+    failure.replaceChildren();
     shown = [...shown, ...page.items];
     token = page.next_page_token;
     showRuns();
@@ -158,8 +163,8 @@ export async function view(place, { crumbs, address }) {
   }
 
   async function reread() {
-    await Promise.all([readTuners(), readRuns()]).catch(() => null);
     timer = null;
+    await Promise.all([readTuners(), readRuns()]).catch(() => { if (!isGone) timer ??= setTimeout(reread, 3000); });
   }
 
   async function start() {
@@ -172,9 +177,7 @@ export async function view(place, { crumbs, address }) {
 
   place.append(h("h1", { class: "hidden" }, "Tuners and runs"), tunersPlace,
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), chooserPlace), form, failure, runsPlace, more));
-  const runsRead = readRuns(); // at once, and named when the tuners are known
-  const last = await readTuners();
-  await runsRead;
+  const [last] = await Promise.all([readTuners(), readRuns()]); // at once, and named when the tuners are known
   list?.forget();
   showRuns();
   unfollow = follow({}, last, hear, start);

@@ -145,7 +145,7 @@ export async function view(place, { id, crumbs, address }) {
     const { tuner } = model, { counts } = tuner, name = tuner.name || `tuner ${id.slice(-8)}`;
     headline.textContent = sentence(model, shares);
     crumbs({ text: name });
-    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(reload, (error) => { refusal.textContent = error.message; }) }, word);
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; reload(); }, (error) => { refusal.textContent = error.message; }) }, word);
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
