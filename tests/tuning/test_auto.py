@@ -1,5 +1,7 @@
 """The strategy for those who do not want to choose one."""
 
+import pytest
+
 from app.domain.space import Space
 from app.tuning.auto import Auto
 from app.tuning.gp import Gp
@@ -20,7 +22,8 @@ def test_auto_proposes_as_its_choice_does_and_says_what_it_chose_and_why() -> No
     }
 
 
-def test_auto_takes_tpe_where_parameters_are_very_many() -> None:
-    space = Space.from_json({f"x{i}": {"type": "float_range", "min": 0, "max": 1} for i in range(101)})
+@pytest.mark.parametrize(("n", "strategy"), [(100, "gp"), (101, "tpe")])
+def test_auto_takes_tpe_where_parameters_are_very_many(n: int, strategy: str) -> None:
+    space = Space.from_json({f"x{i}": {"type": "float_range", "min": 0, "max": 1} for i in range(n)})
     (proposal,) = Auto(space, {}).propose([], [], [generator(7, 0)])
-    assert proposal.why["strategy"] == "tpe"
+    assert proposal.why["strategy"] == strategy

@@ -49,6 +49,14 @@ def test_it_moves_towards_what_is_better() -> None:
     assert b < 0.3
 
 
+def test_a_new_start_is_anywhere() -> None:
+    rngs = [[generator(seed, number) for number in range(400, 420)] for seed in range(8)]
+    proposals = [CmaEs(SPACE, {"population": N}).propose(history(50 * N), [], few) for few in rngs]
+    middles = [np.mean([float(p.params["a"]) for p in few]) for few in proposals]
+    assert {p.why["restarts"] for few in proposals for p in few} == {1}
+    assert np.std(middles) > 0.1
+
+
 @pytest.mark.parametrize(
     ("n_trials", "number", "start", "population", "n_generations"),
     [(0, 0, 0, 8, 0), (399, 0, 0, 8, 49), (400, 1, 400, 16, 0), (1199, 1, 400, 16, 49), (1200, 2, 1200, 32, 0)],

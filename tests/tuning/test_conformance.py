@@ -180,6 +180,19 @@ def test_an_instance_that_was_used_before_proposes_like_a_new_one(kind: type[Str
     assert as_text(used.propose(history, [], generators([60]))) == as_text(new.propose(history, [], generators([60])))
 
 
+LEARNING = [key for key, kind in STRATEGIES.items() if kind.needs_history and not kind.is_finite]
+
+
+@pytest.mark.parametrize("key", LEARNING)
+def test_what_was_tried_is_not_proposed_again_while_much_is_left(key: str) -> None:
+    space = Space.from_json({"x": {"type": "int_range", "min": 0, "max": 99}})
+    history = scored([{"x": x} for x in range(0, 32, 2)], *range(16))
+    (first,) = STRATEGIES[key](space, {}).propose(history, [], generators([16]))
+    others = STRATEGIES[key](space, {}).propose(history, [first.params], generators(range(17, 25)))
+    proposed = [proposal.params["x"] for proposal in (first, *others)]
+    assert len({*proposed, *(trial.params["x"] for trial in history)}) == 25
+
+
 FEW = {"a": {"type": "flag"}, "b": {"type": "choice", "options": [1, 1.0, True]}, "c": {"type": "flag"}}
 
 
@@ -279,7 +292,7 @@ def best_of(kind: type[Strategy], seed: int, n: int) -> float:
     return min(trial.values[0] for trial in history if trial.values)
 
 
-@pytest.mark.parametrize("key", [key for key, kind in STRATEGIES.items() if kind.needs_history and not kind.is_finite])
+@pytest.mark.parametrize("key", LEARNING)
 def test_a_strategy_that_learns_beats_random_on_a_smooth_function(key: str) -> None:
     losses = [(best_of(STRATEGIES[key], seed, 150), best_of(STRATEGIES["random"], seed, 150)) for seed in range(8)]
     # By luck alone that happens once in 256 times.

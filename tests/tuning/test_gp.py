@@ -199,6 +199,18 @@ def test_it_looks_where_it_is_good() -> None:
     assert all(abs(float(proposal.params["dropout"]) - 0.2) <= 0.1 for proposal in proposals)
 
 
+def test_with_two_objectives_it_looks_along_the_whole_front() -> None:
+    space = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "xy"})
+    history = [
+        Observation(
+            n, {"x": x, "y": y}, TrialState.completed, (abs(x - 0.2) + abs(y - 0.5), abs(x - 0.8) + abs(y - 0.5))
+        )
+        for n, (x, y) in enumerate(np.random.default_rng(3).random((30, 2)).tolist())
+    ]
+    proposals = Gp(space, {}).propose(history, [], [generator(1, number) for number in range(30, 42)])
+    assert sum(0.35 < float(proposal.params["x"]) < 0.65 for proposal in proposals) >= 4
+
+
 def test_proposals_asked_for_together_differ_and_none_was_tried() -> None:
     space = Space.from_json(
         {"a": {"type": "choice", "options": list("abcd")}, "b": {"type": "int_range", "min": 1, "max": 5}}

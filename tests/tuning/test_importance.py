@@ -36,6 +36,10 @@ def test_shares_are_those_of_the_variance(n: int, tolerance: float) -> None:
         assert abs(found[name] - part / 126) < tolerance
 
 
+def test_eight_trials_are_enough_to_say_something() -> None:
+    assert next(iter(importance(SPACE, search("random", SPACE, 8, weighted)))) == "a"
+
+
 def test_a_search_that_stays_where_it_is_good_does_not_mislead() -> None:
     found = importance(SPACE, search("tpe", SPACE, 300, weighted))
     assert list(found)[:2] == ["a", "b"]

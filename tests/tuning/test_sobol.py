@@ -27,6 +27,11 @@ def test_in_each_direction_every_part_gets_one_point(first: int) -> None:
         assert sorted(np.floor(64 * column).astype(int)) == list(range(64))
 
 
+def test_blocks_go_on_where_the_one_before_ended() -> None:
+    for column in points(7, range(256), 3).T:
+        assert sorted(np.floor(256 * column).astype(int)) == list(range(256))
+
+
 def test_a_point_depends_on_seed_and_number_alone() -> None:
     forward, back = points(1, range(60, 70), 3), points(1, range(69, 59, -1), 3)
     np.testing.assert_array_equal(forward, back[::-1])

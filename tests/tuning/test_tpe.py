@@ -42,6 +42,15 @@ def test_a_density_adds_up_to_one(density: Parzen) -> None:
     assert shares(density)[1].sum() == pytest.approx(1, abs=1e-4)
 
 
+def test_what_a_point_lacks_takes_nothing_from_its_density() -> None:
+    kinds = {"type": "choice", "options": ["plain", "deep"]}
+    depths = {"type": "choice", "options": ["a", "b", "c"], "when": {"kind": ["deep"]}}
+    columns = Columns(Space.from_json({"kind": kinds, "depth": depths}))
+    every: list[Params] = [{"kind": "plain"}, *({"kind": "deep", "depth": depth} for depth in "abc")]
+    density = Parzen(columns, columns.encode(every[:2]), np.ones(2))
+    assert np.exp(density.log_mass(columns.encode(every))).sum() / density.mass == pytest.approx(1)
+
+
 def test_draws_are_as_dense_as_the_density_says(density: Parzen) -> None:
     drawn = density.sample([generator(3, number) for number in range(10)], 400)
     cells, share = shares(density)
@@ -75,6 +84,14 @@ def test_proposals_come_from_where_good_trials_lie() -> None:
     assert {proposal.why["phase"] for proposal in proposals} == {"model"}
     assert sum(abs(float(proposal.params["x"]) - 0.3) < 0.2 for proposal in proposals) >= 16
     assert sum(proposal.params["colour"] == "green" for proposal in proposals) >= 16
+
+
+def test_of_the_good_trials_the_best_count_most() -> None:
+    # Three are best, six are nearly as good elsewhere; the others are everywhere.
+    xs = [0.2] * 3 + [0.8] * 6 + [number / 50 for number in range(51)]
+    trials = [Observation(n, {"x": x, "colour": "red"}, TrialState.completed, (float(n),)) for n, x in enumerate(xs)]
+    proposals = TPE(SPACE, {}).propose(trials, [], [generator(1, number) for number in range(60, 80)])
+    assert sum(float(proposal.params["x"]) < 0.5 for proposal in proposals) > 10
 
 
 def test_what_is_pending_keeps_others_away() -> None:
