@@ -133,6 +133,21 @@ def test_a_completed_tuner_is_restored_as_completed(client: httpx.Client) -> Non
     assert (restored["state"], restored["stop_reason"]) == ("completed", "max_trials")
 
 
+def test_an_exhausted_tuner_stays_so_where_it_is_restored(client: httpx.Client) -> None:
+    tuner = create_tuner(client, space={"a": {"type": "flag"}}, strategy="grid")
+    for trial in suggest(client, tuner, 2):
+        report(client, tuner, trial_id=trial["trial_id"], score=1.0)
+    restored = restore(client, snapshot(client, tuner))
+    edited = answer(client.patch(f"/v1/tuners/{restored['tuner_id']}", json={"name": "again"}))
+    assert (edited["state"], edited["stop_reason"]) == ("completed", "exhausted")
+
+
+def test_imported_trials_count_against_no_budget_where_they_are_restored(client: httpx.Client) -> None:
+    tuner = create_tuner(client, budget={"max_trials": 1})
+    report(client, tuner, params={"x": 0.5}, score=1.0)
+    suggest(client, restore(client, snapshot(client, tuner)), 1)
+
+
 def test_restoring_into_a_chosen_id_is_safe_to_repeat(client: httpx.Client) -> None:
     taken = snapshot(client, with_history(client))
     chosen = str(uuid.uuid4())

@@ -135,6 +135,15 @@ def test_runs_of_another_tuner_do_not_count(client: httpx.Client) -> None:
     assert told(log_epoch(client, run, 0, score=0.1)) == GOES_ON
 
 
+@pytest.mark.parametrize(("status", "counts"), [("finished", True), ("stopped", True), ("failed", False)])
+def test_of_the_runs_that_ended_those_count_that_ended_well(client: httpx.Client, status: str, counts: bool) -> None:
+    tuner = create_tuner(client, stopper={"type": "median", "warmup_epochs": 0, "min_trials": 1})
+    good, bad = (start_run(client, trial_id=trial["trial_id"]) for trial in suggest(client, tuner, 2))
+    log_epoch(client, good, 0, score=0.9)
+    end_run(client, good, status=status)
+    assert log_epoch(client, bad, 0, score=0.1)["should_stop"] is counts
+
+
 def test_a_deleted_run_counts_no_more(client: httpx.Client) -> None:
     tuner = create_tuner(client, stopper=ASHA)
     good, bad = (start_run(client, trial_id=trial["trial_id"]) for trial in suggest(client, tuner, 2))

@@ -274,7 +274,10 @@ def test_every_kind_of_value_compares_with_every_literal_as_the_plain_evaluation
         for sign in ("=", "!=", "<", "<=", ">", ">=")
         for literal in _SCALARS
     )
+    asked += (Not(Compare(field, "<", 3)) for field in (_PARAM, _METRIC, *_NUMBER_FIELDS))
     asked += (OneOf(_PARAM, (one, other)) for one, other in pairwise(_SCALARS))
+    an_id = Field("run_id", Kind.id)
+    asked += (Compare(an_id, sign, literal) for sign in ("=", "!=", "<") for literal in ("x", str(made[3].run_id)))
     by_id = Order((OrderKey(Field("run_id", Kind.id), is_descending=False),))
     with engine.begin() as connection:
         _fill(connection, made)
@@ -291,6 +294,19 @@ def test_every_kind_of_value_has_its_place_in_the_order(engine: Engine, field: F
         _fill(connection, made)
         for size in (1, 7):
             assert _pages(connection, None, order, size) == _expected(made, None, order)
+
+
+@pytest.mark.parametrize("pattern", ["[a]", "[%", "%[a_", "%]", "?", "*", "_", "\\%", "\\_", "\\\\"])
+def test_signs_that_mean_something_to_a_database_are_text_in_a_pattern(engine: Engine, pattern: str) -> None:
+    made = [_plain(number, {"a": text}) for number, text in enumerate(["[a]", "a", "?", "*", "%", "_", "\\"])]
+    for run in made:
+        run.name = str(run.params["a"])
+    with engine.begin() as connection:
+        _fill(connection, made)
+        for field in (Field("name", Kind.text), _PARAM):
+            condition = Like(field, pattern, ignores_case=False)
+            found = {one.run.run_id for one in search.list_found(connection, Search(condition), 10)}
+            assert found == set(_expected(made, condition, search.NEWEST_FIRST))
 
 
 def test_case_is_ignored_in_a_to_z_only(engine: Engine) -> None:
