@@ -279,6 +279,14 @@ def test_the_best_is_best_in_the_direction_of_the_objective(
     assert best == answers[-1] == get_tuner(client, tuner)["best"]
 
 
+def test_of_equal_scores_the_first_that_was_told_stays_the_best(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    first, second = suggest(client, tuner, 2)
+    for trial in (first, second):
+        best = report(client, tuner, trial_id=trial["trial_id"], score=0.5)["best"]
+        assert best["trial_id"] == first["trial_id"]
+
+
 def test_there_is_no_best_trial_before_the_first_score(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     trial = suggest(client, tuner)[0]

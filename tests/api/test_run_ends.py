@@ -1,5 +1,6 @@
 """The end of a run, and what it means for its trial and its tuner."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import httpx
@@ -177,6 +178,17 @@ def test_a_stopped_run_stops_its_trial_at_the_best_value_it_reached(
     ended = get_trial(client, trial)
     assert (ended["state"], ended["score"]) == ("stopped", score)
     assert get_tuner(client, tuner)["best"] == ended
+
+
+@pytest.mark.parametrize("last_words", [0.4, 0.9])
+@pytest.mark.parametrize(("direction", "score"), [("maximize", max), ("minimize", min)])
+def test_the_last_words_of_a_stopped_run_count_where_they_are_the_best(
+    client: httpx.Client, direction: str, score: Callable[[float, float], float], last_words: float
+) -> None:
+    _, trial, run = run_of_trial(client, objective={"metric": "accuracy", "direction": direction})
+    log_epoch(client, run, 0, accuracy=0.7)
+    end_run(client, run, status="stopped", final_metrics={"accuracy": last_words})
+    assert get_trial(client, trial)["score"] == score(0.7, last_words)
 
 
 def test_a_stopped_run_that_reached_nothing_still_ends_its_trial(client: httpx.Client) -> None:

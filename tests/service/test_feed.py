@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.errors import DomainError
-from app.domain.events import EpochEnd
+from app.domain.events import EpochEnd, RunDelete
 from app.service import feed as feed_module
 from app.service import subscriber as subscriber_module
 from app.service.feed import Feed
@@ -27,6 +27,11 @@ RUN = UUID(int=1)
 def record(transaction: Transaction, requests: Sequence[int]) -> list[Record | DomainError]:
     """An epoch event per request."""
     return [transaction.record(EpochEnd(RUN, number, {"loss": 0.5})) for number in requests]
+
+
+def record_deletion(transaction: Transaction, requests: Sequence[None]) -> list[Record | DomainError]:
+    """An event of another type."""
+    return [transaction.record(RunDelete(RUN, None)) for _ in requests]
 
 
 @asynccontextmanager
@@ -148,6 +153,38 @@ def test_own_events_and_those_of_others_come_in_one_order_to_all_and_to_those_wh
     readers, (live, replayed) = asyncio.run(asyncio.wait_for(body(), 60))
     assert all(reader == list(range(1, n + 1)) for reader in readers)
     assert live == replayed
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (EventFilter(), range(1, 12)),
+        (EventFilter(types=frozenset({"run_delete"})), range(11, 12)),
+        (EventFilter(tags=frozenset({"seen"})), range(1, 12)),
+    ],
+    ids=["all", "a type", "a tag"],
+)
+@pytest.mark.parametrize("n_remembered", [3, 100])
+def test_who_comes_while_another_watches_gets_what_it_missed_and_wants(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch, wanted: EventFilter, expected: range, n_remembered: int
+) -> None:
+    monkeypatch.setattr(feed_module, "_REMEMBERED", n_remembered)
+
+    async def body() -> list[int]:
+        async with running(new_database()) as (database, feed):
+            await database.write(tag, "seen")
+            first = await feed.stream(0, EventFilter())
+            await anext(first)
+            watching = asyncio.create_task(ids(first, 10))
+            await asyncio.sleep(0)
+            for number in range(10):
+                await database.write(record, number)
+            await watching
+            coming = asyncio.create_task(ids(await feed.stream(0, wanted), len(expected)))
+            await database.write(record_deletion, None)
+            return await coming
+
+    assert asyncio.run(asyncio.wait_for(body(), 60)) == list(expected)
 
 
 def test_what_this_process_commits_is_told_without_a_look_at_the_store(
