@@ -155,6 +155,13 @@ def test_a_failure_by_params_told_twice_costs_one_attempt(client: httpx.Client) 
     assert sum(get_tuner(client, tuner)["counts"].values()) == 1
 
 
+def test_a_failure_by_params_leaves_an_equal_trial_that_was_never_handed_out(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    answer(client.post(f"/v1/tuners/{tuner['tuner_id']}/trials", json={"params": {"x": 0.5}}), 201)
+    assert report(client, tuner, params={"x": 0.5}, state="failed")["trial"]["state"] == "failed"
+    assert get_tuner(client, tuner)["counts"]["queued"] == 1
+
+
 def test_the_result_of_an_enqueued_trial_counts_as_any_other(client: httpx.Client) -> None:
     tuner = create_tuner(client, budget={"max_trials": 1})
     add(client, tuner, {"params": {"x": 0.5}})

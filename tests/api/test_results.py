@@ -218,6 +218,13 @@ def test_a_failure_told_twice_costs_one_attempt(client: httpx.Client) -> None:
     assert suggest(client, tuner)[0]["attempt"] == 2
 
 
+def test_a_trial_that_is_tried_again_has_no_reason_any_more(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    report(client, tuner, trial_id=suggest(client, tuner)[0]["trial_id"], state="failed", reason="OOM")
+    (again,) = suggest(client, tuner)
+    assert (again["attempt"], again["reason"]) == (2, None)
+
+
 def test_with_one_attempt_a_failure_is_the_end(client: httpx.Client) -> None:
     tuner = create_tuner(client, budget={"max_attempts": 1})
     trial = suggest(client, tuner)[0]

@@ -196,6 +196,15 @@ def test_a_grid_has_every_value_of_a_range_once(client: httpx.Client) -> None:
     assert len(points) == 9
 
 
+def test_a_grid_that_is_asked_for_more_than_may_run_loses_no_point(client: httpx.Client) -> None:
+    space = {"x": {"type": "choice", "options": ["a", "b"]}}
+    tuner = create_tuner(client, space=space, strategy="grid", budget={"max_parallel": 1})
+    (first,) = ask(client, tuner, count=2)["trials"]
+    report(client, tuner, trial_id=first["trial_id"], score=0.5)
+    (second,) = suggest(client, tuner)
+    assert second["params"] != first["params"]
+
+
 def test_a_grid_leaves_out_what_a_condition_excludes(client: httpx.Client) -> None:
     space = {
         "optimizer": {"type": "choice", "options": ["adam", "sgd"]},
