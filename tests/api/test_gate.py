@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,8 @@ from app.api.limits import Rate, Streams
 from app.domain.access import Scope, is_well_formed, new_key
 from app.domain.errors import RateLimited
 from app.logs import Format
+from app.service.keys import make_key as store_key
+from app.store.engines import open_writer, parse
 from tests import nursery
 from tests.calls import JSON, SPACE, answer, create_tuner, problem, start_run
 from tests.conftest import NewDatabase, Shared
@@ -125,6 +128,17 @@ def test_a_revoked_key_is_good_for_nothing_within_seconds(locked: tuple[Server, 
         eventually(lambda: client.get("/v1/runs").status_code == 401 or None)
         problem(client.get("/v1/runs"), 401, "unauthorized")
     assert keys(server, "revoke", key_id).returncode == 2
+
+
+@pytest.mark.parametrize(("hours", "status"), [(1, 200), (-1, 401)])
+def test_a_key_is_good_until_it_expires(locked: tuple[Server, dict[str, str]], hours: int, status: int) -> None:
+    server, _ = locked
+    engine = open_writer(parse(server.database))
+    with engine.begin() as connection:
+        _, key = store_key(connection, "x", Scope.read, timedelta(hours=hours))
+    engine.dispose()
+    with client_of(server, key) as client:
+        assert client.get("/v1/runs").status_code == status
 
 
 def test_keys_are_listed_without_the_keys(locked: tuple[Server, dict[str, str]]) -> None:
