@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -259,10 +260,13 @@ def test_a_backup_comes_to_an_end_while_a_service_writes(tmp_path: Path) -> None
         assert connection.execute("SELECT count(*) >= 50 FROM big").fetchone() == (1,)
 
 
-def test_backing_up_what_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_there_is_not_copied_checked_or_listed_and_not_made(tmp_path: Path) -> None:
     missing = f"sqlite:///{tmp_path / 'none.db'}"
     refused(tunetrack("backup", str(tmp_path / "copy.db"), "--database", missing), "there is no database")
     refused(tunetrack("check", "--database", missing), "there is no database")
+    refused(tunetrack("keys", "list", "--database", missing), "there is no database")
+    refused(tunetrack("keys", "revoke", str(uuid4()), "--database", missing), "there is no database")
+    assert not list(tmp_path.iterdir())
     refused(tunetrack("backup", "x.db", "--database", "postgresql://somewhere/x"), "pg_dump")
     assert list(tmp_path.iterdir()) == []
 

@@ -105,7 +105,7 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
             allow_origins=sorted(rules.origins_as_sent),
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After"],
+            expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
         )
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way that the framework documents
     return app

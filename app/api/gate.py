@@ -34,6 +34,9 @@ _OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
 _OPEN_BELOW = ("/dashboard/",)
 """What shows nothing of anybody's: the shell of the dashboard, which asks for a key, and where it takes that."""
 
+_WATCHED = frozenset({"/healthz", "/readyz"})
+"""Asked by programs of which many want the head alone."""
+
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -83,6 +86,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD" and scope["path"] in _WATCHED:
+            scope = {**scope, "method": "GET"}  # what was asked for the server knows, and leaves out the body
         visit = _Visit(scope, send)
         leaving = visit.leave
         try:

@@ -30,13 +30,11 @@ def check(database: Database = DATABASE) -> None:
     """Verify that the stored data agree with themselves; also while the service runs."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from app.cli.database import fail_to_open, shown, url_of
+    from app.cli.database import fail_to_open, find_database, shown
     from app.service.invariants import find_violations
     from app.store.engines import open_readers
 
-    url = url_of(database)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        fail(f"there is no database at {url.database}")
+    url = find_database(database)
     engine = open_readers(url, pool_size=1)
     try:
         with engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from sqlalchemy import URL, Connection
@@ -21,10 +22,18 @@ def url_of(database: str) -> URL:
         fail(f"--database {database!r}: {error}")
 
 
-def open_database(database: str) -> URL:
-    """The database, at the schema of this release."""
-    url = url_of(database)
+def open_database(database: str, *, must_exist: bool = False) -> URL:
+    """The database, at the schema of this release. A SQLite file that is not there is made, unless it must exist."""
+    url = find_database(database) if must_exist else url_of(database)
     bring_up_to_date(url)
+    return url
+
+
+def find_database(database: str) -> URL:
+    """The URL of a database that is there already: under a mistyped name no new one is made."""
+    url = url_of(database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        fail(f"there is no database at {url.database}")
     return url
 
 

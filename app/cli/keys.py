@@ -53,7 +53,7 @@ def list_keys(database: Database = DATABASE) -> None:
     from app.cli.database import open_database, writing
     from app.store import clock, keys
 
-    with writing(open_database(database)) as connection:
+    with writing(open_database(database, must_exist=True)) as connection:
         found, now = keys.list_all(connection), clock.now(connection)
     for key in found:
         made = f"{key.create_time:%Y-%m-%d %H:%M}"
@@ -71,7 +71,7 @@ def revoke(
     from app.cli.database import open_database, writing
     from app.store import clock, keys
 
-    with writing(open_database(database)) as connection:
+    with writing(open_database(database, must_exist=True)) as connection:
         was_good = keys.revoke(connection, key_id, clock.now(connection))
     if not was_good:
         fail(f"there is no good key {key_id}; see `tunetrack keys list`")

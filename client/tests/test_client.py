@@ -54,7 +54,7 @@ def test_a_run_without_a_tuner_is_kept_with_all_that_was_said(client: Client) ->
     assert found["metrics"] == {"val/loss": "NaN", "other": "Infinity", "accuracy": 0.5}
 
 
-@pytest.mark.parametrize("words", [{"name": Path("/x")}, {"tags": [{1}]}])
+@pytest.mark.parametrize("words", [{"name": Path("/x")}, {"tags": [{1}]}, {"tags": "baseline"}])
 def test_words_that_no_json_holds_leave_the_trial_as_it_was(client: Client, words: dict[str, Any]) -> None:
     (trial,) = client.tuner(SPACE, max_trials=1).suggest()
     with pytest.raises(TypeError):

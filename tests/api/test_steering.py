@@ -1,6 +1,5 @@
 """Tuners are paused, resumed, stopped, edited and deleted."""
 
-import time
 import uuid
 
 import httpx
@@ -227,7 +226,6 @@ def test_a_tuner_under_the_id_of_a_deleted_one_proposes_from_its_own_space(clien
 
 
 def test_a_tuner_under_the_id_of_a_deleted_one_stops_runs_by_its_own_rule(client: httpx.Client) -> None:
-    rule = {"type": "threshold", "max": 1.0}
     tuner = create_tuner(client, tuner_id=str(uuid.uuid4()))
 
     def log(score: float, n_epochs: int = 1) -> list[bool]:
@@ -237,15 +235,15 @@ def test_a_tuner_under_the_id_of_a_deleted_one_stops_runs_by_its_own_rule(client
         return told
 
     assert log(5.0) == [False]
-    tuner = recreate(client, tuner, stopper=rule)
-    eventually(lambda: any(log(5.0)) or None)
+    tuner = recreate(client, tuner, stopper={"type": "threshold", "max": 1.0})
+    eventually(lambda: any(log(5.0)) or None)  # that the one before had none is known for two seconds
+    median = {"type": "median", "warmup_epochs": 0, "min_trials": 2}
+    tuner = recreate(client, tuner, stopper=median)
+    assert [*log(5.0), *log(4.0), *log(4.5)] == [False, False, False]
+    tuner = recreate(client, tuner, stopper=median)
+    assert [*log(1.0), *log(1.0)] == [False, False], "the curves of the one before are not its own"
     tuner = recreate(client, tuner)
     assert log(5.0, 2) == [False, False]
-    tuner = recreate(client, tuner, stopper={"type": "median", "warmup_epochs": 0, "min_trials": 2})
-    time.sleep(2.1)  # that the one before had none is known for two seconds
-    assert [*log(5.0), *log(4.0), *log(4.5)] == [False, False, False]
-    tuner = recreate(client, tuner, stopper={"type": "median", "warmup_epochs": 0, "min_trials": 2})
-    assert [*log(1.0), *log(1.0)] == [False, False], "the curves of the one before are not its own"
 
 
 @pytest.mark.parametrize("turn", ["pause", "resume", "stop"])

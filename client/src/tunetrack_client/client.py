@@ -17,7 +17,7 @@ from tunetrack_client.backlog import Backlog, default_folder
 from tunetrack_client.connection import JSON, Connection
 from tunetrack_client.errors import Unavailable
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.run import Run, plain
+from tunetrack_client.run import Run, plain, tag_list
 from tunetrack_client.trial import LONGEST_SILENCE_S
 from tunetrack_client.tuner import Tuner, request
 
@@ -119,7 +119,7 @@ class Client:
             options=None if options is None else dict(options),
             seed=seed,
             lease_s=lease_s,
-            tags=None if tags is None else list(tags),
+            tags=None if tags is None else tag_list(tags),
         )
         return Tuner(self, self.ask("POST", "/v1/tuners", body))
 
@@ -141,7 +141,7 @@ class Client:
         """
         run_id = str(uuid.uuid4())
         run = Run(self.outbox, run_id, plain(params or {}))
-        body: JSON = {"run_id": run_id, "params": run.params, "name": name, "tags": list(tags), "note": note}
+        body: JSON = {"run_id": run_id, "params": run.params, "name": name, "tags": tag_list(tags), "note": note}
         if stale_after_s is not None:
             body["stale_after_s"] = stale_after_s
         silence_s = min(LONGEST_SILENCE_S, (stale_after_s or 3 * LONGEST_SILENCE_S) / 3)

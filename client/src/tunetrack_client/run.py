@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -198,6 +198,17 @@ def to_wire(metrics: Mapping[str, Value]) -> dict[str, float | str]:
             raise kind(f"metric {name!r} is no number: {value!r:.100}") from error
         values[str(name)] = number if abs(number) < float("inf") else _name(number)
     return values
+
+
+def tag_list(tags: Iterable[str]) -> list[str]:
+    """Tags as the service takes them.
+
+    Raises:
+        TypeError: one text, whose letters would be the tags.
+    """
+    if isinstance(tags, str):
+        raise TypeError(f"tags are several texts, as in tags=[{tags!r:.100}]")
+    return list(tags)
 
 
 def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:

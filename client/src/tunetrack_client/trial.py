@@ -8,7 +8,7 @@ from typing import Any
 from tunetrack_client.errors import LeaseLost, Refused
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.run import Run, Value, to_wire
+from tunetrack_client.run import Run, Value, tag_list, to_wire
 
 LONGEST_SILENCE_S = 30.0
 """A run is heard of at least so often, whatever its lease: that is how soon it learns that it should stop."""
@@ -49,7 +49,7 @@ class Trial:
         run_id = str(uuid.uuid4())
         run = self._run = Run(self._outbox, run_id, self.params, self)
         body = {"run_id": run_id, "trial_id": self.trial_id, "attempt": self.attempt}
-        body |= {"name": name, "tags": list(tags), "note": note}
+        body |= {"name": name, "tags": tag_list(tags), "note": note}
         run.start(body, self._silence_s)
         self._outbox.let_go(self.trial_id)
         return run
