@@ -14,6 +14,7 @@ export class Away extends Error {
 }
 
 export const SESSION = "/v1/session";
+export const MOST_COMPARED = 100; // in one request
 
 /** The answer to a request; after a 401 somebody signs in, and it is asked again. */
 export async function call(method, path, body) {

@@ -1,20 +1,39 @@
 // Some runs side by side: their curves over each other, the parameters that differ.
 
-import { follow, get, query } from "./api.js";
+import { follow, get, MOST_COMPARED, query } from "./api.js";
 import { count, fill, h, num } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 
-const MOST_METRICS = 12;
+const MOST_METRICS = 12, ID = /^[\da-f-]{36}$/;
+
+/** Those of these runs that there are, in their order. */
+async function existing(ids) {
+  const wanted = ids.filter((id) => ID.test(id));
+  if (!wanted.length) return [];
+  const { items } = await get(`/v1/runs${query({ filter: `run_id in (${wanted.map((id) => JSON.stringify(id)).join()})`, fields: "run_id", page_size: MOST_COMPARED })}`);
+  const there = new Set(items.map((run) => run.run_id));
+  return wanted.filter((id) => there.has(id));
+}
+
+/** What the page does not show of what it was asked for. */
+function missing(asked, ids) {
+  const gone = asked.slice(0, MOST_COMPARED).filter((id) => !ids.includes(id)), nLeft = asked.length - MOST_COMPARED;
+  return [gone.length > 0 && `No longer there: ${gone.map((id) => `run ${id.slice(-8)}`).join(", ")}.`,
+    nLeft > 0 && `At most ${MOST_COMPARED} runs can be compared; ${nLeft === 1 ? "the last one is" : `the last ${num(nLeft)} are`} left out.`]
+    .filter(Boolean).map((line) => h("p", { class: "note", role: "status" }, line));
+}
 
 export async function view(place, { crumbs, address }) {
-  const ids = address.search.getAll("run");
+  const asked = [...new Set(address.search.getAll("run"))];
   crumbs({ text: "Compare" });
+  const [{ last_event_id: last }, ids] = await Promise.all([get("/v1/overview?page_size=1"), existing(asked.slice(0, MOST_COMPARED))]);
+  const notes = missing(asked, ids);
   if (ids.length < 2) {
-    place.append(h("section", { class: "empty" }, h("h1", null, "Nothing to compare"), h("p", null, "Tick two or more runs in a list, and come back."), h("a", { href: "#/" }, "To the runs")));
+    place.append(h("section", { class: "empty" }, h("h1", null, "Nothing to compare"), notes, h("p", null, "Tick two or more runs in a list, and come back."),
+      ids.map((id) => h("p", null, h("a", { href: `#/runs/${id}` }, "To the run that is left"))), h("a", { href: "#/" }, "To the runs")));
     return () => null;
   }
-  let { last_event_id: last } = await get("/v1/overview?page_size=1");
   const comparison = `/v1/runs/compare${query({ run_id: ids })}`;
   const [compared, { runs }] = await Promise.all([get(comparison), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`)]);
   const names = compared.names.map((name, index) => name || `run ${compared.run_ids[index].slice(-8)}`);
@@ -44,7 +63,7 @@ export async function view(place, { crumbs, address }) {
   const showMetrics = ({ metrics }) => fill(metricsNow, lead("Metrics, latest"), ...Object.entries(metrics).map(([name, one]) => line(name, one.latest ?? one.values, false)));
   const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
   const params = Object.entries(compared.params), nDiffering = params.filter(differing).length;
-  place.append(h("h1", { class: "headline" }, `${names.length} runs; ${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}.`),
+  place.append(h("h1", { class: "headline" }, `${names.length} runs; ${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}.`), ...notes,
     legend(names.map((name, index) => ({ name, colour: COLOURS[index] ?? null, href: `#/runs/${ids[index]}` }))),
     h("div", { class: "charts" }, [...charts.values()].map((one) => one.element), byMetric.size > MOST_METRICS && h("p", { class: "note wide" }, `Curves of ${MOST_METRICS} of ${byMetric.size} metrics; the table has all.`)),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
@@ -63,7 +82,8 @@ export async function view(place, { crumbs, address }) {
   const reread = () => get(comparison).then(showMetrics, () => null).finally(() => { timer = null; });
 
   showMetrics(compared);
-  const unfollow = follow({ run_id: ids, type: ["epoch_end", "training_end"] }, last, (event) => {
+  const unfollow = follow({ run_id: ids, type: ["epoch_end", "training_end", "run_delete"] }, last, (event) => {
+    if (event.type === "run_delete") return void again();
     timer ??= setTimeout(reread, 1000);
     if (event.type !== "epoch_end") return;
     const index = ids.indexOf(event.run_id);

@@ -1,0 +1,73 @@
+"""Runs side by side: which are there, which of them are looked at, and which is best at what."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.calls import JSON, log_batch, start_run
+from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.server import Server
+
+MOST_COMPARED = 100
+
+
+@pytest.fixture
+def backend() -> str:
+    """What the browser does is the same on any database."""
+    return "sqlite"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=TIMEOUT_MS)
+
+
+def compare_path(runs: list[JSON]) -> str:
+    """Where these are side by side."""
+    return "/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs)
+
+
+def delete_run(client: httpx.Client, run: JSON) -> None:
+    """It is gone."""
+    assert client.delete(f"/v1/runs/{run['run_id']}").status_code == 204
+
+
+def test_runs_are_compared_without_those_that_are_gone(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name, params={"lr": lr}) for name, lr in (("a", 1), ("b", 2), ("c", 3), ("d", 4))]
+    for run in runs:
+        log_batch(client, run, [(0, {"loss": 1.0}), (1, {"loss": 0.5})])
+    delete_run(client, runs[1])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path([*runs, {"run_id": "nonsense"}]))
+        expect(page.get_by_role("heading", level=1)).to_have_text("3 runs; 1 of 1 parameter differs.")
+        gone = page.locator(".headline + .note")
+        expect(gone).to_have_text(f"No longer there: run {runs[1]['run_id'][-8:]}, run nonsense.")
+        # One that goes while they are looked at is told, too.
+        expect(page.locator("#connection")).to_have_text("Live")
+        delete_run(client, runs[2])
+        expect(page.get_by_role("heading", level=1)).to_have_text("2 runs; 1 of 1 parameter differs.")
+        delete_run(client, runs[3])
+        expect(page.get_by_role("heading", name="Nothing to compare")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="No longer there")).to_contain_text(runs[3]["run_id"][-8:])
+        page.get_by_role("link", name="To the run that is left").click()
+        expect(page.get_by_role("heading", name="a", exact=True)).to_be_visible()
+
+    chromium.run(server.url, scenario)
+
+
+def test_more_runs_than_can_be_compared_are_left_out(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    runs = [start_run(client) for _ in range(MOST_COMPARED + 2)]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        expect(page.get_by_role("heading", level=1)).to_contain_text(f"{MOST_COMPARED} runs")
+        expect(page.get_by_role("status").filter(has_text="At most")).to_have_text(
+            re.compile(f"At most {MOST_COMPARED} runs can be compared; the last 2 are left out")
+        )
+
+    chromium.run(server.url, scenario)
