@@ -71,3 +71,51 @@ def test_more_runs_than_can_be_compared_are_left_out(chromium: Chromium, server:
         )
 
     chromium.run(server.url, scenario)
+
+
+def test_runs_that_were_ticked_stay_ticked(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    for name in ("tick one", "tick two", "tick three"):
+        start_run(client, name=name, tags=["ticked"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        # At once: what was ticked last is in the address before the link leads away.
+        page.get_by_label("Compare tick one").check()
+        page.get_by_label("Compare tick two").check()
+        page.get_by_role("link", name="Compare 2 runs").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("2 runs; 0 of 0 parameters differ.")
+        page.go_back()
+        expect(page.get_by_label("Compare tick one")).to_be_checked()
+        expect(page.get_by_label("Compare tick two")).to_be_checked()
+        expect(page.get_by_label("Compare tick three")).not_to_be_checked()
+        page.get_by_label("Filter").fill('"ticked" in tags')
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Runs").locator("tbody tr")).to_have_count(3)
+        expect(page.get_by_role("link", name="Compare 2 runs")).to_be_visible()
+        page.get_by_role("button", name="Untick all").click()
+        expect(page.get_by_label("Compare tick one")).not_to_be_checked()
+        expect(page).not_to_have_url(re.compile("picked"))
+        expect(page.get_by_role("link", name=re.compile("^Compare"))).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+
+
+def test_no_more_runs_can_be_ticked_than_compared(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    picked = [start_run(client)["run_id"] for _ in range(MOST_COMPARED - 1)]
+    for name in ("the last to fit", "one too many"):
+        start_run(client, name=name)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/?picked={'+'.join(picked)}")
+        page.get_by_label("Compare the last to fit").check()
+        told = page.get_by_text(f"At most {MOST_COMPARED} runs can be compared.")
+        expect(told).to_be_visible()
+        beyond = page.get_by_label("Compare one too many")
+        beyond.click()
+        expect(beyond).not_to_be_checked()
+        expect(page.get_by_role("link", name=f"Compare {MOST_COMPARED} runs")).to_be_visible()
+        page.get_by_label("Compare the last to fit").uncheck()
+        expect(told).to_have_count(0)
+        beyond.check()
+
+    chromium.run(server.url, scenario)

@@ -11,7 +11,7 @@ const VIEWS = [
 ];
 
 const main = document.getElementById("main");
-let leave = null, visit = 0;
+let leave = null, visit = 0, write = () => null;
 
 /** Show what stands behind the # of the address: a path, and a query that the view keeps its state in. */
 async function route() {
@@ -44,7 +44,9 @@ async function route() {
 /** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */
 function remembered(path, search, isHere) {
   let timer = null;
-  const write = () => {
+  write = () => {
+    if (timer === null) return;
+    clearTimeout(timer);
     timer = null;
     if (isHere()) history.replaceState(null, "", `#/${path}${search.size ? `?${search}` : ""}`);
   };
@@ -97,5 +99,6 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the view's
   main.focus();
 });
+addEventListener("click", () => write(), true); // before a link leads away
 addEventListener("hashchange", route);
 route();

@@ -1,6 +1,6 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
-import { Away, follow, get, query } from "./api.js";
+import { Away, follow, get, MOST_COMPARED, query } from "./api.js";
 import { badge, command, count, duration, h, num, s, score, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
@@ -42,18 +42,32 @@ function tunerTable() {
 /** Runs with their numbers; those that are ticked can be compared. */
 function runTable(metrics, params, { nameOf, picked, address }) {
   const title = (run) => run.name || `${nameOf.get(run.tuner_id) || "run"} ${run.run_id.slice(-8)}`;
-  const compare = h("a", { class: "button first" });
+  const compare = h("a", { class: "button first" }), enough = h("span", { class: "note", role: "status" });
+  const bar = h("div", { class: "picked" }, compare, h("button", { type: "button", class: "quiet", onclick: untick }, "Untick all"), enough);
   function offer() {
+    bar.hidden = !picked.size;
     compare.hidden = picked.size < 2;
     compare.textContent = `Compare ${count(picked.size, "run")}`;
     compare.setAttribute("href", `#/compare${query({ run: [...picked] })}`);
+    enough.textContent = picked.size < MOST_COMPARED ? "" : `At most ${MOST_COMPARED} runs can be compared.`;
+  }
+  function keep() {
+    address.keep("picked", picked.size ? [...picked].join(" ") : null);
+    offer();
+  }
+  function untick() {
+    picked.clear();
+    for (const one of rows.element.querySelectorAll("input:checked")) one.checked = false;
+    rows.forget(); // those out of sight
+    keep();
   }
   offer();
   const tick = (run) => h("input", {
     type: "checkbox", "aria-label": `Compare ${title(run)}`, checked: picked.has(run.run_id),
-    onchange(event) {
-      event.target.checked ? picked.add(run.run_id) : picked.delete(run.run_id);
-      offer();
+    onchange({ target }) {
+      target.checked &&= picked.size < MOST_COMPARED;
+      target.checked ? picked.add(run.run_id) : picked.delete(run.run_id);
+      keep();
     },
   });
   const rows = table({
@@ -70,7 +84,7 @@ function runTable(metrics, params, { nameOf, picked, address }) {
       { name: "Started", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
     ],
   });
-  return { ...rows, compare };
+  return { ...rows, bar };
 }
 
 /** The names that these maps have, the most frequent first. */
@@ -92,12 +106,12 @@ export async function view(place, { crumbs, address }) {
   const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
   const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
   const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
-  const nameOf = new Map(), picked = new Set();
+  const nameOf = new Map(), picked = new Set(search.get("picked")?.split(" ").slice(0, MOST_COMPARED));
   let shown = [], token = null, list = null, unfollow = null, timer = null, isGone = false;
 
   function onsubmit(event) {
     event.preventDefault();
-    const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim(), columns: search.get("columns") })}`;
+    const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim(), columns: search.get("columns"), picked: search.get("picked") })}`;
     if (next === location.hash) readRuns().catch(tell);
     else location.hash = next;
   }
@@ -126,7 +140,7 @@ export async function view(place, { crumbs, address }) {
     const metrics = namesOf(shown.map((run) => run.metrics)), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
     if (!list || (list.names !== names && !list.chooser.open)) {
       list = Object.assign(runTable(metrics, params, { nameOf, picked, address }), { names });
-      runsPlace.replaceChildren(list.compare, list.element);
+      runsPlace.replaceChildren(list.bar, list.element);
       chooserPlace.replaceChildren(list.chooser);
     }
     list.element.hidden = list.chooser.hidden = !shown.length;
