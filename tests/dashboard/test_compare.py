@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.calls import JSON, log_batch, start_run
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
 
 MOST_COMPARED = 100
@@ -119,3 +120,76 @@ def test_no_more_runs_can_be_ticked_than_compared(chromium: Chromium, server: Se
         beyond.check()
 
     chromium.run(server.url, scenario)
+
+
+def test_a_run_is_taken_out_with_one_click_and_comes_back(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("stays", "leaves", "remains")]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        headline = page.get_by_role("heading", level=1)
+        expect(headline).to_contain_text("3 runs")
+        page.get_by_role("link", name="Take leaves out").click()
+        expect(headline).to_contain_text("2 runs")
+        assert runs[1]["run_id"] not in page.url
+        expect(page.get_by_role("link", name=re.compile("^Take"))).to_have_count(0)
+        page.go_back()
+        expect(headline).to_contain_text("3 runs")
+
+    chromium.run(server.url, scenario)
+
+
+def test_the_best_value_is_marked_where_an_objective_tells_which_it_is(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner, other = new_tuner(client), new_tuner(client, objective={"metric": "cost", "direction": "minimize"})
+    runs = [finish_trial(client, tuner, accuracy, loss=1 - accuracy, cost=accuracy) for accuracy in (0.5, 0.9, 0.7)]
+    runs.append(finish_trial(client, other, 0.8, loss=0.1, cost=0.25))
+    against = new_tuner(client, objective={"metric": "accuracy", "direction": "minimize"})
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        marked = page.locator("td.top")
+        expect(marked).to_have_text(["0.9", "0.25"])
+        expect(page.get_by_role("row", name=re.compile("^accuracy")).locator(".top")).to_have_text("0.9")
+        # What one wants high and another low has no best.
+        page.goto(compare_path([*runs[:2], finish_trial(client, against, 0.6)]))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("3 runs")
+        expect(marked).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+
+
+def test_beyond_the_eighth_line_dashes_tell_lines_apart(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=f"line {number}") for number in range(34)]
+    for number, run in enumerate(runs):
+        log_batch(client, run, [(0, {"loss": number}), (1, {"loss": number / 2})])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        expect(page.locator("figure[data-drawn]")).to_be_visible()
+        looks = page.locator(".legend .swatch").evaluate_all(
+            "all => all.map((one) => getComputedStyle(one)).map((one) => one.backgroundColor + one.maskImage)"
+        )
+        assert len(looks) == len(runs)
+        assert len(set(looks)) == 4 * 8 + 1  # and the others are grey
+        # The same in the chart, as it is kept.
+        with page.expect_download() as download:
+            page.get_by_role("button", name="loss as SVG").click(force=True)
+        kept = download.value.path().read_text(encoding="utf-8")
+        drawn = {(line["stroke"], line["dash"]) for line in map(_look, re.findall('<path class="curve"[^>]*>', kept))}
+        assert len(drawn) == len(set(looks))
+
+    chromium.run(server.url, scenario)
+
+
+def _look(path: str) -> dict[str, str]:
+    """How a line of an SVG document is drawn."""
+    found = {
+        name: re.search(f' {key}="([^"]*)"', path) for name, key in (("stroke", "stroke"), ("dash", "stroke-dasharray"))
+    }
+    return {name: one[1] if one else "" for name, one in found.items()}

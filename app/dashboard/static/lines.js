@@ -1,6 +1,6 @@
 // Curves over epochs, dense ones too: axes in SVG, lines on a canvas, the same lines as SVG paths for a download.
 //
-// A curve: {xs, ys, name, colour (a custom property) or null for a grey one, isStopped, href}.
+// A curve: {xs, ys, name, colour (a custom property) or null for a grey one, dash? (lengths), isStopped, href}.
 
 import { h, num, s } from "./dom.js";
 import { nothing } from "./figure.js";
@@ -92,6 +92,7 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
       context.beginPath();
       context.strokeStyle = inkOf(one);
       context.lineWidth = one.colour ? 2 : 1;
+      context.setLineDash(one.dash ?? []);
       trace(context, one, x, y, from(one));
       context.stroke();
     }
@@ -114,9 +115,9 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
       plot.wholeAt = performance.now();
       plot.painted = new Map(curves.map((one) => [one, one.xs.length]));
     },
-    /** The new ends alone. Now and then all, for grey ones that came to lie above coloured ones. */
+    /** The new ends alone. Now and then all, for grey ones that came to lie above coloured ones; always where dashes go on. */
     grow(context, { painted, wholeAt }) {
-      if (!painted || performance.now() - wholeAt > WHOLE_MS || painted.size !== curves.length || curves.some((one) => !(painted.get(one) <= one.xs.length))) return false;
+      if (!painted || performance.now() - wholeAt > WHOLE_MS || painted.size !== curves.length || curves.some((one) => one.dash || !(painted.get(one) <= one.xs.length))) return false;
       stroke(context, (one) => Math.max(0, painted.get(one) - 1));
       plot.wholeAt = wholeAt;
       plot.painted = new Map(curves.map((one) => [one, one.xs.length]));
@@ -125,7 +126,7 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
     vector: () => [...ordered].reverse().map((one) => {
       let d = "";
       trace({ moveTo: (a, b) => { d += `M${a.toFixed(1)} ${b.toFixed(1)}`; }, lineTo: (a, b) => { d += `L${a.toFixed(1)} ${b.toFixed(1)}`; } }, one, x, y);
-      return s("path", { class: "curve", d, style: { fill: "none", stroke: `var(${one.colour ?? "--rest"})`, "stroke-width": one.colour ? "2" : "1" } });
+      return s("path", { class: "curve", d, style: { fill: "none", stroke: `var(${one.colour ?? "--rest"})`, "stroke-width": one.colour ? "2" : "1", "stroke-dasharray": one.dash?.join(" ") ?? "none" } });
     }),
   };
   return plot;
@@ -149,8 +150,20 @@ export function put(curve, epoch, value) {
   curve.edits = (curve.edits ?? 0) + 1;
 }
 
-/** Names beside their colours. */
-export const legend = (curves) => h("ul", { class: "legend" }, curves.filter((one) => one.colour).map((one) =>
-  h("li", null, h("span", { class: "swatch", style: { background: `var(${one.colour})` } }), one.href ? h("a", { href: one.href }, one.name) : one.name)));
+/** A piece of a line as the charts have it. */
+export function swatch({ colour, dash }) {
+  const ends = dash?.map((_, index) => dash.slice(0, index + 1).reduce((sum, one) => sum + one));
+  const stops = ends?.map((end, index) => `${index % 2 ? "#0000" : "#000"} ${end - dash[index]}px ${end}px`);
+  return h("span", { class: dash ? "swatch dashed" : "swatch", style: { background: `var(${colour ?? "--rest"})`, ...(stops && { mask: `repeating-linear-gradient(90deg, ${stops})` }) } });
+}
+
+/** Names beside their lines; `out`: the address without one. */
+export const legend = (curves) => h("ul", { class: "legend" }, curves.map((one) =>
+  h("li", null, swatch(one), one.href ? h("a", { href: one.href }, one.name) : one.name, one.out && h("a", { class: "out", href: one.out, "aria-label": `Take ${one.name} out`, title: "Take it out" }, "×"))));
 
 export const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8"];
+const DASHES = [null, [7, 3], [2, 2], [10, 3, 2, 3]];
+
+/** How one of many lines is told apart: in the colours, then in the colours with dashes; grey where both have come to an end. */
+export const styleOf = (index) => (index < COLOURS.length * DASHES.length
+  ? { colour: COLOURS[index % COLOURS.length], dash: DASHES[Math.floor(index / COLOURS.length)] } : { colour: null, dash: null });
