@@ -105,6 +105,56 @@ def test_a_duration_has_no_sixtieth_second(chromium: Chromium, server: Server, s
     assert told_by(chromium, server, "dom.js", f"it.duration({seconds})") == text
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.5, 0.8, None, "NaN"], ["0.5000", "0.8000", "–", "NaN"]),
+        ([0.912341, 0.912342, 0.5], ["0.912341", "0.912342", "0.500000"]),
+        ([0.1234567, 0.12345671, 0.5], ["0.12345670", "0.12345671", "0.50000000"]),
+        ([0.3, 0.1 + 0.2, 0.300000000001], ["0.3000"] * 3),  # beyond 8 digits they count as equal
+        ([9.9, 10.01, 250], ["9.9000", "10.0100", "250.0000"]),
+        ([1234.5, 2345.678, 0], ["1234.5", "2345.7", "0.0"]),
+        ([123456.01, 123456.02], ["123456.01", "123456.02"]),
+        ([0.0012345678, 0.0012345679], ["0.0012345678", "0.0012345679"]),
+        ([12_345_678, 12_345_690, 0.25], ["1.234568e+7", "1.234569e+7", "0.2500"]),
+        ([1e-5, 1.0001e-5, -0.5], ["1.0000e-5", "1.0001e-5", "-0.5000"]),
+        ([-LARGEST, LARGEST], ["-1.798e+308", "1.798e+308"]),
+        ([], []),
+    ],
+)
+def test_scores_of_a_column_align_and_neighbours_differ(
+    chromium: Chromium, server: Server, values: list[Any], texts: list[str]
+) -> None:
+    column = json.dumps(values)
+    assert told_by(chromium, server, "dom.js", f"{column}.map(it.scoresOf({column}))") == texts
+
+
+def test_a_score_shows_more_digits_when_a_closer_one_comes(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+    for number in range(2):
+        run = start_run(client, name=f"close {number}", tags=["close"])
+        log_batch(client, run, [(0, {"accuracy": 0.25 + number / 2})])
+        finish_trial(client, tuner, 0.25 + number / 2)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        trials = page.get_by_role("region", name="Trials").locator("tbody tr")
+        expect(trials).to_contain_text(["0.7500", "0.2500"])
+        expect(page.locator("#connection")).to_have_text("Live")
+        finish_trial(client, tuner, 0.750001)
+        expect(trials).to_contain_text(["0.750001", "0.750000", "0.250000"])
+        page.goto("/#/?filter=%22close%22+in+tags&order_by=metrics.accuracy")
+        rows = page.get_by_role("region", name="Runs").locator("tbody tr")
+        expect(rows).to_contain_text(["0.2500", "0.7500"])
+        expect(page.locator("#connection")).to_have_text("Live")
+        log_batch(client, start_run(client, tags=["close"]), [(0, {"accuracy": 0.750001})])
+        expect(rows).to_contain_text(["0.250000", "0.750000", "0.750001"])
+
+    chromium.run(server.url, scenario)
+
+
 def test_scores_that_differ_in_their_last_bit_are_drawn(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

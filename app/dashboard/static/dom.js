@@ -42,12 +42,32 @@ export function num(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** A score, with as many decimals as tell it from its neighbours, so that columns align. */
-export function score(value) {
-  if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
-  return value.toFixed(size >= 1000 ? 1 : size >= 10 ? 2 : 4);
+/** A score, alone. */
+export const score = (value) => scoresOf([value])(value);
+
+const MOST_DIGITS = 8;
+const isPlain = (size) => size === 0 || (size >= 1e-3 && size < 1e6);
+
+/**
+ * What writes the scores of a column: with the usual digits, or as many as tell neighbours apart; what differs beyond the
+ * eighth counts as equal. All have the same decimals, so that they align; the very large and small ones have exponents.
+ */
+export function scoresOf(values) {
+  const sorted = [...new Set(values)].filter((one) => typeof one === "number").sort((a, b) => a - b);
+  const least = sorted.map(Math.abs).filter((size) => size && isPlain(size)).reduce((a, b) => Math.min(a, b), Infinity);
+  let decimals = least === Infinity || least < 10 ? 4 : least < 1000 ? 2 : 1, mantissa = 3;
+  for (let index = 1; index < sorted.length; index++) {
+    const [low, high] = [sorted[index - 1], sorted[index]], size = Math.max(Math.abs(low), Math.abs(high));
+    const places = Math.ceil(-Math.log10(high - low) - 1e-6), digits = places + Math.floor(Math.log10(size)) + 1;
+    if (digits > MOST_DIGITS) continue;
+    if (isPlain(size)) decimals = Math.max(decimals, places);
+    else mantissa = Math.max(mantissa, digits - 1);
+  }
+  const write = (value) => {
+    if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
+    return isPlain(Math.abs(value)) ? value.toFixed(decimals) : value.toExponential(mantissa);
+  };
+  return Object.assign(write, { form: `${decimals} ${mantissa}` });
 }
 
 /** One and many: count(1, "trial") is "1 trial". */

@@ -77,7 +77,7 @@ function runTable(metrics, params, { nameOf, picked, address }) {
       { name: "", isNarrow: true, cell: tick },
       { name: "Run", sort: (run) => run.name, cell: (run) => [h("a", { class: "name", href: `#/runs/${run.run_id}` }, title(run)), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
       { name: "Status", sort: (run) => run.status, cell: (run) => badge(run.status) },
-      ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, isHidden: index >= SHOWN_METRICS, isNumber: true, sort: (run) => run.metrics[metric], cell: (run) => score(run.metrics[metric]) })),
+      ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
       ...params.map((param) => ({ name: param, id: `params.${param}`, isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
       { name: "Epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
       { name: "Took", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },

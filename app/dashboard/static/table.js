@@ -1,19 +1,19 @@
 // A table that sorts, whose columns can be chosen, and that changes only the rows that changed.
 
-import { h } from "./dom.js";
+import { h, scoresOf } from "./dom.js";
 
 const MOST_AT_ONCE = 200;
 
 /**
- * `columns`: {name, id?, sort?(row), cell(row), isNumber?, isNarrow?, isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
- * `address` ({search, keep}): where order and choice are remembered. Answers {element, chooser, forget, update(rows)}.
+ * `columns`: {name, id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
+ * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered. Answers {element, chooser, forget, update(rows)}.
  */
 export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null }) {
   const kind = (column) => (column.isNumber ? "number" : column.isNarrow ? "narrow" : null);
   const idOf = (column) => column.id ?? column.name;
   const usual = columns.filter((one) => !one.isHidden).map(idOf);
   const shown = new Set(listOf(address?.search.get("columns")) ?? usual);
-  const body = h("tbody"), headRow = h("tr"), known = new Map(), heads = new Map();
+  const body = h("tbody"), headRow = h("tr"), known = new Map(), heads = new Map(), writers = new Map();
   const wanted = address?.search.get("sort");
   let rows = [], ordered = [], rowHeight = 37, isFixed = false, seen = columns;
   let [by, down] = wanted ? [wanted.replace(/^-/, ""), wanted.startsWith("-")] : [sorted, isDescending];
@@ -45,6 +45,11 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     for (const [one, head] of heads) one === column ? head.setAttribute("aria-sort", down ? "descending" : "ascending") : head.removeAttribute("aria-sort");
     ordered = column ? rows.map((row) => [column.sort(row), row]).sort(([a], [b]) => compare(a, b, down)).map(([, row]) => row) : rows;
     const kept = new Set(ordered.map(key));
+    for (const one of seen.filter(({ isScore }) => isScore)) {
+      const writer = scoresOf(rows.map(one.sort));
+      if (writer.form !== writers.get(one)?.form) known.clear();
+      writers.set(one, writer);
+    }
     for (const id of known.keys()) if (!kept.has(id)) known.delete(id);
     place();
   }
@@ -76,7 +81,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   function rowOf(row) {
     const id = key(row), mark = sign(row), old = known.get(id);
     if (old?.mark === mark) return old.element;
-    const fresh = h("tr", { class: rowClass(row), "data-key": id }, seen.map((one) => h("td", { class: kind(one) }, one.cell(row))));
+    const fresh = h("tr", { class: rowClass(row), "data-key": id }, seen.map((one) => h("td", { class: kind(one) }, one.cell(row, writers.get(one)))));
     known.set(id, { mark, element: fresh });
     return fresh;
   }

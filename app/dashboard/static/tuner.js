@@ -1,7 +1,7 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, count, fill, h, num, score, when } from "./dom.js";
+import { badge, command, count, fill, h, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 import { isOutOf, parallel, trialRows } from "./parallel.js";
@@ -128,8 +128,8 @@ export async function view(place, { id, crumbs, address }) {
     columns: [
       { name: "Trial", isNumber: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
       { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), trial.reason && h("span", { class: "note", title: trial.reason }, ` ${trial.reason.slice(0, 60)}`)] },
-      ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, sort: (trial) => trial.scores[metric], cell: (trial) => score(trial.scores[metric]) }))
-        : [{ name: "Score", isNumber: true, sort: (trial) => trial.score, cell: (trial) => score(trial.score) }]),
+      ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
+        : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
       ...params.map((parameter, index) => ({ name: parameter, id: `params.${parameter}`, isHidden: index >= SHOWN_PARAMS, isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
       { name: "Attempt", isNumber: true, isHidden: true, sort: (trial) => trial.attempt, cell: (trial) => num(trial.attempt) },
       { name: "Worker", sort: (trial) => trial.worker, cell: (trial) => trial.worker ?? "–" },
