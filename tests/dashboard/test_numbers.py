@@ -189,6 +189,26 @@ def test_a_metric_that_is_never_finite_says_so(chromium: Chromium, server: Serve
     chromium.run(server.url, scenario)
 
 
+@pytest.mark.parametrize(("direction", "told"), [("maximize", "highest 4 at 1"), ("minimize", "lowest 1 at 2")])
+def test_a_runs_best_value_is_that_of_its_objective_and_never_guessed(
+    chromium: Chromium, server: Server, client: httpx.Client, direction: str, told: str
+) -> None:
+    tuner = new_tuner(client, objective={"metric": "error_free", "direction": direction})
+    (trial,) = suggest(client, tuner)
+    run = start_run(client, trial_id=trial["trial_id"])
+    for epoch, value in enumerate((2, 4, 1)):
+        log_batch(client, run, [(epoch, {"error_free": value, "log_loss": value, "same": 5})])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        facts = page.locator(".facts > div")
+        expect(facts.filter(has_text="error_free").locator(".note")).to_have_text([told])
+        expect(facts.filter(has_text="log_loss").locator(".note")).to_have_text(["lowest 1 at 2", "highest 4 at 1"])
+        expect(facts.filter(has_text="same").locator(".note")).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+
+
 def test_a_run_that_only_ended_shows_what_it_came_to(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     run = start_run(client, name="a tree")
     end_run(client, run, final_metrics={"accuracy": 0.8125, "log_loss": 0.5})

@@ -54,9 +54,7 @@ export async function view(place, { id, crumbs, address }) {
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
     facts.replaceChildren(...[...first].slice(0, SHOWN_METRICS).map((metric) => {
-      const one = run.summary[metric];
-      const isLoss = metric === seen.objective?.metric ? seen.objective.direction === "minimize" : /loss|err/i.test(metric);
-      return fact(metric, [num(run.metrics[metric]), typeof one?.max === "number" && h("div", { class: "note" }, `${isLoss ? "lowest" : "highest"} ${num(isLoss ? one.min : one.max)} at ${num(isLoss ? one.epoch_of_min : one.epoch_of_max)}`)]);
+      return fact(metric, [num(run.metrics[metric]), extremes(metric).map((line) => h("div", { class: "note" }, line))]);
     }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
     fill(grid, ...[...curves.keys()].slice(0, MOST_METRICS).map((metric) => chart(metric).element), ...(curves.size > MOST_METRICS ? [h("p", { class: "note wide" }, `${MOST_METRICS} of ${num(curves.size)} metrics; GET ${path}/metrics has them all.`)] : []));
@@ -70,6 +68,15 @@ export async function view(place, { id, crumbs, address }) {
       trial && h("section", { class: "card" }, h("h2", null, "How it was chosen"), h("dl", { class: "pairs" }, Object.entries(trial.why).map(([key, value]) => [h("dt", null, key), h("dd", null, typeof value === "object" ? JSON.stringify(value) : num(value))]))),
       h("section", { class: "card" }, h("h2", null, "Events"), h("ol", { class: "events" }, seen.events.map((event) => h("li", null, when(event.timestamp), " ", TOLD[event.type]?.(event) ?? event.type)))),
     ].filter(Boolean));
+  }
+
+  /** The best value of the objective; of a metric of which nobody said what is good, the lowest and the highest. */
+  function extremes(metric) {
+    const { objective, run: { summary: { [metric]: one } } } = seen;
+    if (typeof one?.max !== "number") return [];
+    const lowest = `lowest ${num(one.min)} at ${num(one.epoch_of_min)}`, highest = `highest ${num(one.max)} at ${num(one.epoch_of_max)}`;
+    if (metric !== objective?.metric) return one.min === one.max ? [] : [lowest, highest];
+    return [objective.direction === "minimize" ? lowest : highest];
   }
 
   const pairs = (values) => h("dl", { class: "pairs" }, Object.entries(values).map(([key, value]) => [h("dt", null, key), h("dd", null, num(value, 6))]));
