@@ -184,3 +184,22 @@ def test_the_columns_that_were_chosen_stay_when_a_filter_is_asked_for(
         expect(page.get_by_role("button", name="chosen_lr", exact=True)).to_be_visible()
 
     chromium.run(server.url, scenario)
+
+
+def test_of_a_run_that_is_deleted_nothing_stays(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    run = start_run(client, name="doomed", params={"lr": 0.1})
+    log_epoch(client, run, 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("figure")).to_have_count(1)
+        expect(page.locator("#connection")).to_have_text("Live")
+        assert client.delete(f"/v1/runs/{run['run_id']}").status_code == 204
+        expect(page.get_by_role("heading")).to_have_text(["This run was deleted"])
+        expect(page.get_by_role("status").filter(has_text="doomed")).to_be_visible()
+        expect(page.locator("figure, .facts, .failure")).to_have_count(0)
+        expect(page.locator("#connection")).to_be_empty()
+        page.get_by_role("link", name="To the runs").click()
+        expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
+
+    chromium.run(server.url, scenario, may_complain_of=("404",))

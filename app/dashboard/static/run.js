@@ -15,6 +15,8 @@ const TOLD = {
   run_delete: () => "was deleted",
 };
 
+const nameOf = ({ run, trial }) => (trial ? `Trial ${trial.number}` : run.name || `run ${run.run_id.slice(-8)}`);
+
 export async function view(place, { id, crumbs, address }) {
   const path = `/v1/runs/${id}`;
   let seen = await get(`${path}/overview`);
@@ -46,10 +48,10 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   function show() {
-    const { run, trial } = seen, name = run.name || `run ${run.run_id.slice(-8)}`;
-    crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: trial ? `Trial ${trial.number}` : name });
+    const { run, trial } = seen, name = nameOf(seen);
+    crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: name });
     const isOpen = run.status === "running";
-    fill(top, h("h1", { class: "name" }, trial ? `Trial ${trial.number}` : name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
+    fill(top, h("h1", { class: "name" }, name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
       h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
@@ -107,16 +109,30 @@ export async function view(place, { id, crumbs, address }) {
     timer = null;
     const next = await get(`${path}/overview?max_points=2`).catch((error) => error);
     if (isGone) return;
-    if (next instanceof Error) return next.status === 404 ? top.replaceChildren(h("h1", null, "This run was deleted.")) : later(3000);
+    if (next instanceof Error) return next.status === 404 ? end() : later(3000);
     seen = next;
     show();
   }
 
+  /** Nothing of a run stays when it is deleted. */
+  function end() {
+    leave();
+    crumbs({ text: "Deleted run" });
+    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "This run was deleted"), h("p", { role: "status" }, `${nameOf(seen)} is gone, with all that it logged.`),
+      seen.run.tuner_id ? h("a", { href: hrefOfTuner() }, "To its tuner") : h("a", { href: "#/" }, "To the runs")));
+  }
+
+  function leave() {
+    isGone = true;
+    clearTimeout(timer);
+    unfollow();
+  }
+
   async function restart() {
     unfollow?.();
-    const next = await get(`${path}/overview`).catch(() => null);
+    const next = await get(`${path}/overview`).catch((error) => error);
     if (isGone) return;
-    if (!next) return setTimeout(restart, 3000);
+    if (next instanceof Error) return next.status === 404 ? end() : setTimeout(restart, 3000);
     seen = next;
     curves.clear();
     take();
@@ -128,9 +144,5 @@ export async function view(place, { id, crumbs, address }) {
   place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid, side));
   show();
   unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
-  return () => {
-    isGone = true;
-    clearTimeout(timer);
-    unfollow();
-  };
+  return leave;
 }
