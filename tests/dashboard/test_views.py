@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
-from tests.calls import answer, start_run
+from tests.calls import answer, log_batch, start_run
 from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.server import COMMAND, Server
@@ -159,6 +159,48 @@ def test_how_a_tuner_is_looked_at_stands_in_the_address(
         page.get_by_role("button", name="Clear filters").click()
         expect(rows.locator("tbody tr")).to_have_count(11)
         expect(page).not_to_have_url(re.compile(r"only\."))
+
+    chromium.run(server.url, scenario)
+
+
+def test_many_metrics_are_grouped_and_found_by_name(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    few, many = start_run(client), start_run(client)
+    names = [f"{part}/{name}_{number}" for number in range(11) for part in ("train", "val") for name in ("acc", "loss")]
+    names += [f"other_{number}" for number in range(20)]
+    log_batch(client, few, [(0, dict.fromkeys(names[:12], 1.0))])
+    log_batch(client, many, [(0, dict.fromkeys(names, 1.0)), (1, dict.fromkeys(names, 2.0))])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        charts, box = page.locator("figure"), page.get_by_label("Find metrics")
+        page.goto(f"/#/runs/{few['run_id']}")
+        expect(charts).to_have_count(12)
+        expect(box).to_have_count(0)
+        page.goto(f"/#/runs/{many['run_id']}")
+        told = page.get_by_role("status").filter(has_text="metrics")
+        expect(told).to_have_text("64 metrics; the first 60 are shown")
+        expect(charts).to_have_count(60)
+        groups = page.locator(".gallery details")
+        expect(groups.get_by_role("heading", level=2)).to_have_text(["train", "val"])
+        expect(charts.first).to_contain_text("other_")  # what has no prefix comes first
+        groups.first.locator("summary").click()
+        expect(groups.first.locator("figure").first).to_be_hidden()
+        # Those that are not shown are found, too, and grow.
+        expect(page.locator("#connection")).to_have_text("Live")
+        box.fill("LOSS val/")
+        expect(told).to_have_text("11 of 64 metrics")
+        expect(charts).to_have_count(11)
+        expect(groups).to_have_count(1)
+        log_batch(client, many, [(2, dict.fromkeys(names, 3.5))])
+        expect(page.get_by_role("img", name=re.compile("^val.loss_10"))).to_have_accessible_name(re.compile("now 3.5"))
+        expect(box).to_be_focused()
+        expect(page).to_have_url(re.compile("metric=LOSS"))
+        page.reload()
+        expect(charts).to_have_count(11)
+        box.fill("nothing like it")
+        expect(told).to_have_text("0 of 64 metrics")
+        expect(charts).to_have_count(0)
+        box.fill("")
+        expect(charts).to_have_count(60)
 
     chromium.run(server.url, scenario)
 

@@ -3,9 +3,10 @@
 import { call, follow, get } from "./api.js";
 import { badge, command, count, duration, fill, h, num, when } from "./dom.js";
 import { figure } from "./figure.js";
+import { gallery } from "./gallery.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
 
-const MOST_METRICS = 60, SHOWN_METRICS = 4;
+const SHOWN_METRICS = 4;
 
 const TOLD = {
   run_start: () => "started",
@@ -21,7 +22,7 @@ export async function view(place, { id, crumbs, address }) {
   const path = `/v1/runs/${id}`;
   let seen = await get(`${path}/overview`);
   const curves = new Map(), charts = new Map();
-  const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = h("div", { class: "charts" }), empty = h("div"), refusal = h("p", { class: "failure", role: "alert" });
+  const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = gallery(chart, address), empty = h("div"), refusal = h("p", { class: "failure", role: "alert" });
   let timer = null, unfollow = null, isGone = false;
 
   const hrefOfTuner = () => seen.run.tuner_id && `#/tuners/${seen.run.tuner_id}`;
@@ -59,9 +60,8 @@ export async function view(place, { id, crumbs, address }) {
       return fact(metric, [num(run.metrics[metric]), extremes(metric).map((line) => h("div", { class: "note" }, line))]);
     }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
-    fill(grid, ...[...curves.keys()].slice(0, MOST_METRICS).map((metric) => chart(metric).element), ...(curves.size > MOST_METRICS ? [h("p", { class: "note wide" }, `${MOST_METRICS} of ${num(curves.size)} metrics; GET ${path}/metrics has them all.`)] : []));
+    grid.show([...curves.keys()]);
     fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));
-    charts.forEach((one) => one.redraw());
     side.replaceChildren(...[
       h("section", { class: "card" }, h("h2", null, "Parameters"), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
       Object.keys(run.final_metrics ?? {}).length > 0 && h("section", { class: "card" }, h("h2", null, "Final metrics"), pairs(run.final_metrics)),
@@ -93,8 +93,8 @@ export async function view(place, { id, crumbs, address }) {
     for (const [metric, value] of Object.entries(event.metrics)) {
       const isNew = !curves.has(metric);
       put(curveOf(metric), event.epoch, value);
-      if (isNew && curves.size <= MOST_METRICS) grid.append(chart(metric).element);
-      chart(metric).redraw();
+      if (isNew) grid.show([...curves.keys()]);
+      charts.get(metric)?.redraw();
     }
     empty.replaceChildren();
     later(1000);
@@ -141,7 +141,7 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   take();
-  place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid, side));
+  place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid.element, side));
   show();
   unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
   return leave;
