@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.calls import create_tuner
+from tests.calls import create_tuner, log_batch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import SPACE, finish_trial, new_tuner, varied_tuner
 from tests.server import Server
@@ -47,6 +47,11 @@ def make_pages(client: httpx.Client) -> dict[str, str]:
     many = new_tuner(client, name="two", objectives=objectives)
     runs = [finish_trial(client, many, accuracy, speed=1 - accuracy) for accuracy in (0.2, 0.5)]
     empty = create_tuner(client, name="nobody", space=SPACE)
+    crowd = [start_run(client, name=f"one of many {number}") for number in range(10)]
+    for run in crowd:
+        log_batch(
+            client, run, [(epoch, {f"val/{number}": epoch for number in range(13)} | {"loss": 1}) for epoch in (0, 1)]
+        )
     return {
         "start": "/",
         "refused": "/#/?filter=name+%3D+%3D",
@@ -55,6 +60,9 @@ def make_pages(client: httpx.Client) -> dict[str, str]:
         "empty": f"/#/tuners/{empty['tuner_id']}",
         "run": f"/#/runs/{runs[0]['run_id']}",
         "compare": "/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs),
+        "metrics": f"/#/runs/{crowd[0]['run_id']}",
+        "crowd": "/#/compare?run=gone&" + "&".join(f"run={run['run_id']}" for run in crowd),
+        "ticked": f"/#/?picked={crowd[0]['run_id']}+{crowd[1]['run_id']}",
         "nowhere": "/#/nowhere",
     }
 
