@@ -4,10 +4,10 @@ from fastapi import Request, Response
 
 from app.api.curves import RunIds
 from app.api.fields import parse_id
+from app.api.large import show_found
 from app.api.once import show
 from app.api.problems import declared
 from app.api.run_search_models import Comparison
-from app.api.state import services
 from app.api.strict import new_router
 from app.domain.errors import InvalidRequest, UnknownRun
 from app.service import compare
@@ -19,7 +19,10 @@ router = new_router("runs")
 async def compare_runs(request: Request, run_ids: RunIds) -> Response:
     """Params and metrics of several runs side by side, in the order asked."""
     wanted = [parse_id(run_id, UnknownRun) for run_id in run_ids]
-    found = await services(request).database.read(compare.compare, wanted)
+    return await show_found(request, _side_by_side, compare.compare, wanted)
+
+
+def _side_by_side(found: compare.Compared) -> Response:
     return show(
         {
             "run_ids": [str(run.run_id) for run in found.runs],

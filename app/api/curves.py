@@ -1,16 +1,16 @@
 """Curves: a run's, or those of several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
 
 from app.api.fields import EpochNumber, parse_id
+from app.api.large import show_found
 from app.api.once import show
 from app.api.problems import declared
 from app.api.run_search_models import ManySeries, RunSeries
-from app.api.state import services
 from app.api.strict import new_router
 from app.domain.errors import InvalidRequest, UnknownRun
 from app.service.series import Series, read_many_series, read_series
@@ -35,8 +35,11 @@ async def get_metrics(
 ) -> Response:
     """A run's curves, in columns."""
     run = parse_id(run_id, UnknownRun)
-    series = await services(request).database.read(read_series, run, split_keys(keys), after_epoch, max_points)
-    return show(_columns(run, series))
+
+    def shown(series: Mapping[str, Series]) -> Response:
+        return show(_columns(run, series))
+
+    return await show_found(request, shown, read_series, run, split_keys(keys), after_epoch, max_points)
 
 
 @router.get("/metrics", response_model=ManySeries, responses=declared(UnknownRun, InvalidRequest))
@@ -45,8 +48,11 @@ async def get_many_metrics(
 ) -> Response:
     """The curves of several runs, in the order asked."""
     runs = [parse_id(run_id, UnknownRun) for run_id in run_ids]
-    found = await services(request).database.read(read_many_series, runs, split_keys(keys), max_points)
-    return show({"runs": [_columns(run, series) for run, series in zip(runs, found, strict=True)]})
+
+    def shown(found: Sequence[Mapping[str, Series]]) -> Response:
+        return show({"runs": [_columns(run, series) for run, series in zip(runs, found, strict=True)]})
+
+    return await show_found(request, shown, read_many_series, runs, split_keys(keys), max_points)
 
 
 def split_keys(keys: str | None) -> list[str] | None:

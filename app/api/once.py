@@ -8,6 +8,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from app.api.large import apart
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
 from app.domain.errors import DomainError, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest
@@ -65,10 +66,11 @@ async def answer_once(
     under_way = services(request).keys_under_way
     if key in under_way:
         raise IdempotencyInProgress()
-    said = request.url.path.encode() + b"\n" + await request.body()
-    once = Once(key, blake2b(said, digest_size=16).digest(), lambda value: _stored((kept or shown)(value)))
+    body = await request.body()
     under_way.add(key)
     try:
+        digest = await apart(body, lambda: _digest(request.url.path, body))
+        once = Once(key, digest, lambda value: _stored((kept or shown)(value)))
         return shown(await perform(once))
     except Replay as replay:
         answer = replay.answer
@@ -84,6 +86,10 @@ def _parse(header: str) -> str:
     if not 1 <= len(key) <= 250:
         raise InvalidRequest("a key has 1 to 250 characters; a random UUID is a good one", "header", "Idempotency-Key")
     return key
+
+
+def _digest(path: str, body: bytes) -> bytes:
+    return blake2b(path.encode() + b"\n" + body, digest_size=16).digest()
 
 
 def _stored(response: Response) -> StoredAnswer:

@@ -1,14 +1,17 @@
 """Overviews: all that somebody who looks wants at once, in one request each; the dashboard asks for nothing more."""
 
 import gzip
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from fastapi import Query, Request, Response
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from app.api.fields import parse_id
 from app.api.goal_models import Budget, Objective
+from app.api.large import show_found
 from app.api.overview_models import (
     Improvement,
     Overview,
@@ -23,13 +26,15 @@ from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import declared
 from app.api.run_models import Run
 from app.api.run_search_models import Series
-from app.api.state import services
 from app.api.strict import new_router
 from app.api.trial_models import Trial
 from app.api.tuner_models import TrialCounts, Tuner
 from app.domain.errors import InvalidRequest, UnknownRun, UnknownTuner
 from app.domain.values import to_json_number, to_rfc3339
 from app.service import overview
+
+P = ParamSpec("P")
+A = TypeVar("A")
 
 router = new_router("overviews")
 
@@ -40,10 +45,14 @@ _WORTH_PACKING_BYTES = 2_000
 @router.get("/overview", response_model=Overview, responses=declared(InvalidRequest))
 async def list_overviews(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> Response:
     """Tuners, newest first: the best of each, since when, what runs, and when something was last heard."""
+
+    def shaped(looked: tuple[int, list[overview.TunerLine]]) -> Overview:
+        last, found = looked
+        page, token = split(found, page_size, lambda one: (one.tuner.create_time, one.tuner.tuner_id))
+        return Overview(last_event_id=last, items=[_line(one) for one in page], next_page_token=token)
+
     after = read_token(page_token, TIME_AND_ID)
-    last, found = await services(request).database.read(overview.list_lines, after, page_size + 1)
-    page, token = split(found, page_size, lambda one: (one.tuner.create_time, one.tuner.tuner_id))
-    return _packed(request, Overview(last_event_id=last, items=[_line(one) for one in page], next_page_token=token))
+    return await _show_packed(request, shaped, overview.list_lines, after, page_size + 1)
 
 
 def _line(line: overview.TunerLine) -> TunerLine:
@@ -76,22 +85,21 @@ async def get_tuner_overview(
     max_points: MaxPoints = 200,
 ) -> Response:
     """How a tuner stands: what is best, since when, its trials in columns, and its learning curves."""
-    found = await services(request).database.read(
-        overview.look_at_tuner, parse_id(tuner_id, UnknownTuner), max_trials, max_curves, max_points
-    )
-    return _packed(
-        request,
-        TunerOverview(
-            last_event_id=found.last_event_id,
-            tuner=Tuner.of(found.tuner, found.best),
-            n_proposed=found.tuner.n_proposed,
-            n_trials=found.tuner.n_trials,
-            n_ended=found.n_ended,
-            improvements=[Improvement.model_validate(one) for one in found.improvements],
-            trials=_columns(found),
-            n_runs=found.n_runs,
-            curves=[_curve(one) for one in found.curves],
-        ),
+    tuner = parse_id(tuner_id, UnknownTuner)
+    return await _show_packed(request, _shape_tuner, overview.look_at_tuner, tuner, max_trials, max_curves, max_points)
+
+
+def _shape_tuner(found: overview.TunerOverview) -> TunerOverview:
+    return TunerOverview(
+        last_event_id=found.last_event_id,
+        tuner=Tuner.of(found.tuner, found.best),
+        n_proposed=found.tuner.n_proposed,
+        n_trials=found.tuner.n_trials,
+        n_ended=found.n_ended,
+        improvements=[Improvement.model_validate(one) for one in found.improvements],
+        trials=_columns(found),
+        n_runs=found.n_runs,
+        curves=[_curve(one) for one in found.curves],
     )
 
 
@@ -122,22 +130,30 @@ def _curve(curve: overview.Curve) -> RunCurve:
 @router.get("/runs/{run_id}/overview", response_model=RunOverview, responses=declared(UnknownRun, InvalidRequest))
 async def get_run_overview(request: Request, run_id: str, max_points: MaxPoints = 1000) -> Response:
     """How a run goes: the run, its trial, all its curves, and the events about it but for its epochs."""
-    found = await services(request).database.read(overview.look_at_run, parse_id(run_id, UnknownRun), max_points)
+    return await _show_packed(request, _shape_run, overview.look_at_run, parse_id(run_id, UnknownRun), max_points)
+
+
+def _shape_run(found: overview.RunOverview) -> RunOverview:
     objectives = [] if found.tuner is None else found.tuner.objectives
-    return _packed(
-        request,
-        RunOverview.model_construct(
-            last_event_id=found.last_event_id,
-            run=Run.of(found.run),
-            tuner_name=None if found.tuner is None else found.tuner.name,
-            objective=Objective.model_validate(objectives[0]) if len(objectives) == 1 else None,
-            trial=None if found.trial is None else Trial.of(found.trial),
-            series={
-                key: Series.model_construct(epochs=one.epochs, values=one.values) for key, one in found.series.items()
-            },
-            events=found.told,
-        ),
+    return RunOverview.model_construct(
+        last_event_id=found.last_event_id,
+        run=Run.of(found.run),
+        tuner_name=None if found.tuner is None else found.tuner.name,
+        objective=Objective.model_validate(objectives[0]) if len(objectives) == 1 else None,
+        trial=None if found.trial is None else Trial.of(found.trial),
+        series={key: Series.model_construct(epochs=one.epochs, values=one.values) for key, one in found.series.items()},
+        events=found.told,
     )
+
+
+async def _show_packed(
+    request: Request,
+    shaped: Callable[[A], BaseModel],
+    query: Callable[Concatenate[Connection, P], A],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Response:
+    return await show_found(request, lambda found: _packed(request, shaped(found)), query, *args, **kwargs)
 
 
 def _packed(request: Request, answer: BaseModel) -> Response:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
+from app.api.large import show_found
 from app.api.once import show
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
 from app.api.run_models import Run
 from app.api.run_search_models import RunPage
-from app.api.state import services
 from app.api.strict import new_router
 from app.domain.errors import BadFilter, InvalidRequest
 from app.domain.filters import RUN_FIELDS
@@ -69,13 +69,17 @@ async def list_runs(
     fields: Fields = None,
 ) -> Response:
     """Runs that a filter lets through, newest first unless told otherwise."""
-    shown = _parse_fields(fields)
+    wanted_fields = _parse_fields(fields)
     order = read_order(order_by)
     wanted = Search(parse_filter(filter, RUN_FIELDS), order, read_place(page_token, order))
-    found = await services(request).database.read(search.list_found, wanted, page_size + 1)
-    page, token = split(found, page_size, lambda one: write_place(one.place, order))
-    items = [Run.of(one.run).model_dump(mode="json") for one in page]
-    return show({"items": [_some_of(item, shown) for item in items] if shown else items, "next_page_token": token})
+
+    def shown(found: list[search.Found]) -> Response:
+        page, token = split(found, page_size, lambda one: write_place(one.place, order))
+        items = [Run.of(one.run).model_dump(mode="json") for one in page]
+        some = [_some_of(item, wanted_fields) for item in items] if wanted_fields else items
+        return show({"items": some, "next_page_token": token})
+
+    return await show_found(request, shown, search.list_found, wanted, page_size + 1)
 
 
 def read_order(order_by: str | None) -> Order:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
+from app.api.large import apart
 from app.api.problems import MalformedJson, TooLarge, UnsupportedMediaType
 from app.domain.access import Grant, Scope
 from app.domain.errors import Forbidden, InvalidRequest, Unauthorized
@@ -105,7 +106,7 @@ class StrictRoute(APIRoute):
                 read = _ReadRequest(request.scope, request.receive)
                 read._body = body
                 if body:
-                    read.document = _read_body(request, body)
+                    read.document = await apart(body, lambda: _read_body(request, body))
                     if not has_body and read.document != {}:
                         raise InvalidRequest("this call takes no body", "body")
                 request = read
@@ -126,20 +127,24 @@ class StrictRoute(APIRoute):
         validate = TypeAdapter[Any](model).validate_python
         most = getattr(endpoint, _LIMIT, _BODY_BYTES)
 
+        def understand(request: Request, body: bytes) -> Any:
+            request._json = document = _read_body(request, body)
+            try:
+                return validate(document)
+            except ValidationError as error:
+                found = error.errors(include_url=False, include_input=False, include_context=False)
+                raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+
         async def answer(scope: ASGIScope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
             if scope["query_string"]:
                 _check_query(request, set())
             arguments = {takes_request: request, **scope["path_params"]}
             request._body = body = await _receive(request, most)
-            try:
-                if body:
-                    arguments[body_param.name] = validate(_read_body(request, body))
-                elif is_required:
-                    raise RequestValidationError([{"loc": ("body",), "msg": "Field required"}])
-            except ValidationError as error:
-                found = error.errors(include_url=False, include_input=False, include_context=False)
-                raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+            if body:
+                arguments[body_param.name] = await apart(body, lambda: understand(request, body))
+            elif is_required:
+                raise RequestValidationError([{"loc": ("body",), "msg": "Field required"}])
             response = await endpoint(**arguments)
             await response(scope, receive, send)
 

@@ -1,5 +1,6 @@
 """Trials: suggest, result, and what became of them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import parse_id
+from app.api.large import show_found
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
@@ -137,7 +139,11 @@ def _show_added(added: list[TrialRow]) -> Response:
     return show({"trials": [describe(trial) for trial in added]}, 201)
 
 
-@router.get("/tuners/{tuner_id}/trials", responses=declared(UnknownTuner, InvalidRequest, BadFilter))
+@router.get(
+    "/tuners/{tuner_id}/trials",
+    response_model=TrialPage,
+    responses=declared(UnknownTuner, InvalidRequest, BadFilter),
+)
 async def list_trials(
     request: Request,
     tuner_id: str,
@@ -146,12 +152,19 @@ async def list_trials(
     order_by: TrialOrderBy = None,
     page_size: PageSize = 50,
     page_token: FoundToken = None,
-) -> TrialPage:
+) -> Response:
     """A tuner's trials, by number unless told otherwise."""
     condition = parse_filter(filter, TRIAL_FIELDS)
     keys = parse_order(order_by, TRIAL_FIELDS)
     order = Order(keys) if keys else trial_search.BY_NUMBER
-    found = await services(request).database.read(
+
+    def shown(found: list[trial_search.Found]) -> Response:
+        page, token = split(found, page_size, lambda one: write_place(one.place, order))
+        return show(TrialPage(items=[Trial.of(one.trial) for one in page], next_page_token=token))
+
+    return await show_found(
+        request,
+        shown,
         _list_trials,
         parse_id(tuner_id, UnknownTuner),
         state or [],
@@ -160,8 +173,6 @@ async def list_trials(
         read_place(page_token, order),
         page_size + 1,
     )
-    page, token = split(found, page_size, lambda one: write_place(one.place, order))
-    return TrialPage(items=[Trial.of(one.trial) for one in page], next_page_token=token)
 
 
 def _list_trials(connection: Connection, tuner_id: UUID, *args: Any) -> list[trial_search.Found]:
@@ -182,11 +193,14 @@ def _get_best(connection: Connection, tuner_id: UUID) -> TrialRow:
     return trials.get(connection, tuner.best_trial_id)
 
 
-@router.get("/tuners/{tuner_id}/pareto", responses=declared(UnknownTuner, InvalidRequest))
-async def get_pareto(request: Request, tuner_id: str) -> TrialList:
+@router.get("/tuners/{tuner_id}/pareto", response_model=TrialList, responses=declared(UnknownTuner, InvalidRequest))
+async def get_pareto(request: Request, tuner_id: str) -> Response:
     """The trials that no other beats in every objective, or equals in some and beats in the rest."""
-    found = await services(request).database.read(list_pareto, parse_id(tuner_id, UnknownTuner))
-    return TrialList(items=[Trial.of(trial) for trial in found])
+    return await show_found(request, _show_list, list_pareto, parse_id(tuner_id, UnknownTuner))
+
+
+def _show_list(found: Sequence[TrialRow]) -> Response:
+    return show(TrialList(items=[Trial.of(trial) for trial in found]))
 
 
 _HEARD = declared_once(UnknownTrial, TrialEnded, LeaseLost)

@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from uuid import UUID
 
-import orjson
 from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import body_digest, parse_id
 from app.api.goal_models import Objective
+from app.api.large import apart, show_found
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
 from app.api.problems import BODY_ERRORS, declared
@@ -63,14 +63,14 @@ _NOTHING_SAID = TunerPatch()
 async def create_tuner(request: Request, body: TunerRequest) -> Response:
     """Create a tuner from a space, or rebuild one from a snapshot. The same again under a chosen id is harmless."""
     database = services(request).database
-    digest = body_digest(body)
-    if body.snapshot is None:
-        wanted = create.CreateTuner(body.tuner_id, _definition(body), digest)
+    brought, taken = await request.body(), body.snapshot
+    if taken is None:
+        wanted = await apart(brought, lambda: _creation(body))
         return await answer_once(
             request, lambda once: database.write(create.create_tuners, wanted, once), _show_created
         )
-    _check_sum(body.snapshot, (await request.json())["snapshot"])
-    rebuilt = _restoration(body, body.snapshot, digest)
+    sent = (await request.json())["snapshot"]
+    rebuilt = await apart(brought, lambda: _restoration(body, taken, sent))
     return await answer_once(
         request, lambda once: database.write(snapshot.restore_tuners, rebuilt, once), _show_created
     )
@@ -79,6 +79,10 @@ async def create_tuner(request: Request, body: TunerRequest) -> Response:
 def _show_created(created: create.Created) -> Response:
     location = {"Location": f"/v1/tuners/{created.tuner.tuner_id}"}
     return show(Tuner.of(created.tuner, created.best), 201 if created.is_new else 200, location)
+
+
+def _creation(body: TunerRequest) -> create.CreateTuner:
+    return create.CreateTuner(body.tuner_id, _definition(body), body_digest(body))
 
 
 def _definition(body: TunerRequest | SnapshotTuner) -> create.Definition:
@@ -102,19 +106,20 @@ def _check_sum(body: Snapshot, sent: dict[str, object]) -> None:
         raise InvalidRequest("the checksum does not fit the snapshot: it was changed or cut", "body", "snapshot")
 
 
-def _restoration(body: TunerRequest, sent: Snapshot, digest: bytes) -> snapshot.RestoreTuner:
-    snapshot.require_numbered([trial.number for trial in sent.trials])
-    definition = _definition(sent.tuner)
-    restored = [_restored(trial, definition.space) for trial in sent.trials]
+def _restoration(body: TunerRequest, taken: Snapshot, sent: dict[str, object]) -> snapshot.RestoreTuner:
+    _check_sum(taken, sent)
+    snapshot.require_numbered([trial.number for trial in taken.trials])
+    definition = _definition(taken.tuner)
+    restored = [_restored(trial, definition.space) for trial in taken.trials]
     snapshot.check_outcomes(restored, definition.objectives)
     return snapshot.RestoreTuner(
         tuner_id=body.tuner_id,
         definition=definition,
-        body_digest=digest,
-        state=sent.tuner.state,
-        stop_reason=sent.tuner.stop_reason,
-        n_proposed=sent.tuner.n_proposed,
-        is_exhausted=sent.tuner.is_exhausted,
+        body_digest=body_digest(body),
+        state=taken.tuner.state,
+        stop_reason=taken.tuner.stop_reason,
+        n_proposed=taken.tuner.n_proposed,
+        is_exhausted=taken.tuner.is_exhausted,
         trials=restored,
     )
 
@@ -134,13 +139,15 @@ def _restored(trial: SnapshotTrial, space: Space) -> snapshot.RestoredTrial:
     )
 
 
-@router.get("/tuners", responses=declared(InvalidRequest))
-async def list_tuners(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> TunerPage:
+@router.get("/tuners", response_model=TunerPage, responses=declared(InvalidRequest))
+async def list_tuners(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> Response:
     """Tuners, newest first."""
-    after = read_token(page_token, TIME_AND_ID)
-    found = await services(request).database.read(_list_with_best, after, page_size + 1)
-    page, token = split(found, page_size, lambda one: (one[0].create_time, one[0].tuner_id))
-    return TunerPage(items=[Tuner.of(tuner, best) for tuner, best in page], next_page_token=token)
+
+    def shown(found: list[tuple[TunerRow, TrialRow | None]]) -> Response:
+        page, token = split(found, page_size, lambda one: (one[0].create_time, one[0].tuner_id))
+        return show(TunerPage(items=[Tuner.of(tuner, best) for tuner, best in page], next_page_token=token))
+
+    return await show_found(request, shown, _list_with_best, read_token(page_token, TIME_AND_ID), page_size + 1)
 
 
 def _list_with_best(
@@ -222,8 +229,7 @@ def _show_steered(steered: Steered) -> Response:
 @router.get("/tuners/{tuner_id}/snapshot", response_model=Snapshot, responses=declared(UnknownTuner, InvalidRequest))
 async def get_snapshot(request: Request, tuner_id: str) -> Response:
     """The whole tuner, with its trials: enough to rebuild it elsewhere and go on with the same proposals."""
-    content = await services(request).database.read(snapshot.take_snapshot, parse_id(tuner_id, UnknownTuner))
-    return Response(orjson.dumps(content), media_type="application/json")
+    return await show_found(request, show, snapshot.take_snapshot, parse_id(tuner_id, UnknownTuner))
 
 
 @router.get("/strategies", responses=declared(InvalidRequest))
