@@ -177,6 +177,15 @@ def test_a_key_file_that_others_can_read_is_found(tmp_path: Path) -> None:
     assert "chmod 600" in examine(f"sqlite:///{tmp_path / 'x.db'}")[1]["secrets"]
 
 
+def test_a_key_file_that_holds_no_key_is_found(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate(parse(url))
+    key = tmp_path / "x.db-key"
+    key.touch(0o600)
+    status, found = examine(url)
+    assert (status, "x.db-key beside the database is empty or damaged" in found["secrets"]) == (1, True)
+
+
 def test_telemetry_that_is_wanted_and_not_there_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.api.telemetry.is_installed", lambda: False)
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}

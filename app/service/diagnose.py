@@ -104,6 +104,7 @@ def _of_secrets(connection: Connection, vault: Vault) -> Finding:
     n_sealed = 0
     after: observers.Key | None = None
     try:
+        vault.check()
         while page := observers.list_page(connection, after, _PAGE):
             for observer in page:
                 vault.open(observer.sealed_secrets)
@@ -112,12 +113,8 @@ def _of_secrets(connection: Connection, vault: Vault) -> Finding:
     except NoSecretKey:
         text = "webhooks have secrets, and TUNETRACK_SECRET_KEY is not set: give it the key that they were stored with"
         return Finding("secrets", Grade.problem, text)
-    except CorruptState:
-        text = (
-            "secrets of webhooks cannot be read with this TUNETRACK_SECRET_KEY: add the one they were stored with, "
-            "after a comma, or remove these webhooks"
-        )
-        return Finding("secrets", Grade.problem, text)
+    except CorruptState as error:
+        return Finding("secrets", Grade.problem, error.detail)
     if not n_sealed and not vault.can_seal:
         text = "there are no webhooks, and they would need TUNETRACK_SECRET_KEY: `tunetrack secret-key`"
         return Finding("secrets", Grade.ok, text)

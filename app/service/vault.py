@@ -4,7 +4,9 @@ import os
 import secrets
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import URL
@@ -41,6 +43,7 @@ class Vault:
 
         Raises:
             NoSecretKey: there is no key, and nowhere to keep one.
+            CorruptState: the file of the key holds none.
         """
         return self._open_fernet(is_made=True).encrypt(text.encode()).decode()
 
@@ -49,18 +52,30 @@ class Vault:
 
         Raises:
             NoSecretKey: there is no key.
-            CorruptState: it was sealed with another one.
+            CorruptState: it was sealed with another one, or the file of the key holds none.
         """
         try:
             return self._open_fernet(is_made=False).decrypt(sealed.encode()).decode()
         except InvalidToken as error:
-            raise CorruptState("A stored secret cannot be read with this TUNETRACK_SECRET_KEY.") from error
+            raise CorruptState(
+                "A webhook's secret cannot be read with this TUNETRACK_SECRET_KEY: add the one that it was stored "
+                "with, after a comma, or remove the webhook."
+            ) from error
+
+    def check(self) -> None:
+        """Nothing, where the file of the key holds one, or is not there.
+
+        Raises:
+            CorruptState: it is damaged.
+        """
+        with suppress(NoSecretKey):
+            self._open_fernet(is_made=False)
 
     def _open_fernet(self, *, is_made: bool) -> MultiFernet:
         if self._fernet is None:
             if self._file is None or not (is_made or self._file.exists()):
                 raise NoSecretKey()
-            self._fernet = MultiFernet([Fernet(_read_or_make(self._file))])
+            self._fernet = MultiFernet([_read_or_make(self._file)])
         return self._fernet
 
 
@@ -70,17 +85,31 @@ def key_file(url: URL) -> Path | None:
     return Path(f"{url.database}-key") if is_file else None
 
 
-def _read_or_make(file: Path) -> str:
+def _read_or_make(file: Path) -> Fernet:
+    if not file.exists():
+        _make(file)
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-        key = new_key()
-        opened.write(key + "\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    return key
+        return Fernet(file.read_text(encoding="ascii").strip())
+    except ValueError as error:
+        raise CorruptState(
+            f"The file {file.name} beside the database is empty or damaged, and should hold the key to the webhooks' "
+            "secrets: put it back from a backup; if there is none, remove it, and give each webhook a new secret."
+        ) from error
+
+
+def _make(file: Path) -> None:
+    """The file with a new key: whole, or not at all, and in the place of no other."""
+    with NamedTemporaryFile("w", dir=file.parent, prefix=f"{file.name}-", encoding="ascii") as made:
+        made.write(new_key() + "\n")
+        made.flush()
+        os.fsync(made.fileno())
+        with suppress(FileExistsError):  # somebody was quicker
+            os.link(made.name, file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # before a secret is sealed with it
+    finally:
+        os.close(folder)
 
 
 def new_key() -> str:
