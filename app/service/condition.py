@@ -4,7 +4,7 @@
 """
 
 import logging
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
@@ -26,12 +26,25 @@ def check(text: str | None) -> None:
     parse_filter(text, EVENT_FIELDS)
 
 
-def is_met(text: str | None, one: Encoded) -> bool:
-    """Whether an event, with the tags of its run and tuner, is one that the rule is about; without a rule each is."""
+class Candidate:
+    """An event that rules look at. It is parsed when the first one asks, and forgotten with this."""
+
+    def __init__(self, one: Encoded) -> None:
+        self.one = one
+
+    @cached_property
+    def members(self) -> dict[str, Any]:
+        """What it holds, with the tags of its run and tuner."""
+        found: dict[str, Any] = orjson.loads(self.one.event.data)
+        return found | {"tags": self.one.tags}
+
+
+def is_met(text: str | None, event: Candidate) -> bool:
+    """Whether an event is one that the rule is about; without a rule each is."""
     if text is None or not text.strip():
         return True
     condition = _parsed(text)
-    return condition is not None and holds(condition, _read(one.event.data) | {"tags": one.tags})
+    return condition is not None and holds(condition, event.members)
 
 
 @lru_cache(maxsize=1000)
@@ -42,10 +55,3 @@ def _parsed(text: str) -> Condition | None:
         # It was checked when it was registered: by another release, which knew another language.
         log.warning("a webhook's rule is not understood, and lets nothing through: %s", error)
         return None
-
-
-@lru_cache(maxsize=1000)
-def _read(data: bytes) -> dict[str, Any]:
-    """Several rules look at one event."""
-    found: dict[str, Any] = orjson.loads(data)
-    return found

@@ -20,6 +20,7 @@ from app.domain.events import ObserverOff
 from app.domain.states import DeliveryState, ObserverState
 from app.service import condition
 from app.service.audience import Encoded, is_wanted
+from app.service.condition import Candidate
 from app.service.observe import new_delivery
 from app.store import deliveries, events, observers
 from app.store.deliveries import Delivery
@@ -85,9 +86,10 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
     for start, group in by_position.items():
         page, end = _read_page(connection, start)
         is_behind = is_behind or len(page) == _PAGE
+        found = _find_concerning(page, group)
         for observer in group:
             room = _MAX_PENDING - waiting.get(observer.observer_id, 0)
-            event_ids = [one.event.event_id for one in page if concerns(observer, one)]
+            event_ids = found[observer.observer_id]
             position = end if len(event_ids) <= room else event_ids[room - 1]
             now_reached[observer.observer_id] = position
             if event_ids or position > observer.position + _WITHOUT_STORING:
@@ -101,7 +103,17 @@ def _read_page(connection: Connection, after: int) -> tuple[list[Encoded], int]:
     return page, page[-1].event.event_id if is_full else max(after, events.last_event_id(connection))
 
 
-def concerns(observer: Observer, one: Encoded) -> bool:
+def _find_concerning(page: Sequence[Encoded], group: Sequence[Observer]) -> dict[UUID, list[int]]:
+    """The numbers of the events that each observer is to be called about. Of the events one at a time is parsed."""
+    found: dict[UUID, list[int]] = {observer.observer_id: [] for observer in group}
+    for event in map(Candidate, page):
+        for observer in group:
+            if concerns(observer, event):
+                found[observer.observer_id].append(event.one.event.event_id)
+    return found
+
+
+def concerns(observer: Observer, event: Candidate) -> bool:
     """Whether the observer is to be called about an event."""
     wanted = EventFilter(
         frozenset(observer.types),
@@ -109,7 +121,7 @@ def concerns(observer: Observer, one: Encoded) -> bool:
         frozenset() if observer.tuner_id is None else frozenset({observer.tuner_id}),
         frozenset() if observer.tag is None else frozenset({observer.tag}),
     )
-    return is_wanted(one, wanted) and condition.is_met(observer.condition, one)
+    return is_wanted(event.one, wanted) and condition.is_met(observer.condition, event)
 
 
 def _rows(_: Connection, requests: "Sequence[TakeOn | Claim | Outcome]") -> Rows:
