@@ -70,7 +70,8 @@ class Picture:
                 self.started[event["trial_id"]] = event
             case "trial_end":
                 self.ended[event["trial_id"]] = event
-                if event["state"] in _SCORED and (self.best is None or self._is_better(event, self.best)):
+                # Of several objectives there is no one score, and no best trial.
+                if event["state"] in _SCORED and event["score"] is not None and self._is_best(event["score"]):
                     self.best = event
             case "tuner_end":
                 self.end = event
@@ -102,9 +103,9 @@ class Picture:
             case "run_resume":
                 run.status = "running"
 
-    def _is_better(self, trial: Event, other: Event) -> bool:
+    def _is_best(self, score: float) -> bool:
         sign = 1 if self.direction == "maximize" else -1
-        return trial["score"] is not None and sign * trial["score"] > sign * other["score"]
+        return self.best is None or sign * score > sign * self.best["score"]
 
     @property
     def elapsed_s(self) -> float:
@@ -131,14 +132,14 @@ class Picture:
             yield Text(f"and {len(self.runs) - len(shown)} more runs", "dim")
 
     def _head(self) -> RenderableType:
-        parts = [f"[b]{self.n_streamed}[/] epochs streamed, {self.elapsed_s:.0f} s"]
+        rest = Text.assemble(", ", (str(self.n_streamed), "b"), f" epochs streamed, {self.elapsed_s:.0f} s")
         if not self.is_connected:
-            parts.append("[b red]the connection is lost; trying again[/]")
+            rest.append(", ").append("the connection is lost; trying again", "b red")
         if not self.is_of_tuner:
-            return Text.from_markup(", ".join([f"[b]{len(self.runs)}[/] runs", *parts]) + "\n")
+            return Text.assemble((str(len(self.runs)), "b"), " runs", rest, "\n")
         of_all = "" if self.n_trials is None else f"/{self.n_trials}"
-        best = f"best {self.metric or 'score'} [b green]{self.best_score}[/]"
-        text = Text.from_markup(", ".join([f"[b]{len(self.ended)}[/]{of_all} trials", best, *parts]) + "\n")
+        best = f"{of_all} trials, best {self.metric or 'score'} "
+        text = Text.assemble((str(len(self.ended)), "b"), best, (self.best_score, "b green"), rest, "\n")
         if self.n_trials is None:
             return text
         return Group("", ProgressBar(total=self.n_trials, completed=len(self.ended), width=_BAR_WIDTH), text)
@@ -146,7 +147,7 @@ class Picture:
     def _table(self, shown: Sequence[Run]) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for name in ("run", "trial", "worker", "epoch", self.metric or ""):
-            table.add_column(name, no_wrap=True)
+            table.add_column(Text(name), no_wrap=True)
         table.add_column("metrics", no_wrap=True)
         table.add_column("parameters")
         seen = [value for run in self.runs.values() for value in run.curve if math.isfinite(value)]
@@ -157,10 +158,10 @@ class Picture:
             table.add_row(
                 Text(run.run_id[-8:], _STYLES.get(run.status, "")),
                 "" if run.number is None else str(run.number),
-                run.worker or "",
+                Text(run.worker or ""),
                 "" if run.epoch is None else f"{run.epoch + 1:>3}{of_all}",
                 Text(sparkline(run.curve, low, high, self.n_epochs), _STYLES.get(run.status, "")),
-                " ".join(f"{name}={value:.4g}" for name, value in metrics),
+                Text(" ".join(f"{name}={value:.4g}" for name, value in metrics)),
                 Text(in_words(run.params), "dim", no_wrap=True, overflow="ellipsis"),
             )
         return table

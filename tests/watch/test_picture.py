@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -74,6 +75,21 @@ def test_more_runs_than_fit_are_counted_and_those_that_run_come_first() -> None:
 def test_a_reset_forgets_and_a_deleted_run_is_gone() -> None:
     assert "nothing has begun yet" in drawn(after([*SEARCH, {"type": "reset", "last_event_id": 3}]))
     assert "nothing has begun yet" in drawn(after([*SEARCH, {"type": "run_delete", "run_id": RUN, "last_epoch": 3}]))
+
+
+@pytest.mark.parametrize("text", ["[/x]", "[gpu0]", "loss[/b]", "loss[val]", "\\[b]", "a\\"])
+def test_names_are_shown_as_they_are_whatever_brackets_they_have(text: str) -> None:
+    begun = [SEARCH[0] | {"worker": text}, SEARCH[1], SEARCH[2] | {"metrics": {text: 0.5}}]
+    drawing = drawn(after(begun, is_of_tuner=True))
+    (line,) = [line for line in drawing.splitlines() if RUN[-8:] in line]
+    assert f"  {text}  " in line
+    assert f"{text}=0.5" in line
+    assert f"best {text} -" in drawing
+
+
+def test_several_objectives_have_no_best_trial() -> None:
+    trial = END[1] | {"score": None, "scores": {"accuracy": 0.875, "loss": 0.1}}
+    assert "best score -" in drawn(after([SEARCH[0], trial, trial | {"trial_id": "other"}], is_of_tuner=True))
 
 
 def test_a_lost_connection_is_said() -> None:
