@@ -19,6 +19,7 @@ _RUNS = """
     WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
     ORDER BY runs.start_time, runs.run_uuid
 """
+_TAGS = "SELECT key, coalesce(value, '') FROM tags WHERE run_uuid = ? ORDER BY key"
 _POINTS = """
     SELECT key, step, timestamp, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY timestamp, step, rowid
 """
@@ -56,7 +57,7 @@ class MlflowFile:
 
 def _read_run(connection: sqlite3.Connection, run: sqlite3.Row) -> MlflowRun:
     run_id = run["run_uuid"]
-    tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ? ORDER BY key", (run_id,)))
+    tags = dict(connection.execute(_TAGS, (run_id,)))
     return MlflowRun(
         run_id=run_id,
         name=run["name"] or tags.get("mlflow.runName", ""),

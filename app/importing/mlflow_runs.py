@@ -71,24 +71,29 @@ def to_steps(run: MlflowRun, points: Iterable[Point]) -> Iterator[Step]:
         "tags": tags,
         "note": note,
     }
-    yield Start(place, run_id, body | ({} if run.start_ms is None else {"start_time": _time(run.start_ms)}))
+    if any(_time(ms) is None for ms in (run.start_ms, run.end_ms) if ms is not None):
+        yield Remark(place, "its times lie beyond the calendar, as if they were no milliseconds: they were left out")
+    yield Start(place, run_id, body | _at("start_time", run.start_ms))
     by_step: defaultdict[int, Body] = defaultdict(lambda: {"metrics": {}, "timestamp_ms": 0})
     by_key: defaultdict[str, list[Point]] = defaultdict(list)
     for point in points:
         by_key[point.key].append(point)
     for key, of_key in by_key.items():
         yield from _arrange(place, key, of_key, by_step)
+    n_odd = sum(_time(said["timestamp_ms"]) is None for said in by_step.values())
+    if n_odd:
+        yield Remark(place, f"the times of {n_odd} steps lie beyond the calendar: they were left out")
     epochs = (
         (
             f"{place} step {step}",
-            {"epoch": step, "metrics": said["metrics"], "timestamp": _time(said["timestamp_ms"])},
+            {"epoch": step, "metrics": said["metrics"]} | _at("timestamp", said["timestamp_ms"]),
         )
         for step, said in sorted(by_step.items())
     )
     yield from log(run_id, epochs)
     if run.status in _ENDS:
         ended = max(run.end_ms or 0, run.start_ms or 0)
-        yield End(place, run_id, {"status": _ENDS[run.status]} | ({"end_time": _time(ended)} if ended else {}))
+        yield End(place, run_id, {"status": _ENDS[run.status]} | _at("end_time", ended or None))
 
 
 def to_id(run_id: str) -> UUID:
@@ -143,5 +148,15 @@ def _tags_and_note(run: MlflowRun) -> tuple[list[str], str, list[str]]:
     return tags, note, lost
 
 
-def _time(milliseconds: int) -> str:
-    return to_rfc3339(_EPOCH + timedelta(milliseconds=milliseconds))
+def _at(name: str, milliseconds: int | None) -> Body:
+    """A time under its name; nothing where it is none."""
+    time = None if milliseconds is None else _time(milliseconds)
+    return {} if time is None else {name: time}
+
+
+def _time(milliseconds: int) -> str | None:
+    """None: beyond the years 1 to 9999, where whoever logged it thought of other units."""
+    try:
+        return to_rfc3339(_EPOCH + timedelta(milliseconds=milliseconds))
+    except OverflowError:
+        return None

@@ -66,7 +66,7 @@ def _pages(
 
 
 def _pairs(items: list[Mapping[str, str]]) -> dict[str, str]:
-    return {item["key"]: item.get("value", "") for item in sorted(items, key=lambda item: item["key"])}
+    return {item["key"]: item.get("value") or "" for item in sorted(items, key=lambda item: item["key"])}
 
 
 def _milliseconds(text: Any) -> int | None:

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,12 +74,15 @@ def _read_run(place: Place, row: Row | Bad) -> _Run | Bad:
         return row
     try:
         run_id = _id(row)
+        if "epoch" in row:
+            raise _BadRow("this is an epoch among runs; put the epochs into a file of their own")
         body = {"run_id": str(run_id), **{name: row[name] for name in _SAID if row.get(name) is not None}}
         metrics = row.get("metrics") or {}
-        if row.get("status") not in _ENDS:
+        status = _ENDS.get(str(row.get("status")))
+        if status is None:
             return _Run(Start(place, run_id, body), None, metrics)
         final = metrics if row.get("final_metrics") is None else row["final_metrics"]
-        end = {"status": _ENDS[row["status"]], "final_metrics": final, "end_time": row.get("end_time")}
+        end = {"status": status, "final_metrics": final, "end_time": row.get("end_time")}
         return _Run(Start(place, run_id, body), end, metrics)
     except _BadRow as error:
         return Bad(place, str(error))
@@ -119,18 +122,27 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.n_bytes_read = 0
+        if path.exists() and not path.is_file():  # a pipe, which could be read but once
+            raise CannotImport(f"{path} is no file; write into one what it gives")
         try:
             with path.open("rb") as file:
-                first = file.readline().decode("utf-8-sig", "replace")
+                self._is_csv, self.holds_epochs = self._look(self._lines(iter(file)))
         except OSError as error:
             raise CannotImport(f"{path} cannot be read: {error.strerror}") from None
-        self._is_csv = bool(first.strip()) and not first.lstrip().startswith("{")
-        names = _header(first) if self._is_csv else []
-        if self._is_csv and "run_id" not in names:
-            raise CannotImport(
-                f"{path} is no export of runs or epochs, as CSV or NDJSON, and no SQLite database of MLflow"
-            )
-        self.holds_epochs = "epoch" in names if self._is_csv else _is_an_epoch(first)
+        self.n_bytes_read = 0
+
+    def _look(self, lines: Iterator[str]) -> tuple[bool, bool]:
+        """Whether it is CSV, and whether it holds epochs. A line that cannot be read says nothing of the others."""
+        line = next((line for line in lines if line.strip()), "{")
+        if not line.lstrip().startswith("{"):
+            names = _header(chain([line], lines))
+            if "run_id" not in names:
+                raise CannotImport(
+                    f"{self.path} is no export of runs or epochs, as CSV or NDJSON, and no SQLite database of MLflow"
+                )
+            return True, "epoch" in names
+        rows = (row for _, row in self._ndjson_rows(chain([line], lines)) if not isinstance(row, Bad))
+        return False, "epoch" in next(rows, {})
 
     def rows(self) -> Iterator[tuple[Place, Row | Bad]]:
         """The rows of the file, each with its place."""
@@ -161,10 +173,11 @@ class _File:
 
     def _csv_rows(self, lines: Iterator[str]) -> Iterator[tuple[Place, Row | Bad]]:
         csv.field_size_limit(_LONGEST_CELL)
-        reader = csv.reader(lines)
-        names = next(reader)
+        reader = csv.reader(lines, strict=True)  # a quote that never ends must not swallow what follows unheard
+        names = next(names for names in reader if names)
         while True:
-            place = self._place(reader.line_num + 1)
+            before = reader.line_num
+            place = self._place(before + 1)
             try:
                 cells = next(reader)
                 if cells:
@@ -172,23 +185,17 @@ class _File:
             except StopIteration:
                 return
             except (csv.Error, _BadRow) as error:
-                yield place, Bad(place, str(error))
+                n_more = reader.line_num - before - 1
+                yield place, Bad(place, f"{error}{f', and {n_more} lines after it' if n_more > 0 else ''}")
 
 
-def _header(line: str) -> list[str]:
-    """The names of columns in a line; none where it is no CSV."""
+def _header(lines: Iterator[str]) -> list[str]:
+    """The names of columns at the beginning of these lines; none where they are no CSV."""
+    csv.field_size_limit(_LONGEST_CELL)
     try:
-        return next(csv.reader([line]), [])
+        return next(csv.reader(lines, strict=True), [])
     except csv.Error:
         return []
-
-
-def _is_an_epoch(line: str) -> bool:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(row, dict) and "epoch" in row
 
 
 def _refuse_constant(text: str) -> NoReturn:

@@ -92,6 +92,7 @@ def write_file(path: Path, start: int) -> Path:
             )
         connection.executemany("INSERT INTO params VALUES (?, ?, ?)", [(*pair, first) for pair in PARAMS.items()])
         connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(*pair, first) for pair in TAGS.items()])
+        connection.execute("INSERT INTO tags VALUES ('mlflow.note.content', NULL, ?)", (failed,))
         rows = [(key, value, START_MS + ms, first, step, is_nan) for key, value, ms, step, is_nan in POINTS]
         connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
     return path
@@ -129,6 +130,7 @@ class _Answers(BaseHTTPRequestHandler):
             "tags": [{"key": key, "value": value} for key, value in TAGS.items()],
             "metrics": [{"key": key, "value": 0.0, "timestamp": 0, "step": 0} for key in keys],
         }
+        nothing = {"tags": [{"key": "mlflow.note.content", "value": None}]}
         end_ms = START_MS + 5_000
         info: dict[str, Any] = {"experiment_id": "1", "start_time": START_MS}
         return [
@@ -136,7 +138,7 @@ class _Answers(BaseHTTPRequestHandler):
                 "info": {**info, "run_id": first, "run_name": "first", "status": "FINISHED", "end_time": end_ms},
                 "data": data,
             },
-            {"info": {**info, "run_id": failed, "status": "FAILED", "end_time": str(end_ms)}, "data": {}},
+            {"info": {**info, "run_id": failed, "status": "FAILED", "end_time": str(end_ms)}, "data": nothing},
             {"info": {**info, "run_id": running, "status": "RUNNING"}, "data": {}},
         ]
 
