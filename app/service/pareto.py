@@ -9,7 +9,7 @@ from app.domain.states import SCORED
 from app.domain.values import from_json_number
 from app.store import trials, tuners
 from app.store.trials import Trial
-from app.tuning.pareto import non_dominated
+from app.tuning.fronts import non_dominated
 
 
 def list_pareto(connection: Connection, tuner_id: UUID) -> list[Trial]:

@@ -1,13 +1,15 @@
 """Fronts, by their definition: whom nobody dominates, then whom only these dominate, and so on."""
 
 import math
+import time
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tuning.encoding import Array
-from app.tuning.fronts import best_first
+from app.tuning.fronts import best_first, non_dominated
 from tests.spaces import law
 
 
@@ -46,6 +48,22 @@ def test_trials_come_front_by_front_and_each_once(losses: list[tuple[float, ...]
 def test_the_best_few_are_the_first_of_all(losses: list[tuple[float, ...]], n: int) -> None:
     array: Array = np.array(losses)
     assert best_first(array, n).tolist() == best_first(array, len(losses)).tolist()[:n]
+
+
+@law
+@given(histories)
+def test_the_first_front_is_whom_nobody_dominates(losses: list[tuple[float, ...]]) -> None:
+    sound = [own for own in losses if all(map(math.isfinite, own))]
+    assert non_dominated(sound) == [rank == 0 for rank in ranks_of(sound)]
+
+
+@pytest.mark.parametrize(("n_objectives", "n"), [(1, 20_000), (2, 20_000), (3, 5_000), (4, 5_000)])
+def test_a_front_of_all_trials_is_found_soon(n_objectives: int, n: int) -> None:
+    losses = np.random.default_rng(0).random((n, n_objectives))
+    losses[:, -1] = -losses[:, :-1].sum(axis=1)  # what is lost in one is won in another
+    start_s = time.process_time()
+    assert all(non_dominated([tuple(own) for own in losses.tolist()]))
+    assert time.process_time() - start_s < 1
 
 
 def test_with_one_objective_the_loss_decides_and_equal_ones_keep_their_order() -> None:
