@@ -168,7 +168,7 @@ class _Block:
             mine[:, n_numbers + index] = np.round(np.interp(column, places, np.arange(len(places))))
         size = population * mine.shape[1] * mine.itemsize
         told = mine.tobytes()
-        generations = tuple(told[start : start + size] for start in range(0, len(told), size))
+        generations = tuple(_shared(told[start : start + size]) for start in range(0, len(told), size))
         n_options = tuple(map(len, self.options))
         return deepcopy(_after(generations, self.n_continuous, self.grids, n_options, population, seed))
 
@@ -180,6 +180,12 @@ class _Block:
             parts.append(np.array([places[index] for places, index in zip(self.options, chosen, strict=True)]))
         point: Array = np.concatenate(parts)
         return np.nan_to_num(point, nan=0.5)
+
+
+@lru_cache(maxsize=1024)
+def _shared(generation: bytes) -> bytes:
+    """The one of equal generations that is there already: a run remembers each once, not once for each step."""
+    return generation
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,7 @@
 """The distribution follows what is told, a generation at a time, in whatever order its trials ended."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,27 @@ def test_it_moves_towards_what_is_better() -> None:
     a, b = draws.mean(axis=0)
     assert a > 0.7
     assert b < 0.3
+
+
+def test_what_is_remembered_of_a_run_grows_with_its_trials_and_not_with_their_square() -> None:
+    names = [f"x{index}" for index in range(20)]
+    space = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in names})
+    n, n_generations = 500, 12
+    strategy = CmaEs(space, {"population": n})
+    points = np.random.default_rng(4).random((n * n_generations, 20)).tolist()
+    trials = [
+        Observation(i, dict(zip(names, point, strict=True)), TrialState.completed, (point[0],))
+        for i, point in enumerate(points)
+    ]
+    strategy.propose(trials[:n], [], [generator(4, 0)])  # what is loaded for the first time is none of it
+    tracemalloc.start()
+    try:
+        for generation in range(1, n_generations + 1):
+            strategy.propose(trials[: generation * n], [], [generator(3, generation * n)])
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size_bytes < 3 * n * n_generations * 20 * 8
 
 
 def test_a_new_start_is_anywhere() -> None:
