@@ -11,7 +11,6 @@ from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import new_router
 from app.domain.errors import InvalidRequest, UnknownTuner
-from app.service.look_back import explain
 
 router = new_router("analysis")
 
@@ -33,5 +32,5 @@ class ImportanceAnswer(Answer):
 @router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
 async def get_importance(request: Request, tuner_id: str) -> ImportanceAnswer:
     """How much of the scores' variance each parameter explains by itself."""
-    shares, n_trials = await explain(services(request).database, parse_id(tuner_id, UnknownTuner))
-    return ImportanceAnswer(importance=shares, trials=n_trials)
+    lesson = await services(request).teacher.explain(parse_id(tuner_id, UnknownTuner))
+    return ImportanceAnswer(importance=lesson.shares, trials=lesson.n_trials)

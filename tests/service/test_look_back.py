@@ -1,0 +1,60 @@
+"""What the trials have taught is learnt once, whoever asks, until there is more to learn."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from app.domain.goal import Budget, Direction, Objective, Outcome
+from app.domain.space import Space
+from app.domain.states import TrialState
+from app.service import look_back
+from app.service.add_trials import AddTrials, NewTrial, add_trials
+from app.service.create import CreateTuner, create_tuners, define
+from app.service.look_back import Teacher
+from app.store.database import Database
+from app.store.engines import parse
+from app.store.migrate import migrate
+from app.tuning.strategy import Observation
+from tests.conftest import NewDatabase
+
+
+def test_it_is_learnt_once_for_all_who_ask_and_again_when_a_trial_more_has_a_score(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]:
+        sizes.append(len(history))
+        return {"x": 1.0}
+
+    monkeypatch.setattr(look_back, "importance", importance)
+    url = new_database()
+    migrate(parse(url))
+
+    async def ask() -> None:
+        database = Database(parse(url))
+        definition = define(
+            name="",
+            strategy="random",
+            options={},
+            space=Space.from_json({"x": {"type": "float_range", "min": 0.0, "max": 1.0}}),
+            objectives=[Objective("score", Direction.maximize)],
+            seed=1,
+            budget=Budget(),
+            stopper={"type": "none"},
+            tags=[],
+            lease_s=60.0,
+        )
+        tuner = (await database.write(create_tuners, CreateTuner(None, definition, b""))).tuner
+        teacher = Teacher(database)
+        for n in (1, 2):
+            trial = NewTrial({"x": n / 10}, Outcome(TrialState.completed, 0.5))
+            await database.write(add_trials, AddTrials(tuner.tuner_id, [trial]))
+            lessons = await asyncio.gather(*(teacher.explain(tuner.tuner_id) for _ in range(20)))
+            lessons.append(await teacher.explain(tuner.tuner_id))
+            assert {lesson.n_trials for lesson in lessons} == {n}
+        assert sizes == [1, 2]
+        await database.close()
+
+    asyncio.run(ask())
