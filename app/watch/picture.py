@@ -62,6 +62,9 @@ class Picture:
     end: Event | None = None
     """The `tuner_end`, once there is one."""
     is_connected: bool = True
+    low: float = math.inf
+    high: float = -math.inf
+    """Curves are drawn between these heights; known here, so that no frame looks at all that was seen."""
 
     def take(self, event: Event) -> None:
         """Note an event."""
@@ -77,6 +80,7 @@ class Picture:
                 self.end = event
             case "reset":
                 self.runs, self.started, self.ended, self.best, self.end = {}, {}, {}, None, None
+                self.low, self.high = math.inf, -math.inf
             case "run_delete":
                 self.runs.pop(event["run_id"], None)
             case _ if "run_id" in event:
@@ -94,7 +98,10 @@ class Picture:
                 run.metrics |= {key: float(value) for key, value in event["metrics"].items()}
                 self.metric = self.metric or next(iter(run.metrics), None)
                 if self.metric is not None and self.metric in event["metrics"]:
-                    run.curve.append(run.metrics[self.metric])
+                    value = run.metrics[self.metric]
+                    run.curve.append(value)
+                    if math.isfinite(value):
+                        self.low, self.high = min(self.low, value), max(self.high, value)
             case "training_end":
                 run.status = event["status"]
                 run.metrics |= {key: float(value) for key, value in event["final_metrics"].items()}
@@ -150,8 +157,6 @@ class Picture:
             table.add_column(Text(name), no_wrap=True)
         table.add_column("metrics", no_wrap=True)
         table.add_column("parameters")
-        seen = [value for run in self.runs.values() for value in run.curve if math.isfinite(value)]
-        low, high = (min(seen), max(seen)) if seen else (0.0, 0.0)
         of_all = "" if self.n_epochs is None else f"/{self.n_epochs}"
         for run in shown:
             metrics = sorted(run.metrics.items(), key=lambda one: one[0] != self.metric)[:_METRICS_SHOWN]
@@ -160,7 +165,7 @@ class Picture:
                 "" if run.number is None else str(run.number),
                 Text(run.worker or ""),
                 "" if run.epoch is None else f"{run.epoch + 1:>3}{of_all}",
-                Text(sparkline(run.curve, low, high, self.n_epochs), _STYLES.get(run.status, "")),
+                Text(sparkline(run.curve, self.low, self.high, self.n_epochs), _STYLES.get(run.status, "")),
                 Text(" ".join(f"{name}={value:.4g}" for name, value in metrics)),
                 Text(in_words(run.params), "dim", no_wrap=True, overflow="ellipsis"),
             )

@@ -92,6 +92,13 @@ def test_several_objectives_have_no_best_trial() -> None:
     assert "best score -" in drawn(after([SEARCH[0], trial, trial | {"trial_id": "other"}], is_of_tuner=True))
 
 
+def test_curves_have_the_heights_of_all_that_was_seen_since_the_last_reset() -> None:
+    other = [event | {"run_id": "other"} for event in SEARCH[1:3]]
+    high, reset = other[1] | {"metrics": {"accuracy": 100.0}}, {"type": "reset", "last_event_id": 3}
+    assert "▁▁▁▁" in drawn(after([*other[:1], high, *SEARCH], metric="accuracy"))
+    assert "▁▃▆█" in drawn(after([*other[:1], high, reset, *SEARCH], metric="accuracy"))
+
+
 def test_a_lost_connection_is_said() -> None:
     assert "trying again" in drawn(after(SEARCH, is_connected=False))
 
