@@ -49,6 +49,7 @@ class Transfer:
         self._service = service
         self._tell = tell
         self._skipped: set[UUID] = set()
+        self._started: set[UUID] = set()
         self._ended: set[UUID] = set()
         self._is_reached = False
         self.tally = Tally()
@@ -73,16 +74,18 @@ class Transfer:
                     self._end(place, run_id, body)
 
     def _start(self, place: str, run_id: UUID, body: Body) -> None:
-        self._skipped.add(run_id)
         try:
             status, run = self._post("/v1/runs", body)
         except _Refused as refusal:
             there = self._find_same(run_id, body) if refusal.code == "id-conflict" else None
             if there is None:
-                self._leave_out(place, f"run {run_id} is left out: {refusal}")
+                if run_id not in self._started:  # else by an earlier row, and what follows is that one's
+                    self._skipped.add(run_id)
+                self._leave_out(place, f"run {run_id} is left out as it stands here: {refusal}")
                 return
             status, run = 200, there
         self._skipped.discard(run_id)
+        self._started.add(run_id)
         self.tally.runs += 1
         self.tally.runs_new += status == 201
         if run["status"] not in ("running", "crashed"):

@@ -180,6 +180,21 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_comes_in(
     assert found["epochs"] == [0, 1, 2, 4, 6, 8, 9]
 
 
+def test_a_run_that_two_rows_tell_differently_comes_in_as_the_first_says(
+    server: Server, client: httpx.Client, tmp_path: Path
+) -> None:
+    run_id = str(uuid.uuid4())
+    old, new, epochs = (tmp_path / name for name in ("old.ndjson", "new.ndjson", "epochs.csv"))
+    old.write_text(json.dumps({"run_id": run_id, "note": "old", "status": "running"}))
+    new.write_text(json.dumps({"run_id": run_id, "note": "new", "status": "finished"}))
+    epochs.write_text(f"run_id,epoch,metrics.loss\n{run_id},0,0.5\n")
+    tally, (told,) = bring_in(server, old, new, epochs)
+    assert (tally.runs_new, tally.epochs, tally.bad) == (1, 1, 1)
+    assert told.startswith("new.ndjson line 1: ")
+    run = get_run(client, {"run_id": run_id})
+    assert (run["note"], run["status"], run["metrics"]) == ("old", "finished", {"loss": 0.5})
+
+
 @pytest.mark.parametrize("source", ["file", "server"])
 def test_mlflow_runs_come_in(server: Server, client: httpx.Client, tmp_path: Path, source: str) -> None:
     start = uuid.uuid4().int
