@@ -71,6 +71,14 @@ def test_the_ticks_of_an_axis_differ_and_are_short(
     assert all(0 <= place <= 100 for place in places), places
 
 
+@pytest.mark.parametrize("values", [(-5e-324, 5e-324), (5e-324, 1e-323), (1e-323, 1e-322)])
+def test_an_axis_finer_than_numbers_are_has_few_ticks_or_none(
+    chromium: Chromium, server: Server, values: tuple[float, float]
+) -> None:
+    ticks = told_by(chromium, server, "scale.js", f"it.linear({json.dumps(values)}, [0, 100]).ticks(12.7)")
+    assert len(ticks) <= 30
+
+
 def test_nothing_is_marked_between_two_epochs(chromium: Chromium, server: Server) -> None:
     assert told_by(chromium, server, "scale.js", "it.linear([1, 3], [0, 100], true).ticks(6)") == [1, 2, 3]
     of_integers = 'it.ofSpec({type: "int_range", min: 1, max: 3}, [0, 100], []).ticks(6)'

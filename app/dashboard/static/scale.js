@@ -58,6 +58,7 @@ function linearTicks(low, high, n, least = 0) {
   const rough = Math.max(high / n - low / n, least);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((one) => one * power >= rough * (1 - 1e-9)) * power;
+  if (!(step > 0)) return []; // finer than numbers are
   const ticks = [];
   for (let index = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9); index <= last; index++) ticks.push(Number((index * step).toPrecision(DIGITS)));
   return ticks.length > 1 || step === least ? ticks : linearTicks(low, high, 2 * n, least);
