@@ -211,7 +211,7 @@ export async function view(place, { id, crumbs, address }) {
     if (event.type === "run_start" && !curve) {
       const number = model.trials.find((trial) => trial.trialId === event.trial_id)?.number ?? null;
       add(event.run_id, number, "running", event.trial_id);
-    } else if (event.type === "epoch_end" && curve && model.metric in event.metrics) put(curve, event.epoch, event.metrics[model.metric]);
+    } else if (event.type === "epoch_end" && curve && Object.hasOwn(event.metrics, model.metric)) put(curve, event.epoch, event.metrics[model.metric]);
     else if (event.type === "training_end" && curve) Object.assign(curve, { isOpen: false, isStopped: event.status === "stopped" });
     else if (event.type === "run_crash" && curve) curve.isOpen = false;
     else if (event.type === "run_delete") curves.delete(event.run_id);

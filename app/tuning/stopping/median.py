@@ -54,9 +54,9 @@ class Median(Stopper):
     The end of a run costs a sorted insertion for each of its points, a decision one look into a sorted list.
 
     Source: Golovin, Solnik, Moitra, Kochanski, Karro, Sculley 2017, Google Vizier: A Service for Black-Box
-    Optimization, KDD, section 3.5.2: a pending trial stops at step s "if the trial's best objective value by step s is
-    strictly worse than the median value of the running averages of all completed trials' objectives reported up to
-    step s". Warm-up and the least number of trials are ours.
+    Optimization, KDD, there the Median Stopping Rule: a pending trial stops at step s "if the trial's best objective
+    value by step s is strictly worse than the median value of the running averages of all completed trials' objectives
+    reported up to step s". Warm-up and the least number of trials are ours.
     """
 
     key: ClassVar[str] = "median"
