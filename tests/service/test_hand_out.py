@@ -1,0 +1,83 @@
+"""Trials are handed out: what several asks of one batch get, and what two replicas think of at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from app.domain.goal import Budget, Direction, Objective
+from app.domain.space import Space
+from app.service.create import CreateTuner, create_tuners, define
+from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
+from app.service.suggest import Suggester
+from app.store.database import Database
+from app.store.engines import parse
+from app.store.migrate import migrate
+from app.store.tuners import Tuner
+from app.tuning.registry import find
+from app.tuning.strategy import Proposal, generator
+from tests.conftest import NewDatabase
+
+SPACE = {"x": {"type": "float_range", "min": 0.0, "max": 1.0}}
+
+
+def within(url: str, story: Callable[..., Awaitable[None]], *, n_replicas: int) -> None:
+    """Tell a story of a tuner, with the stores of so many processes on one database."""
+
+    async def tell() -> None:
+        async with AsyncExitStack() as exits:
+            replicas = [Database(parse(url)) for _ in range(n_replicas)]
+            for replica in replicas:
+                exits.push_async_callback(replica.close)
+            await story(await create(replicas[0]), *replicas)
+
+    migrate(parse(url))
+    asyncio.run(tell())
+
+
+async def create(database: Database) -> Tuner:
+    """A tuner whose strategy needs no history, and so may think ahead."""
+    definition = define(
+        name="",
+        strategy="random",
+        space=Space.from_json(SPACE),
+        objectives=[Objective("score", Direction.maximize)],
+        seed=1,
+        options={},
+        budget=Budget(),
+        stopper={"type": "none"},
+        lease_s=60.0,
+        tags=[],
+    )
+    return (await database.write(create_tuners, CreateTuner(None, definition, b""))).tuner
+
+
+def test_two_asks_of_one_worker_in_one_batch_are_about_one_trial(new_database: NewDatabase) -> None:
+    async def story(tuner: Tuner, database: Database) -> None:
+        proposals = [Proposal({"x": x}, {}) for x in (0.1, 0.2, 0.3)]
+        thoughts = Thoughts(tuner.create_time, 0, proposals, are_the_last=False)
+        wanted = [(HandOut(tuner.tuner_id, worker, 1, thoughts), None) for worker in ("w", "other", "w")]
+        answers = await database.write_together(hand_out_trials, wanted)
+        given = [trial for answer in answers if isinstance(answer, Suggestion) for trial in answer.trials]
+        assert [(trial.params["x"], trial.attempt) for trial in given] == [(0.1, 1), (0.2, 1), (0.1, 1)]
+
+    within(new_database(), story, n_replicas=1)
+
+
+def test_what_was_thought_of_for_a_number_that_another_replica_took_is_thought_of_anew(
+    new_database: NewDatabase,
+) -> None:
+    async def story(tuner: Tuner, first: Database, second: Database) -> None:
+        one, other = Suggester(first), Suggester(second)
+        asks = [await each.suggest(tuner.tuner_id, None, 1) for each in (one, other, one, other)]
+        given = [trial for asked in asks for trial in asked.trials]
+        assert [trial.number for trial in given] == [0, 1, 2, 3]
+        alone = [proposal.params for proposal in propose(tuner, 4)]
+        assert [trial.params for trial in given] == alone
+
+    within(new_database(), story, n_replicas=2)
+
+
+def propose(tuner: Tuner, n: int) -> list[Proposal]:
+    """What the tuner's strategy has for its first trials."""
+    strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
+    return list(strategy.propose([], [], [generator(tuner.seed, number) for number in range(n)]))
