@@ -425,6 +425,46 @@ def test_what_stands_between_and_answers_for_the_service_is_no_answer(server: Se
         assert curve(online, run.run_id) == [1]
 
 
+def test_a_service_that_says_when_to_come_again_is_left_alone_until_then(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(503)
+            self.send_header("Retry-After", "60")
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def wait(timeout_s: float) -> bool:
+        waits.append(timeout_s)
+        return is_over.wait(60.0)
+
+    asked: list[str] = []
+    waits: list[float] = []
+    is_over = threading.Event()
+    with HTTPServer(("127.0.0.1", 0), Busy) as busy:
+        threading.Thread(target=busy.serve_forever, daemon=True).start()
+        client = Client(f"http://127.0.0.1:{busy.server_port}", spool=spool, exit_timeout_s=0.0, patience_s=5.0)
+        with pytest.raises(Unavailable, match="answers 503"):
+            client.get("/v1/tuners")
+        assert asked == ["/v1/tuners"]
+        monkeypatch.setattr(client.outbox._wake, "wait", wait)
+        client.run()
+        while not waits:
+            threading.Event().wait(0.01)
+        is_over.set()
+        client.close()
+        busy.shutdown()
+    assert waits[0] == 60.0
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "127.0.0.1", "ftp://host", "http://", "http://[::1"])
 def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="no address of a service"):

@@ -42,6 +42,18 @@ def test_without_room_the_oldest_go_but_none_that_is_on_its_way_is_taken_for_ano
     assert len(backlog) == 0
 
 
+def test_what_lies_in_the_file_comes_first_and_no_more_than_was_asked_for(tmp_path: Path) -> None:
+    backlog = Backlog("http://host", tmp_path)
+    for epoch in range(2):
+        backlog.put(message(epoch))
+    backlog.spill()
+    for epoch in range(2, 5):
+        backlog.put(message(epoch))
+    assert epochs(backlog.peek(3)) == [0, 1, 2]
+    backlog.drop(3)
+    assert epochs(backlog.peek(3)) == [3, 4]
+
+
 def test_a_disk_without_room_is_not_asked_for_each_message(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     n_asked = 0
 

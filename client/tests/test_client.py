@@ -289,6 +289,14 @@ def test_text_that_is_none_is_refused_and_stops_nothing_else(client: Client) -> 
     assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {"loss": 1}
 
 
+def test_a_run_that_the_service_does_not_begin_keeps_the_reason(client: Client) -> None:
+    with client.run(name="n" * 251) as run:
+        run.log(0, loss=1)
+    assert client.flush()
+    assert isinstance(run.error, errors.InvalidRequest)
+    assert run.error.problem["errors"][0]["loc"] == ["body", "name"]
+
+
 @pytest.mark.parametrize("epoch", [1.5, 2**63, -1, True])
 def test_an_epoch_that_is_none_is_told_where_it_is_said(client: Client, epoch: Any) -> None:
     with client.run() as run, pytest.raises(ValueError, match="an epoch is a whole number"):
