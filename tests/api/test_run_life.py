@@ -262,6 +262,15 @@ def test_the_trial_of_a_deleted_run_stays_with_its_result(client: httpx.Client) 
     assert event["run_id"] == run["run_id"]
 
 
+def test_a_run_whose_place_another_took_is_deleted_without_the_trial_losing_that_one(client: httpx.Client) -> None:
+    trial = suggest(client, create_tuner(client), worker="w")[0]
+    first, second = (start_run(client, trial_id=trial["trial_id"], worker="w", attempt=1) for _ in range(2))
+    assert client.delete(path(first)).status_code == 204
+    end_run(client, second, final_metrics={"score": 0.5})
+    ended = get_trial(client, trial)
+    assert (ended["state"], ended["score"]) == ("completed", 0.5)
+
+
 def test_the_trial_of_a_deleted_running_run_is_held_until_its_lease_is_over(client: httpx.Client) -> None:
     tuner = create_tuner(client, lease_s=SHORT_S)
     trial = suggest(client, tuner)[0]

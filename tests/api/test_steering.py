@@ -21,7 +21,7 @@ from tests.calls import (
     start_run,
     suggest,
 )
-from tests.waiting import eventually
+from tests.waiting import SHORT_S, eventually, trial_in
 
 
 def steer(client: httpx.Client, tuner: JSON, turn: str) -> JSON:
@@ -150,6 +150,24 @@ def test_a_run_that_starts_late_is_told_too(client: httpx.Client) -> None:
     steer(client, tuner, "stop")
     run = start_run(client, trial_id=trial["trial_id"])
     assert heartbeat(client, run)["should_stop"]
+
+
+def test_a_run_that_comes_back_to_a_stopped_tuner_is_told_too(client: httpx.Client) -> None:
+    tuner = create_tuner(client, lease_s=SHORT_S)
+    trial = suggest(client, tuner)[0]
+    run = start_run(client, trial_id=trial["trial_id"])
+    trial_in(client, trial, "stale")
+    steer(client, tuner, "stop")
+    assert heartbeat(client, run)["stop"]["rule"] == "tuner"
+
+
+def test_a_run_that_was_told_to_stop_before_keeps_that_reason(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    run = start_run(client, trial_id=suggest(client, tuner)[0]["trial_id"])
+    answer(client.post(f"/v1/runs/{run['run_id']}/stop", json={"reason": "it diverges"}))
+    steer(client, tuner, "stop")
+    told = heartbeat(client, run)["stop"]
+    assert (told["rule"], told["reason"]) == ("requested", "it diverges")
 
 
 # ---- edit ----

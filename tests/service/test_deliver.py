@@ -1,30 +1,35 @@
 """Deliveries are claimed and settled, with time moved by hand and nobody called."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection
 
+from app.domain.errors import DomainError
 from app.domain.states import DeliveryState
-from app.service.deliver import CLAIMED, Claim, Claimed, Outcome, TakeOn, claim, settle, take_on
+from app.service.deliver import CLAIMED, Claim, Claimed, Outcome, TakeOn, claim, find_news, settle, take_on
 from app.service.observe import Register, register
+from app.service.start import StartRun, start_runs
 from app.store import clock, deliveries
 from app.store.database import Database
 from app.store.deliveries import Delivery
 from app.store.engines import parse
 from app.store.migrate import migrate
 from app.store.observers import Observer
+from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 class Sender:
-    """One that sends to a single webhook."""
+    """One that sends to a single webhook, at a time that stands still."""
 
     def __init__(self, database: Database, observer: Observer) -> None:
+        self.now = NOON
         self.database = database
         self.observer_id = observer.observer_id
         self._n_events = 0
@@ -55,35 +60,124 @@ class Sender:
         return sorted(await self.database.read(read), key=lambda one: one.event_id or 0)
 
 
-def test_when_a_receiver_is_back_what_waits_is_due_at_once_but_not_what_is_under_way(
-    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, now = new_database(), NOON
-    migrate(parse(url))
-    monkeypatch.setattr(clock, "now", lambda _connection: now)
+Tell = Callable[[Callable[[Sender], Awaitable[None]]], None]
 
-    async def body() -> None:
-        nonlocal now
+
+@pytest.fixture
+def tell(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Tell:
+    """Tells a story of a sender, on a store of its own."""
+
+    async def on_its_own(story: Callable[[Sender], Awaitable[None]]) -> None:
+        url = new_database()
+        migrate(parse(url))
         database = Database(parse(url))
         asked = Register("http://receiver.test/", [], None, None, None, None, "")
         sender = Sender(database, await database.write(register, asked))
+        monkeypatch.setattr(clock, "now", lambda _connection: sender.now)
+        await story(sender)
+        await database.close()
+
+    return lambda story: asyncio.run(on_its_own(story))
+
+
+def test_when_a_receiver_is_back_what_waits_is_due_at_once_but_not_what_is_under_way(tell: Tell) -> None:
+    async def story(sender: Sender) -> None:
         await sender.add(4)
         failing = await sender.claim(2)
+        assert [one.event_id for one in failing] == [1, 2]  # the oldest first
         for delivery in failing:
             await sender.settle(delivery, "no answer")
         waiting = [one.next_attempt_time for one in await sender.look()][:2]
         assert all(time is not None and time >= NOON + timedelta(seconds=5) for time in waiting)
-        now += timedelta(seconds=1)
+        sender.now += timedelta(seconds=1)
         third, fourth = await sender.claim(9)
         await sender.settle(third, None)
         assert [(one.state, one.next_attempt_time) for one in await sender.look()] == [
-            (DeliveryState.pending, now),
-            (DeliveryState.pending, now),
+            (DeliveryState.pending, sender.now),
+            (DeliveryState.pending, sender.now),
             (DeliveryState.delivered, None),
-            (DeliveryState.pending, now + CLAIMED),
+            (DeliveryState.pending, sender.now + CLAIMED),
         ]
         await sender.settle(fourth, None)
         assert [one.event_id for one in await sender.claim(9)] == [1, 2]
-        await database.close()
 
-    asyncio.run(body())
+    tell(story)
+
+
+def test_what_two_processes_found_is_taken_on_once(tell: Tell) -> None:
+    async def story(sender: Sender) -> None:
+        found = TakeOn(sender.observer_id, 0, 2, [1, 2])
+        assert [await sender.database.write(take_on, found) for _ in range(2)] == [True, False]
+        assert [one.event_id for one in await sender.look()] == [1, 2]
+
+    tell(story)
+
+
+def test_who_comes_back_too_late_says_nothing_about_the_next_attempt(tell: Tell) -> None:
+    async def story(sender: Sender) -> None:
+        await sender.add(1)
+        (slow,) = await sender.claim(1)
+        sender.now += CLAIMED
+        (again,) = await sender.claim(1)
+        await sender.settle(slow, "no answer")
+        (found,) = await sender.look()
+        assert (found.state, found.attempts, found.is_under_way) == (DeliveryState.pending, 2, True)
+        await sender.settle(again, None)
+        (found,) = await sender.look()
+        assert found.state is DeliveryState.delivered
+
+    tell(story)
+
+
+def test_a_delivery_is_given_up_after_eight_attempts(tell: Tell) -> None:
+    async def story(sender: Sender) -> None:
+        await sender.add(1)
+        for attempt in range(1, 9):
+            (sent,) = await sender.claim(1)
+            await sender.settle(sent, "no answer")
+            (found,) = await sender.look()
+            assert found.attempts == attempt
+            assert found.state is (DeliveryState.failed if attempt == 8 else DeliveryState.pending)
+            sender.now = found.next_attempt_time or sender.now
+
+    tell(story)
+
+
+def test_what_is_over_is_forgotten_and_what_waits_is_not(tell: Tell) -> None:
+    def forget(transaction: Transaction, requests: Sequence[None]) -> list[int | DomainError]:
+        return [deliveries.forget(transaction.connection, UUID(int=2**128 - 1)) for _ in requests]
+
+    async def story(sender: Sender) -> None:
+        await sender.add(3)
+        (delivered, failing) = await sender.claim(2)
+        await sender.settle(delivered, None)
+        await sender.settle(failing, "no answer")
+        assert await sender.database.write(forget, None) == 1
+        assert [one.event_id for one in await sender.look()] == [2, 3]
+
+    tell(story)
+
+
+def test_what_a_webhook_has_no_room_for_waits_in_the_log(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.service.deliver._MAX_PENDING", 2)
+
+    async def take_news(sender: Sender, reached: Mapping[UUID, int]) -> dict[UUID, int]:
+        news = await sender.database.read(find_news, reached)
+        for found in news.to_store:
+            assert await sender.database.write(take_on, found)
+        return {**reached, **news.reached}
+
+    async def story(sender: Sender) -> None:
+        for _ in range(3):
+            asked = StartRun(None, "", {}, [], "", None, None, None, stale_after_s=None, body_digest=b"")
+            await sender.database.write(start_runs, asked)
+        reached = await take_news(sender, {})
+        reached = await take_news(sender, reached)
+        assert len(await sender.look()) == 2
+        for delivery in await sender.claim(2):
+            await sender.settle(delivery, None)
+        await take_news(sender, reached)
+        event_ids = [one.event_id for one in await sender.look()]
+        assert len(set(event_ids)) == len(event_ids) == 3
+
+    tell(story)
