@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Connection
 
 from app.domain.errors import DomainError
-from app.domain.states import DeliveryState
+from app.domain.states import DeliveryState, ObserverState
 from app.service.deliver import CLAIMED, Claim, Claimed, Outcome, TakeOn, claim, find_news, settle, take_on
-from app.service.observe import Register, register
+from app.service.observe import Change, Register, change, register
 from app.service.start import StartRun, start_runs
-from app.store import clock, deliveries
+from app.store import clock, deliveries, observers
 from app.store.database import Database
 from app.store.deliveries import Delivery
 from app.store.engines import parse
@@ -139,6 +139,23 @@ def test_a_delivery_is_given_up_after_eight_attempts(tell: Tell) -> None:
             assert found.attempts == attempt
             assert found.state is (DeliveryState.failed if attempt == 8 else DeliveryState.pending)
             sender.now = found.next_attempt_time or sender.now
+
+    tell(story)
+
+
+def test_a_webhook_that_is_switched_on_again_has_three_days_again(tell: Tell) -> None:
+    async def fail(sender: Sender) -> ObserverState:
+        await sender.add(1)
+        (sent,) = await sender.claim(1)
+        await sender.settle(sent, "no answer")
+        return (await sender.database.read(observers.get, sender.observer_id)).state
+
+    async def story(sender: Sender) -> None:
+        assert await fail(sender) is ObserverState.on
+        sender.now += timedelta(days=3)
+        assert await fail(sender) is ObserverState.off
+        await sender.database.write(change, Change(sender.observer_id, {"state": ObserverState.on}))
+        assert await fail(sender) is ObserverState.on
 
     tell(story)
 

@@ -6,9 +6,10 @@ from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from app.domain.errors import DomainError, IdConflict, StoreBusy
+from app.store import driver
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.line import Line
@@ -127,3 +128,20 @@ def test_whoever_would_wait_too_long_is_sent_away_but_never_from_an_empty_line()
     line.end()
     line.leave(1)
     line.join(1)
+
+
+def test_a_connection_that_died_while_nobody_wrote_is_replaced_and_nobody_notices(new_database: NewDatabase) -> None:
+    def say_pid(transaction: Transaction, requests: Sequence[None]) -> list[int | DomainError | None]:
+        return [driver.backend_pid(transaction.connection) for _ in requests]
+
+    async def body(database: Database) -> None:
+        pid = await database.write(say_pid, None)
+        await database.read(
+            lambda connection: connection.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        )
+        assert await database.write(put_tags, "a") == "A"
+
+    url = new_database()
+    if url.startswith("sqlite"):
+        pytest.skip("a file has no connection to cut")
+    with_database(url, body)
