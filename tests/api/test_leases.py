@@ -349,6 +349,15 @@ def test_an_ended_trial_is_not_held_any_more(client: httpx.Client, word: str) ->
     problem(client.post(f"/v1/trials/x/{word}"), 404, "unknown-trial")
 
 
+def test_a_run_that_goes_on_after_its_trials_result_holds_no_lease(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    trial = suggest(client, tuner)[0]
+    run = start_run(client, trial_id=trial["trial_id"])
+    report(client, tuner, trial_id=trial["trial_id"], score=1.0)
+    assert log_epoch(client, run, 0, score=0.5)["lease_expires_at"] is None
+    assert get_trial(client, trial)["lease_expires_at"] is None
+
+
 # ---- asking again ----
 
 
