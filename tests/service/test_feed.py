@@ -187,6 +187,25 @@ def test_who_comes_while_another_watches_gets_what_it_missed_and_wants(
     assert asyncio.run(asyncio.wait_for(body(), 60)) == list(expected)
 
 
+def test_who_wants_nothing_of_what_there_is_joins_those_who_watch(new_database: NewDatabase) -> None:
+    async def joined(feed: Feed, n: int) -> None:
+        while feed.n_streams < n:  # noqa: ASYNC110 -- nobody tells
+            await asyncio.sleep(0.01)
+
+    async def body() -> list[int]:
+        async with running(new_database()) as (database, feed):
+            for number in range(3):
+                await database.write(record, number)
+            watching = asyncio.create_task(ids(await feed.stream(None, EventFilter()), 1))
+            await joined(feed, 1)
+            coming = asyncio.create_task(ids(await feed.stream(0, EventFilter(types=frozenset({"run_delete"}))), 1))
+            await joined(feed, 2)
+            await database.write(record_deletion, None)
+            return await watching + await coming
+
+    assert asyncio.run(asyncio.wait_for(body(), 60)) == [4, 4]
+
+
 def test_what_this_process_commits_is_told_without_a_look_at_the_store(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
