@@ -395,3 +395,11 @@ def test_the_list_shows_trials_as_they_are(client: httpx.Client) -> None:
     report(client, tuner, trial_id=trials[1]["trial_id"], score="NaN")
     listed = list_all(client, f"/v1/tuners/{tuner['tuner_id']}/trials")
     assert listed == [get_trial(client, trial) for trial in trials]
+
+
+def test_pages_of_the_best_trials_hold_each_once_and_in_order(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    for number in range(25):
+        report(client, tuner, params={"x": number / 100}, score=number * 7 % 25)
+    found = list_all(client, f"/v1/tuners/{tuner['tuner_id']}/trials", order_by="score desc", page_size=3)
+    assert [trial["score"] for trial in found] == list(range(24, -1, -1))
