@@ -226,3 +226,11 @@ def test_a_result_and_an_equal_end_of_the_run_agree(client: httpx.Client) -> Non
     response = client.post(f"/v1/tuners/{tuner['tuner_id']}/result", json={"trial_id": trial["trial_id"], "score": 0.6})
     problem(response, 409, "trial-ended")
     assert len(list_events(client, tuner_id=tuner["tuner_id"], type="trial_end")) == 1
+
+
+def test_a_run_may_end_when_it_began_and_not_before(client: httpx.Client) -> None:
+    run = start_run(client)
+    body = {"status": "finished", "end_time": "2026-01-01T00:00:00Z"}
+    problem(client.post(f"/v1/runs/{run['run_id']}/end", json=body), 422, "invalid-request")
+    ended = end_run(client, run, end_time=run["start_time"])
+    assert ended["end_time"] == run["start_time"]
