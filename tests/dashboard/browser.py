@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 T = TypeVar("T")
 
@@ -55,6 +55,7 @@ class Chromium:
     """The browser. A scenario gets a page of its own; afterwards nothing may have been complained of."""
 
     def __init__(self) -> None:
+        expect.set_options(timeout=TIMEOUT_MS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="browser")
         self._closing = threading.Event()
         self._driver: Any = None

@@ -1,4 +1,4 @@
-"""The one browser of a test process."""
+"""The one browser of a test process, and what it looks at."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ _LEFT_OUT = """
 *  NO BROWSER: the dashboard is NOT tested here. Install one: apt-get install -y chromium     *
 **********************************************************************************************
 """
+
+
+@pytest.fixture
+def backend() -> str:
+    """What the browser shows and does is the same on any database; the rest of the suite tests both."""
+    return "sqlite"
 
 
 @pytest.fixture(scope="session")

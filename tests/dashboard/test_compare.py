@@ -3,26 +3,14 @@
 import re
 
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.calls import JSON, log_batch, start_run
-from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
 
 MOST_COMPARED = 100
-
-
-@pytest.fixture
-def backend() -> str:
-    """What the browser does is the same on any database."""
-    return "sqlite"
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> None:
-    expect.set_options(timeout=TIMEOUT_MS)
 
 
 def compare_path(runs: list[JSON]) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.calls import create_tuner, log_batch, start_run
@@ -32,12 +31,6 @@ FOCUS = """() => {
     return { name: `${at.tagName} ${name}`, isSeen: (has || isStroked) && box.width > 0 && box.height > 0,
              isEnd: at === document.body };
 }"""
-
-
-@pytest.fixture
-def backend() -> str:
-    """Colours do not depend on the database."""
-    return "sqlite"
 
 
 def make_pages(client: httpx.Client) -> dict[str, str]:

@@ -6,26 +6,14 @@ import subprocess
 import threading
 
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.calls import answer, create_tuner, end_run, get_run, log_batch, log_epoch, report, start_run, suggest
-from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import SPACE, finish_trial, new_tuner
 from tests.server import COMMAND, Server
 
 NASTY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-
-@pytest.fixture
-def backend() -> str:
-    """What the browser does is the same on any database; the rest of the suite tests both."""
-    return "sqlite"
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> None:
-    expect.set_options(timeout=TIMEOUT_MS)
 
 
 def test_the_sentence_changes_when_a_better_trial_ends(

@@ -9,23 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.calls import answer, end_run, log_batch, report, start_run, suggest
-from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
 
 LARGEST = 1.7976931348623157e308
 NEIGHBOURS = (0.3, 0.1 + 0.2)
-
-
-@pytest.fixture
-def backend() -> str:
-    """What the browser does is the same on any database."""
-    return "sqlite"
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> None:
-    expect.set_options(timeout=TIMEOUT_MS)
 
 
 def told_by(chromium: Chromium, server: Server, module: str, expression: str) -> Any:

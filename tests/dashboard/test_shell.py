@@ -13,12 +13,6 @@ from app.dashboard.shell import STATIC
 SCRIPTS = sorted(STATIC.glob("*.js"))
 
 
-@pytest.fixture
-def backend() -> str:
-    """The files do not depend on the database."""
-    return "sqlite"
-
-
 def version(client: httpx.Client) -> str:
     """The name under which the page asks for its files."""
     found = re.search(r"/dashboard/([0-9a-f]{16})/main\.js", client.get("/").text)

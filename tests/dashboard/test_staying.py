@@ -4,26 +4,14 @@ import re
 from collections.abc import Callable
 
 import httpx
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.calls import JSON, end_run, log_batch, log_epoch, start_run
-from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
 
 N_VISITS = 10
-
-
-@pytest.fixture
-def backend() -> str:
-    """What the browser does is the same on any database."""
-    return "sqlite"
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> None:
-    expect.set_options(timeout=TIMEOUT_MS)
 
 
 def stays(place: Locator, change: Callable[[], object], told: Locator, text: str) -> None:

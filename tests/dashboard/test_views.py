@@ -8,22 +8,11 @@ import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
 from tests.calls import answer, log_batch, start_run
-from tests.dashboard.browser import TIMEOUT_MS, Chromium, Seen
+from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.server import COMMAND, Server
 
 N_MANY = 1_200
-
-
-@pytest.fixture
-def backend() -> str:
-    """What the browser does is the same on any database."""
-    return "sqlite"
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> None:
-    expect.set_options(timeout=TIMEOUT_MS)
 
 
 def chart_of(page: Page, title: str) -> Locator:
