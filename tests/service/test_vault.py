@@ -47,7 +47,7 @@ def test_a_crash_while_the_key_is_made_leaves_none(file: Path, monkeypatch: pyte
     assert Vault(file=file).seal("a secret")
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", new_key()[:20].encode(), b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"bm8ga2V5IGF0IGFs", b"\xff\xfe"])
 def test_of_a_file_that_holds_no_key_it_is_said_what_to_do(file: Path, content: bytes) -> None:
     sealed = Vault([new_key()]).seal("a secret")
     file.write_bytes(content)
