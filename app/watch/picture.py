@@ -174,13 +174,14 @@ class Picture:
 
 def sparkline(curve: Sequence[float], low: float, high: float, n_expected: int | None = None) -> str:
     """A curve as blocks between these heights, at most 25 wide; ? where it is no number, dots for what is expected."""
+    spread = high / 2 - low / 2  # in halves, so that even the largest floats have a difference
     stride = -(-max(len(curve), n_expected or 0) // _CURVE_WIDTH) or 1
     blocks = ""
     for value in curve[stride - 1 :: stride] if len(curve) >= stride else curve[-1:]:
         if not math.isfinite(value):
             blocks += "?"
         else:
-            height = (value - low) / (high - low) if high > low else 0.5
+            height = (value / 2 - low / 2) / spread if spread > 0 else 0.5
             blocks += _BLOCKS[min(int(height * len(_BLOCKS)), len(_BLOCKS) - 1)]
     return blocks.ljust(-(-(n_expected or 0) // stride), "·")
 

@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -107,6 +107,8 @@ def test_a_lost_connection_is_said() -> None:
     st.lists(st.floats(), max_size=200),
     st.one_of(st.none(), st.integers(1, 300)),
 )
+@example([1.7e308, -1.7e308], None)
+@example([5e-324, 0.0], None)
 def test_a_curve_of_any_numbers_is_a_line_that_fits(curve: list[float], n_expected: int | None) -> None:
     finite = [value for value in curve if abs(value) < float("inf")]
     text = sparkline(curve, min(finite, default=0.0), max(finite, default=0.0), n_expected)
