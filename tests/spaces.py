@@ -90,7 +90,7 @@ def _values(spec: Spec) -> st.SearchStrategy[Scalar]:
     size = spec.size
     if size is None:
         assert isinstance(spec, FloatRange)
-        return st.floats(spec.min, spec.max)
+        return st.floats(spec.min + 0.0, spec.max + 0.0)  # no range begins at 0.0 and ends at -0.0
     return st.integers(0, size - 1).map(spec.value_at)
 
 
