@@ -261,6 +261,25 @@ def test_charts_are_brushed_zoomed_walked_and_kept(chromium: Chromium, server: S
     chromium.run(server.url, scenario)
 
 
+def test_keys_that_are_pressed_faster_than_frames_come_all_count(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+    for accuracy in (0.2, 0.5, 0.9):
+        finish_trial(client, tuner, accuracy)
+    press = """(axis) => { for (let n = 0; n < 8; n++)
+        axis.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true, cancelable: true })); }"""
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        rows = page.get_by_role("region", name="Trials").locator("tbody tr")
+        expect(rows).to_have_count(3)
+        page.get_by_role("slider", name="Filter by accuracy").evaluate(press)
+        expect(rows).to_have_count(1)
+
+    chromium.run(server.url, scenario)
+
+
 def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = new_tuner(client)
     run = finish_trial(client, tuner, 0.9)

@@ -51,7 +51,7 @@ export function parallel(model, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filter: brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
+    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
     marks: () => shown.map((trial) => ({ x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }
@@ -69,12 +69,12 @@ function placeOf(scale, filter) {
   return [Math.min(...at) - half, Math.max(...at) + half];
 }
 
-function axis(name, x, scale, { title, filter, room, range, onBrush, isFirst, isLast }) {
+function axis(name, x, scale, { title, filterNow, room, range, onBrush, isFirst, isLast }) {
   const [bottom, top] = range;
   const clamp = (y) => Math.min(Math.max(y, top), bottom);
   const ticks = scale.isDiscrete ? scale.ticks() : scale.ticks(4);
-  const told = !filter ? "all" : filter.options ? filter.options.join(", ") || "none" : `${num(filter.low, 3)} to ${num(filter.high, 3)}`;
-  const brush = filter && (!filter.options || filter.options.length) ? placeOf(scale, filter).map(clamp) : null;
+  const filter = filterNow(), told = !filter ? "all" : filter.options ? filter.options.join(", ") || "none" : `${num(filter.low, 3)} to ${num(filter.high, 3)}`;
+  const brushOf = (filter) => (filter && (!filter.options || filter.options.length) ? placeOf(scale, filter).map(clamp) : null), brush = brushOf(filter);
   const handle = s("rect", { class: "handle", x: x - 12, width: 24, y: top - 6, height: bottom - top + 12, tabindex: 0, role: "slider", "data-axis": name,
     "aria-label": `Filter by ${title}`, "aria-orientation": "vertical", "aria-valuetext": told, "aria-valuenow": filter ? 1 : 0, "aria-valuemin": 0, "aria-valuemax": 1 });
   handle.addEventListener("pointerdown", (event) => {
@@ -88,9 +88,9 @@ function axis(name, x, scale, { title, filter, room, range, onBrush, isFirst, is
     };
     for (const [type, act] of [["pointermove", move], ["pointerup", up], ["pointercancel", up]]) addEventListener(type, act);
   });
-  // Up and down move the lower end, with Shift the upper one.
+  // Up and down move the lower end, with Shift the upper one; from where they are by now, which may not have been drawn yet.
   handle.addEventListener("keydown", (event) => {
-    const move = { ArrowUp: -1, ArrowDown: 1 }[event.key], [high, low] = brush ?? [top, bottom];
+    const move = { ArrowUp: -1, ArrowDown: 1 }[event.key], [high, low] = brushOf(filterNow()) ?? [top, bottom];
     if (event.key === "Escape") onBrush(name, null);
     else if (move) {
       const pitch = scale.isDiscrete ? (bottom - top) / scale.domain.length : (bottom - top) / 10;
