@@ -193,3 +193,24 @@ def test_of_a_run_that_is_deleted_nothing_stays(chromium: Chromium, server: Serv
         expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
 
     chromium.run(server.url, scenario, may_complain_of=("404",))
+
+
+def test_of_a_tuner_that_is_deleted_nothing_stays(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client, name="doomed search")
+    finish_trial(client, tuner, 0.5)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("figure[data-drawn]").first).to_be_visible()
+        expect(page.locator("#connection")).to_have_text("Live")
+        assert client.delete(f"/v1/tuners/{tuner['tuner_id']}").status_code == 204
+        page.clock.fast_forward(60_000)
+        expect(page.get_by_role("heading")).to_have_text(["This tuner was deleted"])
+        expect(page.get_by_role("status").filter(has_text="doomed search")).to_be_visible()
+        expect(page.locator("figure, .facts, .failure")).to_have_count(0)
+        expect(page.locator("#connection")).to_be_empty()
+        page.get_by_role("link", name="To the tuners").click()
+        expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
+
+    chromium.run(server.url, scenario, may_complain_of=("404",))

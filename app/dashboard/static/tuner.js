@@ -8,9 +8,10 @@ import { isOutOf, parallel, trialRows } from "./parallel.js";
 import { against, bestSoFar, front, frontOf, importance, isScored, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
-const N_COLOURED = 5, ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24;
+const N_COLOURED = 5, ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000;
 const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
+const nameOf = (tuner) => tuner.name || `tuner ${tuner.tuner_id.slice(-8)}`;
 const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
 export async function view(place, { id, crumbs, address }) {
@@ -142,10 +143,10 @@ export async function view(place, { id, crumbs, address }) {
   // ------------------------------------------------------------------------------------------------------------ page
 
   function show() {
-    const { tuner } = model, { counts } = tuner, name = tuner.name || `tuner ${id.slice(-8)}`;
+    const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
     headline.textContent = sentence(model, shares);
     crumbs({ text: name });
-    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; reload(); }, (error) => { refusal.textContent = error.message; }) }, word);
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(reload) }, word);
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
@@ -251,18 +252,36 @@ export async function view(place, { id, crumbs, address }) {
       show();
       readOlder();
     } catch (error) {
-      if (error.status === 404) headline.textContent = "This tuner was deleted.";
-      else if (!isGone) setTimeout(later, 2000);
+      if (isGone) return;
+      error.status === 404 ? end() : setTimeout(later, 2000);
     } finally {
       isReading = false;
     }
   }
 
+  // No event tells that somebody else paused the tuner, or deleted it.
+  const pulse = setInterval(() => document.hidden || later(), UNTOLD_MS);
+
+  /** Nothing of a tuner stays when it is deleted. */
+  function end() {
+    leave();
+    crumbs({ text: "Deleted tuner" });
+    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "This tuner was deleted"), h("p", { role: "status" }, `${nameOf(model.tuner)} is gone, with its trials.`), h("a", { href: "#/" }, "To the tuners")));
+  }
+
+  function leave() {
+    isGone = true;
+    clearInterval(pulse);
+    clearTimeout(timer);
+    clearTimeout(redrawing);
+    unfollow();
+  }
+
   async function restart() {
     unfollow?.();
-    const seen = await get(`${path}/overview`).catch(() => null);
+    const seen = await get(`${path}/overview`).catch((error) => error);
     if (isGone) return;
-    if (!seen) return setTimeout(restart, 3000);
+    if (seen instanceof Error) return seen.status === 404 ? end() : setTimeout(restart, 3000);
     recent.length = 0;
     take(seen);
     show();
@@ -277,11 +296,7 @@ export async function view(place, { id, crumbs, address }) {
   show();
   unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart);
   readOlder();
-  return () => {
-    isGone = true;
-    clearTimeout(timer);
-    unfollow();
-  };
+  return leave;
 }
 
 /** A filter as the address has it: none, or one. */
