@@ -237,3 +237,19 @@ def test_what_was_imported_is_no_progress_of_a_budget(chromium: Chromium, server
         expect(progress.get_by_role("progressbar")).to_have_js_property("value", 1)
 
     chromium.run(server.url, scenario)
+
+
+def test_the_best_scores_of_tuners_of_one_metric_are_told_apart(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    for metric, name, score in (("hits", "a", 0.98412), ("hits", "b", 0.984119), ("misses", "c", 0.25)):
+        tuner = new_tuner(client, name=f"apart {name}", objective={"metric": metric, "direction": "maximize"})
+        report(client, tuner, params={"learning_rate": 0.01, "optimizer": "adam"}, score=score)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        for name, text in (("a", "0.984120"), ("b", "0.984119"), ("c", "0.2500")):
+            row = page.get_by_role("row", name=re.compile(f"apart {name}"))
+            expect(row.get_by_role("strong")).to_have_text(text)
+
+    chromium.run(server.url, scenario)

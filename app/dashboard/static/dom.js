@@ -42,9 +42,6 @@ export function num(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** A score, alone. */
-export const score = (value) => scoresOf([value])(value);
-
 const MOST_DIGITS = 8;
 const isPlain = (size) => size === 0 || (size >= 1e-3 && size < 1e6);
 

@@ -1,7 +1,7 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
 import { Away, follow, get, MOST_COMPARED, query } from "./api.js";
-import { badge, command, count, duration, h, num, s, score, when } from "./dom.js";
+import { badge, command, count, duration, h, num, s, scoresOf, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
 
@@ -24,12 +24,14 @@ export function sparkline(tuner) {
 function tunerTable() {
   const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
   const spent = ({ counts, n_proposed: n }) => n - counts.queued - counts.running - counts.stale;
-  return table({
+  const metricOf = (one) => one.objectives[0].metric;
+  let writers = new Map(); // what can be told apart is what was measured alike
+  const rows = table({
     caption: "Tuners", key: (one) => one.tuner_id,
-    sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials]),
+    sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials, writers.get(metricOf(one)).form]),
     columns: [
       { name: "Tuner", sort: (one) => one.name, cell: (one) => [h("a", { class: "name", title: one.name, href: `#/tuners/${one.tuner_id}` }, one.name || one.tuner_id.slice(0, 8)), " ", badge(one.state)] },
-      { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, score(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
+      { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, writers.get(metricOf(one))(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
       { name: "Best so far", cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
       { name: "Running", isNumber: true, sort: (one) => one.counts.running, cell: (one) => num(one.counts.running) },
@@ -37,6 +39,13 @@ function tunerTable() {
       { name: "Last activity", sort: (one) => one.last_sign_time, cell: (one) => when(one.last_sign_time) },
     ],
   });
+  return {
+    ...rows,
+    update(tuners) {
+      writers = new Map([...Map.groupBy(tuners, metricOf)].map(([metric, alike]) => [metric, scoresOf(alike.map((one) => one.best?.score))]));
+      rows.update(tuners);
+    },
+  };
 }
 
 /** Runs with their numbers; those that are ticked can be compared. */
