@@ -281,7 +281,7 @@ def test_keys_that_are_pressed_faster_than_frames_come_all_count(
 
 
 def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, client: httpx.Client) -> None:
-    tuner = new_tuner(client)
+    tuner = new_tuner(client, name="a search whose name is longer than a phone is wide")
     run = finish_trial(client, tuner, 0.9)
 
     def scenario(page: Page, seen: Seen) -> str:
@@ -290,6 +290,11 @@ def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, clie
             page.goto(path)
             expect(page.locator("#connection")).to_have_text("Live")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        page.goto("/")
+        best = page.locator("tr", has=page.locator(f"a[href='#/tuners/{tuner['tuner_id']}']")).get_by_role("strong")
+        box = best.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 360
         colour: str = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         return colour
 

@@ -1,5 +1,6 @@
 """How the pages are looked at: by touch, by key, over an address; with many trials, several objectives, trials lost."""
 
+import json
 import re
 import subprocess
 
@@ -7,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
-from tests.calls import answer, log_batch, start_run
+from tests.calls import JSON, answer, log_batch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.server import COMMAND, Server
@@ -252,14 +253,20 @@ def _zoom(page: Page) -> list[float]:
     return [float(one) for one in _text(page).split("..")]
 
 
-def test_more_than_a_thousand_trials_are_all_there(
-    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
-) -> None:
-    tuner = new_tuner(fresh_client, space={"x": {"type": "float_range", "min": 0.0, "max": 1.0}})
+def tuner_of_many(client: httpx.Client) -> JSON:
+    """A tuner with more trials than are read at once."""
+    tuner = new_tuner(client, space={"x": {"type": "float_range", "min": 0.0, "max": 1.0}})
     sent = [{"params": {"x": number / N_MANY}, "score": (number * 7919) % N_MANY / N_MANY} for number in range(N_MANY)]
     for start in range(0, N_MANY, 1000):
         path = f"/v1/tuners/{tuner['tuner_id']}/trials"
-        answer(fresh_client.post(path, json={"trials": sent[start : start + 1000]}), 201)
+        answer(client.post(path, json={"trials": sent[start : start + 1000]}), 201)
+    return tuner
+
+
+def test_more_than_a_thousand_trials_are_all_there(
+    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
+) -> None:
+    tuner = tuner_of_many(fresh_client)
 
     def scenario(page: Page, seen: Seen) -> None:
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
@@ -318,3 +325,38 @@ def test_who_signed_in_can_sign_out_and_is_told_when_a_key_ends(chromium: Chromi
         expect(page.get_by_role("heading", name="secret")).to_be_visible()
 
     chromium.run(fresh_server.url, scenario, may_complain_of=("401",))
+
+
+def test_ids_and_parameters_are_copied_whole(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client)
+    run = finish_trial(client, tuner, 0.9)
+    params = answer(client.get(f"/v1/runs/{run['run_id']}"))["params"]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        for path, identity in (("tuners", tuner["tuner_id"]), ("runs", run["run_id"])):
+            page.goto(f"/#/{path}/{identity}")
+            page.get_by_role("button", name="Copy", exact=True).click()
+            expect(page.get_by_role("button", name="Copied")).to_be_visible()
+            assert page.evaluate("navigator.clipboard.readText()") == identity
+            page.get_by_role("button", name="Copy as JSON").click()
+            expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+            assert json.loads(page.evaluate("navigator.clipboard.readText()")) == params
+
+    chromium.run(server.url, scenario, permissions=["clipboard-read", "clipboard-write"])
+
+
+def test_of_a_long_name_the_end_is_seen(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    for seed in (16, 17):
+        start_run(client, name=f"a name that says much before it comes to the seed {seed}")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        for seed in (16, 17):
+            link = page.get_by_role("link", name=re.compile(f"^a name that says .* seed {seed}$"))
+            whole, end = link.bounding_box(), link.get_by_text(re.compile(f"^.{{1,12}}{seed}$")).bounding_box()
+            assert whole is not None
+            assert end is not None
+            assert whole["width"] < 310
+            assert end["x"] + end["width"] <= whole["x"] + whole["width"] + 1
+
+    chromium.run(server.url, scenario)

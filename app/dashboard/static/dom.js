@@ -67,6 +67,8 @@ export function scoresOf(values) {
   return Object.assign(write, { form: `${decimals} ${mantissa}` });
 }
 
+const NAME_END = 9; // of an id, with the space before it
+
 /** One and many: count(1, "trial") is "1 trial". */
 export const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 
@@ -106,12 +108,16 @@ setInterval(() => {
 /** A state as a word with a mark of its own, so that colour is never all that tells. */
 export const badge = (state, reason = "") => h("span", { class: `badge is-${state}` }, state, reason && `: ${reason}`);
 
-/** A command to copy. */
-export function command(text) {
-  const button = h("button", { type: "button", class: "quiet", onclick: copy }, "Copy");
-  async function copy() {
-    await navigator.clipboard?.writeText(text);
-    button.textContent = "Copied";
-  }
-  return h("div", { class: "command" }, h("pre", { tabindex: 0 }, h("code", null, text)), button);
+/** A button that copies a text; none where the browser lets no page copy, as over plain HTTP from another host. */
+export function copier(text, word = "Copy") {
+  return navigator.clipboard && h("button", { type: "button", class: "quiet", title: text, onclick: ({ target }) => navigator.clipboard.writeText(text).then(() => { target.textContent = "Copied"; }, () => null) }, word);
 }
+
+/** A command to copy. */
+export const command = (text) => h("div", { class: "command" }, h("pre", { tabindex: 0 }, h("code", null, text)), copier(text));
+
+/** An id, whole, to be selected with one click or copied. */
+export const identity = (id) => h("div", null, h("dt", null, "Id"), h("dd", { class: "id" }, h("code", null, id), copier(id)));
+
+/** A name that is cut in its middle where there is no room: names that begin alike differ at their ends. */
+export const nameLink = (text, href) => h("a", { class: "name", title: text, href }, h("span", null, text.slice(0, -NAME_END)), h("span", null, text.slice(-NAME_END)));

@@ -1,7 +1,7 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, count, duration, fill, h, num, when } from "./dom.js";
+import { badge, command, copier, count, duration, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
@@ -23,6 +23,7 @@ export async function view(place, { id, crumbs, address }) {
   let seen = await get(`${path}/overview`);
   const curves = new Map(), charts = new Map();
   const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = gallery(chart, address), empty = h("div"), refusal = h("p", { class: "failure", role: "alert" });
+  const idFact = identity(id);
   let timer = null, unfollow = null, isGone = false;
 
   const hrefOfTuner = () => seen.run.tuner_id && `#/tuners/${seen.run.tuner_id}`;
@@ -56,14 +57,14 @@ export async function view(place, { id, crumbs, address }) {
       h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
-    facts.replaceChildren(...[...first].slice(0, SHOWN_METRICS).map((metric) => {
+    fill(facts, ...[...first].slice(0, SHOWN_METRICS).map((metric) => {
       return fact(metric, [num(run.metrics[metric]), extremes(metric).map((line) => h("div", { class: "note" }, line))]);
-    }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)));
+    }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)), idFact);
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
     grid.show([...curves.keys()]);
     fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));
-    side.replaceChildren(...[
-      h("section", { class: "card" }, h("h2", null, "Parameters"), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
+    fill(side, ...[
+      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Parameters"), Object.keys(run.params).length > 0 && copier(JSON.stringify(run.params), "Copy as JSON")), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
       Object.keys(run.final_metrics ?? {}).length > 0 && h("section", { class: "card" }, h("h2", null, "Final metrics"), pairs(run.final_metrics)),
       run.stop && h("section", { class: "card" }, h("h2", null, "Told to stop"), h("p", null, `${run.stop.rule}: ${run.stop.reason}`)),
       run.note && h("section", { class: "card" }, h("h2", null, "Note"), h("p", { class: "text" }, run.note)),

@@ -1,7 +1,7 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
 import { Away, follow, get, MOST_COMPARED, query } from "./api.js";
-import { badge, command, count, duration, h, num, s, scoresOf, when } from "./dom.js";
+import { badge, command, count, duration, h, nameLink, num, s, scoresOf, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
 
@@ -30,7 +30,7 @@ function tunerTable() {
     caption: "Tuners", key: (one) => one.tuner_id,
     sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials, writers.get(metricOf(one)).form]),
     columns: [
-      { name: "Tuner", sort: (one) => one.name, cell: (one) => [h("a", { class: "name", title: one.name, href: `#/tuners/${one.tuner_id}` }, one.name || one.tuner_id.slice(0, 8)), " ", badge(one.state)] },
+      { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state)] },
       { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, writers.get(metricOf(one))(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
       { name: "Best so far", cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
@@ -84,7 +84,7 @@ function runTable(metrics, params, { nameOf, picked, address }) {
     sign: (run) => JSON.stringify([run.name, run.status, run.metrics, run.last_epoch, run.end_time]),
     columns: [
       { name: "", isNarrow: true, cell: tick },
-      { name: "Run", sort: (run) => run.name, cell: (run) => [h("a", { class: "name", href: `#/runs/${run.run_id}` }, title(run)), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
+      { name: "Run", sort: (run) => run.name, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
       { name: "Status", sort: (run) => run.status, cell: (run) => badge(run.status) },
       ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
       ...params.map((param) => ({ name: param, id: `params.${param}`, isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),

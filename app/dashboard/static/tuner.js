@@ -1,7 +1,7 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, count, fill, h, num, when } from "./dom.js";
+import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 import { isOutOf, parallel, trialRows } from "./parallel.js";
@@ -23,7 +23,7 @@ export async function view(place, { id, crumbs, address }) {
 
   const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
   const title = h("div", { class: "title-line" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
-  const facts = h("dl", { class: "facts" }), start = h("div"), key = h("div", { class: "key" }), refusal = h("p", { class: "failure", role: "alert" });
+  const facts = h("dl", { class: "facts" }), start = h("div"), idFact = identity(id), key = h("div", { class: "key" }), refusal = h("p", { class: "failure", role: "alert" });
 
   // ---------------------------------------------------------------------------------------------------------- curves
 
@@ -150,12 +150,12 @@ export async function view(place, { id, crumbs, address }) {
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
-    facts.replaceChildren(...[
+    fill(facts, ...[
       fact("Progress", [most ? `${num(spent)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, spent), "aria-label": "Trials ended of the budget" })]),
       fact("Running", num(counts.running)), counts.queued > 0 && fact("Queued", num(counts.queued)), counts.stale > 0 && fact("Gone silent", num(counts.stale)),
       (stopper || counts.stopped > 0) && fact("Stopped early", num(counts.stopped)),
       fact("Failed", num(counts.failed)), counts.infeasible > 0 && fact("Infeasible", num(counts.infeasible)),
-      fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)),
+      fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)), idFact,
     ].filter(Boolean));
     fill(start, ...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
       command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
@@ -177,7 +177,7 @@ export async function view(place, { id, crumbs, address }) {
     const names = Object.keys(best.params).sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0));
     const left = names.length - BEST_PARAMS, { href } = model.trials.find((trial) => trial.trialId === best.trial_id) ?? {};
     return [...names.slice(0, BEST_PARAMS).map((one) => h("div", null, h("dt", null, one), h("dd", null, num(best.params[one], 3)))),
-      left > 0 && h("div", null, h("dt", null, `and ${left} more`)), href && h("div", { class: "open" }, h("dt", { class: "hidden" }, "All of it"), h("dd", null, h("a", { href }, `Open trial ${best.number}`)))].filter(Boolean);
+      left > 0 && h("div", null, h("dt", null, `and ${left} more`)), href && h("div", { class: "open" }, h("dt", { class: "hidden" }, "All of it"), h("dd", null, h("a", { href }, `Open trial ${best.number}`))), h("div", { class: "open" }, h("dt", { class: "hidden" }, "To use it"), h("dd", null, copier(JSON.stringify(best.params), "Copy as JSON")))].filter(Boolean);
   }
 
   const actions = (tuner, steer) => h("span", { class: "actions" }, tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop"));
