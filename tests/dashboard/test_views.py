@@ -263,6 +263,20 @@ def tuner_of_many(client: httpx.Client) -> JSON:
     return tuner
 
 
+def test_trials_that_are_read_later_are_drawn_when_they_are_there(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = tuner_of_many(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.add_init_script("Date.now = () => 1e6")  # so that nothing is drawn because time has passed
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        chart = page.get_by_role("img", name=re.compile("^Parameters and score"))
+        expect(chart).to_have_accessible_name(re.compile(f"{N_MANY:,} trials"))
+
+    chromium.run(server.url, scenario)
+
+
 def test_more_than_a_thousand_trials_are_all_there(
     chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
 ) -> None:

@@ -203,6 +203,7 @@ export async function view(place, { id, crumbs, address }) {
     lastOlder = Date.now();
     const seen = await get(`${path}/overview?max_trials=${MOST_TRIALS}&max_curves=0`).catch(() => null);
     if (!seen || isGone) return;
+    if (!isOlderRead) drawnAt = 0; // what is drawn so far lacks the middling ones: it misleads
     [older, isOlderRead] = [trialsOf(seen), true];
     later();
   }
