@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
-from tests.calls import JSON, answer, log_batch, start_run
+from tests.calls import JSON, answer, log_batch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.server import COMMAND, Server
@@ -372,5 +372,24 @@ def test_of_a_long_name_the_end_is_seen(chromium: Chromium, server: Server, clie
             assert end is not None
             assert whole["width"] < 310
             assert end["x"] + end["width"] <= whole["x"] + whole["width"] + 1
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_run_that_lost_its_trial_is_not_among_the_best_for_what_another_made_of_it(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, budget={"max_attempts": 2})
+    (trial,) = suggest(client, tuner)
+    log_batch(client, start_run(client, trial_id=trial["trial_id"]), [(0, {"accuracy": 0.1})])
+    path = f"/v1/tuners/{tuner['tuner_id']}/result"
+    answer(client.post(path, json={"trial_id": trial["trial_id"], "state": "failed", "reason": "preempted"}))
+    for accuracy in (0.9, 0.8, 0.7, 0.6, 0.5):
+        finish_trial(client, tuner, accuracy)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator(".legend a")).to_have_count(5)
+        assert sorted(page.locator(".legend a").all_text_contents()) == [f"Trial {number}" for number in range(5)]
 
     chromium.run(server.url, scenario)

@@ -45,9 +45,9 @@ export async function view(place, { id, crumbs, address }) {
 
   /** The best few have a colour, and keep it while they are among the best few. */
   function colour() {
-    const scoreOf = new Map(model.trials.filter(isScored).map((trial) => [trial.trialId, trial.score]));
+    const scoreOf = new Map(model.trials.filter(isScored).map((trial) => [trial.runId, trial.score])); // not of the runs that lost it
     const sign = model.isUpward ? 1 : -1;
-    const worth = (curve) => sign * (scoreOf.get(curve.trialId) ?? curve.ys.reduce((best, value) => (typeof value === "number" && sign * value > sign * best ? value : best), -sign * Infinity));
+    const worth = (curve) => sign * (scoreOf.get(curve.runId) ?? curve.ys.reduce((best, value) => (typeof value === "number" && sign * value > sign * best ? value : best), -sign * Infinity));
     const best = [...curves.values()].filter((one) => one.ys.length).map((one) => [one, worth(one)]).sort((a, b) => b[1] - a[1]).slice(0, N_COLOURED).map(([one]) => one);
     const ids = new Set(best.map((one) => one.runId));
     slots.forEach((runId, index) => { if (!ids.has(runId)) slots[index] = null; });
