@@ -18,6 +18,9 @@ from app.domain.access import Scope
 from app.domain.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
+_OUR_OWN = "Value error, "
+"""How pydantic begins what a rule of ours says: to a user, the rule's sentence is enough."""
+
 _RETRY_AFTER_S = 1
 
 
@@ -212,7 +215,10 @@ async def on_domain_error(request: Request, error: Exception) -> Response:
 async def on_invalid_request(request: Request, error: Exception) -> Response:
     """A request of the wrong shape. What was sent is not echoed: it may hold secrets, or no JSON can hold it."""
     assert isinstance(error, RequestValidationError)
-    found = [{"loc": [_shown(part) for part in one["loc"]], "message": one["msg"]} for one in error.errors()[:20]]
+    found = [
+        {"loc": [_shown(part) for part in one["loc"]], "message": one["msg"].removeprefix(_OUR_OWN)}
+        for one in error.errors()[:20]
+    ]
     first = found[0]
     place = ".".join(str(part) for part in first["loc"])
     invalid = errors.InvalidRequest(f"{place}: {first['message']}")

@@ -461,7 +461,7 @@ def test_a_refusal_names_the_field_and_nothing_that_would_be_refused_too(client:
     space = {"x": {"type": "flag"}}
     told = problem(client.post("/v1/tuners", json={"space": space, "lease_s": "1", "stopper": 3}), 422)
     assert {tuple(error["loc"]): error["message"] for error in told["errors"]} == {
-        ("body", "lease_s"): "Value error, a finite number is expected",
+        ("body", "lease_s"): "a finite number is expected",
         ("body", "stopper", "one"): "Input should be a valid dictionary",
         ("body", "stopper", "list"): "Input should be a valid list",
     }
