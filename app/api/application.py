@@ -120,7 +120,9 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     fitting = [route for route in routes if route.path_regex.match(request.url.path)]
     # Only those of the first: what is called like a run (`compare`) is none.
     methods = {method for route in fitting if route.path == fitting[0].path for method in route.methods or ()}
-    return problems.respond(request, MethodNotAllowed(), {"Allow": ", ".join(sorted(methods)) or "GET"})
+    if "GET" in methods or not methods:
+        methods |= {"GET", "HEAD"}
+    return problems.respond(request, MethodNotAllowed(), {"Allow": ", ".join(sorted(methods))})
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

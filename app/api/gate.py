@@ -1,7 +1,7 @@
 """The one gate that every request comes through, whatever it is for: closed unless somebody may pass.
 
     Host ─> Origin ─> key ─> rate ─> route (its scope: `strict.StrictRoute`)
-    answers leave with headers that keep browsers from doing what nobody asked for
+    answers leave with headers that keep browsers from doing what nobody asked for, and to HEAD without their body
 
 Pure ASGI, and few steps: it stands before each epoch that is logged.
 """
@@ -33,9 +33,6 @@ COOKIE = "tunetrack_key"
 _OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
 _OPEN_BELOW = ("/dashboard/",)
 """What shows nothing of anybody's: the shell of the dashboard, which asks for a key, and where it takes that."""
-
-_WATCHED = frozenset({"/healthz", "/readyz"})
-"""Asked by programs of which many want the head alone."""
 
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = [
@@ -86,15 +83,16 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "HEAD" and scope["path"] in _WATCHED:
-            scope = {**scope, "method": "GET"}  # what was asked for the server knows, and leaves out the body
-        visit = _Visit(scope, send)
-        leaving = visit.leave
+        method = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
+        visit = _Visit(scope, send, method)
+        leaving = visit.leave if method != "HEAD" else visit.leave_without_body
         try:
             headers = dict(scope["headers"])
             host = headers.get(b"host", b"").decode("latin-1").lower()
             self._check_host(host)
-            if scope["method"] not in _HARMLESS:
+            if method not in _HARMLESS:
                 self._check_origin(headers, host)
             key = scope["state"]["key"] = _key(headers)
             if not _is_open(scope["path"]):
@@ -160,10 +158,10 @@ def _key(headers: dict[bytes, bytes]) -> str | None:
 class _Visit:
     """One request, from its coming to its leaving."""
 
-    __slots__ = ("_came", "_request_id", "_scope", "_send", "_status", "told")
+    __slots__ = ("_came", "_method", "_request_id", "_scope", "_send", "_status", "told")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send = scope, send
+    def __init__(self, scope: Scope, send: Send, method: str) -> None:
+        self._scope, self._send, self._method = scope, send, method
         self._status = 0
         self.told: Sequence[Header] = ()
         self._came = time.perf_counter()
@@ -179,18 +177,27 @@ class _Visit:
             message = {**message, "headers": [*message["headers"], own, *self.told, *_HEADERS, *unless_said]}
         await self._send(message)
 
+    async def leave_without_body(self, message: Message) -> None:
+        """Send a part of the answer to HEAD: the head of what GET is answered; a stream ends where it would begin."""
+        if message["type"] == "http.response.start":
+            await self.leave(message)
+            return
+        await self._send({"type": "http.response.body"})
+        if message.get("more_body"):
+            raise ClientDisconnect
+
     def end(self) -> None:
         """Count it, and log one line: no body, no query, no key."""
         duration_s = time.perf_counter() - self._came
         if not self._status and isinstance(sys.exception(), Exception):
             self._status = 500  # answered by the server itself, outside of this gate
         route = getattr(self._scope.get("route"), "path", None) or "none"
-        metrics.count_request(self._scope["method"], route, self._status, duration_s)
+        metrics.count_request(self._method, route, self._status, duration_s)
         level = logging.WARNING if self._status >= 500 else logging.INFO
         if log.isEnabledFor(level):
             facts = {
                 "request_id": self._request_id,
-                "method": self._scope["method"],
+                "method": self._method,
                 "route": route,
                 "status": self._status,
                 "duration_ms": round(1000 * duration_s, 3),

@@ -66,7 +66,7 @@ def test_what_becomes_of_trials_streams_and_webhooks_is_counted(client: httpx.Cl
 
 
 def test_a_request_that_breaks_the_service_is_counted_and_logged_as_500(caplog: pytest.LogCaptureFixture) -> None:
-    visit = _Visit({"method": "GET", "state": {}}, None)  # type: ignore[arg-type]  # it sends nothing
+    visit = _Visit({"state": {}}, None, "GET")  # type: ignore[arg-type]  # it sends nothing
 
     def break_down() -> None:
         try:
