@@ -17,7 +17,7 @@ from app.api.observer_models import (
     RotateRequest,
 )
 from app.api.once import PARAMETER, answer_once, declared_once, show
-from app.api.pages import ID, TIME_AND_ID, PageSize, PageToken, read_token, split
+from app.api.pages import ID, TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
 from app.api.strict import new_router
@@ -97,7 +97,7 @@ async def list_observers(request: Request, page_size: PageSize = 50, page_token:
     """Webhooks, newest first."""
     after = read_token(page_token, TIME_AND_ID)
     found = await services(request).database.read(observers.list_page, after, page_size + 1)
-    page, token = split(found, page_size, lambda observer: (observer.create_time, observer.observer_id))
+    page, token = split(found, page_size, lambda one: write_token((one.create_time, one.observer_id)))
     return ObserverPage(items=[Observer.of(observer) for observer in page], next_page_token=token)
 
 
@@ -189,7 +189,7 @@ async def list_deliveries(
     database = services(request).database
     await database.read(observers.get, observer)
     found = await database.read(deliveries.list_page, observer, states or [], after, page_size + 1)
-    page, token = split(found, page_size, lambda delivery: delivery.delivery_id)
+    page, token = split(found, page_size, lambda one: write_token(one.delivery_id))
     return DeliveryPage(items=[Delivery.of(delivery) for delivery in page], next_page_token=token)
 
 

@@ -22,7 +22,7 @@ from app.api.overview_models import (
     TunerOverview,
     columns_of,
 )
-from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
+from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import declared
 from app.api.run_models import Run
 from app.api.run_search_models import Series
@@ -48,7 +48,7 @@ async def list_overviews(request: Request, page_size: PageSize = 50, page_token:
 
     def shaped(looked: tuple[int, list[overview.TunerLine]]) -> Overview:
         last, found = looked
-        page, token = split(found, page_size, lambda one: (one.tuner.create_time, one.tuner.tuner_id))
+        page, token = split(found, page_size, lambda one: write_token((one.tuner.create_time, one.tuner.tuner_id)))
         return Overview(last_event_id=last, items=[_line(one) for one in page], next_page_token=token)
 
     after = read_token(page_token, TIME_AND_ID)

@@ -10,7 +10,7 @@ from app.api.fields import body_digest, parse_id
 from app.api.goal_models import Objective
 from app.api.large import apart, show_found
 from app.api.once import PARAMETER, answer_once, declared_once, show
-from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split
+from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
 from app.api.state import services
@@ -144,7 +144,7 @@ async def list_tuners(request: Request, page_size: PageSize = 50, page_token: Pa
     """Tuners, newest first."""
 
     def shown(found: list[tuple[TunerRow, TrialRow | None]]) -> Response:
-        page, token = split(found, page_size, lambda one: (one[0].create_time, one[0].tuner_id))
+        page, token = split(found, page_size, lambda one: write_token((one[0].create_time, one[0].tuner_id)))
         return show(TunerPage(items=[Tuner.of(tuner, best) for tuner, best in page], next_page_token=token))
 
     return await show_found(request, shown, _list_with_best, read_token(page_token, TIME_AND_ID), page_size + 1)

@@ -77,8 +77,9 @@ def test_only_the_fields_that_are_asked_for_come(client: httpx.Client) -> None:
         problem(client.get("/v1/runs", params={"fields": fields}), 422, "invalid-request")
 
 
-def test_a_page_may_end_at_a_text_of_any_length_in_ascii(client: httpx.Client) -> None:
-    tag, texts = uuid.uuid4().hex, ["a" * 10_000, "b" * 10_000]
+@pytest.mark.parametrize("letter", ["a", "é", "界", "🚀"])
+def test_a_page_may_end_at_a_text_of_any_length(client: httpx.Client, letter: str) -> None:
+    tag, texts = uuid.uuid4().hex, [letter * 9_999 + end for end in "ab"]
     made = [start_run(client, tags=[tag], note=text)["run_id"] for text in texts]
     found = list_all(client, "/v1/runs", filter=f'"{tag}" in tags', order_by="note", page_size=1)
     assert [run["run_id"] for run in found] == made

@@ -3,12 +3,10 @@
 import math
 import re
 import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import orjson
 import pytest
 
 from app.api.pages import write_place
@@ -266,6 +264,6 @@ def test_a_page_token_that_names_an_impossible_place_is_no_failure(
     path = path.format(tuner_id=create_tuner(client)["tuner_id"])
     order = Order((OrderKey(field, is_descending="desc" in order_by),))
     for value in values:
-        token = urlsafe_b64encode(orjson.dumps(write_place((encode(value), bytes(16)), order))).decode()
+        token = write_place((encode(value), bytes(16)), order)
         refused = client.get(path, params={"page_token": token, "order_by": order_by})
         assert refused.status_code in (200, 422), (value, refused.text)
