@@ -23,7 +23,7 @@ from app.service.feed import Feed
 from app.service.guard import Guard
 from app.service.index_runs import index_for_ever
 from app.service.keys import KeyRing
-from app.service.look_back import Teacher
+from app.service.look_back import Importances
 from app.service.reap import Reaper
 from app.service.stop_early import EarlyStopping
 from app.service.suggest import Suggester
@@ -105,7 +105,7 @@ class Application:
                 database,
                 Suggester(database),
                 Tracker(database, EarlyStopping(database)),
-                Teacher(database),
+                Importances(database),
                 feed,
                 KeyRing(database, is_required=self._settings.needs_key),
                 self._readiness,

@@ -32,5 +32,5 @@ class ImportanceAnswer(Answer):
 @router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
 async def get_importance(request: Request, tuner_id: str) -> ImportanceAnswer:
     """How much of the scores' variance each parameter explains by itself."""
-    lesson = await services(request).teacher.explain(parse_id(tuner_id, UnknownTuner))
-    return ImportanceAnswer(importance=lesson.shares, trials=lesson.n_trials)
+    known = await services(request).importances.learn(parse_id(tuner_id, UnknownTuner))
+    return ImportanceAnswer(importance=known.shares, trials=known.n_trials)

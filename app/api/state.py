@@ -10,7 +10,7 @@ from app.api.limits import Streams
 from app.service.feed import Feed
 from app.service.guard import Guard
 from app.service.keys import KeyRing
-from app.service.look_back import Teacher
+from app.service.look_back import Importances
 from app.service.suggest import Suggester
 from app.service.track import Tracker
 from app.service.vault import Vault
@@ -35,7 +35,7 @@ class Services:
     database: Database
     suggester: Suggester
     tracker: Tracker
-    teacher: Teacher
+    importances: Importances
     feed: Feed
     key_ring: KeyRing
     readiness: Readiness

@@ -18,27 +18,28 @@ from app.store.database import Database
 from app.tuning.importance import importance
 from app.tuning.strategy import Observation
 
-_MOST_LESSONS = 1000
+_MOST_KEPT = 1000
+_Stand = tuple[datetime, int]
+"""When a tuner was created (one that is deleted may leave its id to another), and how many of its trials ended well:
+those never change."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What was taught until then.
+class Importance:
+    """What is known of a tuner's parameters.
 
     Args:
-        create_time: of the tuner: one that is deleted may leave its id to another.
-        n_ended: how many of its trials had ended with a score; those never change.
+        stand: that of the tuner when it was learnt.
         shares: each parameter's share of the scores' variance.
         n_trials: how many trials with a score say so.
     """
 
-    create_time: datetime
-    n_ended: int
+    stand: _Stand
     shares: dict[str, float]
     n_trials: int
 
 
-class Teacher:
+class Importances:
     """Looks back at the trials of tuners: once for all who ask meanwhile, and again when a trial more has a score.
 
     Learning takes a second of a processor, and every open page of a tuner asks every few seconds.
@@ -46,10 +47,10 @@ class Teacher:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._gatherer = Gatherer[UUID, None, Lesson](self._step)
-        self._lessons: dict[UUID, Lesson] = {}
+        self._gatherer = Gatherer[UUID, None, Importance](self._step)
+        self._known: dict[UUID, Importance] = {}
 
-    async def explain(self, tuner_id: UUID) -> Lesson:
+    async def learn(self, tuner_id: UUID) -> Importance:
         """How much of the scores' variance each parameter explains.
 
         Raises:
@@ -57,36 +58,35 @@ class Teacher:
         """
         return await self._gatherer.ask(tuner_id, None)
 
-    async def _step(self, tuner_id: UUID, asks: Sequence[None]) -> Sequence[Lesson]:
-        lesson = self._lessons.pop(tuner_id, None)
-        view = await self._database.read(_look_back, tuner_id, lesson)
+    async def _step(self, tuner_id: UUID, asks: Sequence[None]) -> Sequence[Importance]:
+        known = self._known.pop(tuner_id, None)
+        view = await self._database.read(_look_back, tuner_id, known)
         if view is not None:
             shares = await to_thread(importance, view.space, view.history)
-            lesson = Lesson(view.create_time, view.n_ended, shares, len(view.history))
-        assert lesson is not None
-        self._lessons[tuner_id] = lesson
-        if len(self._lessons) > _MOST_LESSONS:
-            self._lessons.pop(next(iter(self._lessons)))
-        return [lesson] * len(asks)
+            known = Importance(view.stand, shares, len(view.history))
+        assert known is not None
+        self._known[tuner_id] = known
+        if len(self._known) > _MOST_KEPT:
+            self._known.pop(next(iter(self._known)))
+        return [known] * len(asks)
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
     """What is to be learnt from."""
 
-    create_time: datetime
-    n_ended: int
+    stand: _Stand
     space: Space
     history: list[Observation]
 
 
-def _look_back(connection: Connection, tuner_id: UUID, known: Lesson | None) -> _View | None:
+def _look_back(connection: Connection, tuner_id: UUID, known: Importance | None) -> _View | None:
     """None where there is nothing new."""
     tuner = tuners.get(connection, tuner_id)
-    n_ended = sum(tuner.counts[state] for state in SCORED)
-    if known is not None and (known.create_time, known.n_ended) == (tuner.create_time, n_ended):
+    stand = (tuner.create_time, sum(tuner.counts[state] for state in SCORED))
+    if known is not None and known.stand == stand:
         return None
     objectives = [Objective.from_json(objective) for objective in tuner.objectives]
     observations = [observation_of(trial, objectives) for trial in trials.list_in(connection, tuner_id, SCORED)]
     history = [one for one in observations if one.values is not None]
-    return _View(tuner.create_time, n_ended, Space.from_json(tuner.space), history)
+    return _View(stand, Space.from_json(tuner.space), history)

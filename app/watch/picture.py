@@ -145,8 +145,8 @@ class Picture:
         if not self.is_of_tuner:
             return Text.assemble((str(len(self.runs)), "b"), " runs", rest, "\n")
         of_all = "" if self.n_trials is None else f"/{self.n_trials}"
-        best = f"{of_all} trials, best {self.metric or 'score'} "
-        text = Text.assemble((str(len(self.ended)), "b"), best, (self.best_score, "b green"), rest, "\n")
+        words = f"{of_all} trials, best {self.metric or 'score'} "
+        text = Text.assemble((str(len(self.ended)), "b"), words, (self.best_score, "b green"), rest, "\n")
         if self.n_trials is None:
             return text
         return Group("", ProgressBar(total=self.n_trials, completed=len(self.ended), width=_BAR_WIDTH), text)

@@ -11,7 +11,7 @@ from app.domain.states import TrialState
 from app.service import look_back
 from app.service.add_trials import AddTrials, NewTrial, add_trials
 from app.service.create import CreateTuner, create_tuners, define
-from app.service.look_back import Teacher
+from app.service.look_back import Importances
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.migrate import migrate
@@ -47,13 +47,13 @@ def test_it_is_learnt_once_for_all_who_ask_and_again_when_a_trial_more_has_a_sco
             lease_s=60.0,
         )
         tuner = (await database.write(create_tuners, CreateTuner(None, definition, b""))).tuner
-        teacher = Teacher(database)
+        importances = Importances(database)
         for n in (1, 2):
             trial = NewTrial({"x": n / 10}, Outcome(TrialState.completed, 0.5))
             await database.write(add_trials, AddTrials(tuner.tuner_id, [trial]))
-            lessons = await asyncio.gather(*(teacher.explain(tuner.tuner_id) for _ in range(20)))
-            lessons.append(await teacher.explain(tuner.tuner_id))
-            assert {lesson.n_trials for lesson in lessons} == {n}
+            learnt = await asyncio.gather(*(importances.learn(tuner.tuner_id) for _ in range(20)))
+            learnt.append(await importances.learn(tuner.tuner_id))
+            assert {one.n_trials for one in learnt} == {n}
         assert sizes == [1, 2]
         await database.close()
 
