@@ -224,4 +224,9 @@ def _encoded(event: StoredEvent, tags: frozenset[str] = frozenset()) -> Encoded:
 
 
 def _encode(event: StoredEvent) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.event_id, event.type.encode(), event.data)
+    data = event.data
+    if not data.isascii():
+        # No line ends here to the standard; to what many clients split lines with, one does (`httpx`'s `iter_lines`).
+        for letter in "\x85\u2028\u2029":
+            data = data.replace(letter.encode(), b"\\u%04x" % ord(letter))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.event_id, event.type.encode(), data)

@@ -75,6 +75,17 @@ def test_text_that_looks_like_the_wire_stays_text(server: Server, client: httpx.
         assert (event.type, event.data["params"], event.data["tags"]) == ("run_start", {odd: odd}, [odd])
 
 
+def test_an_event_is_one_line_also_to_those_who_end_lines_at_more_than_the_standard(
+    server: Server, client: httpx.Client
+) -> None:
+    odd = "a\u2028b\u2029c\x85d\x0be\x1cf"
+    run = start_run(client, params={odd: odd})
+    query: dict[str, Any] = {"after": 0, "run_id": run["run_id"]}
+    with httpx.stream("GET", f"{server.url}/v1/events/stream", params=query, timeout=30, trust_env=False) as response:
+        line = next(line for line in response.iter_lines() if line.startswith("data:"))
+    assert json.loads(line.removeprefix("data:"))["params"] == {odd: odd}
+
+
 # ---- where it starts ----
 
 
