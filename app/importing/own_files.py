@@ -2,16 +2,17 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from uuid import UUID
 
 from app.domain.csv_cells import read_number, read_scalar, read_text
-from app.importing.steps import Bad, Body, CannotImport, End, Start, Step, log
+from app.importing.steps import Bad, Body, CannotImport, End, Remark, Start, Step, log
 
 _LONGEST_CELL = 2**24
 _ENDS = {"finished": "finished", "failed": "failed", "stopped": "stopped", "crashed": "failed"}
@@ -42,6 +43,9 @@ class OwnFiles:
         return sum(file.n_bytes_read for file in {*self._of_runs, *self._of_epochs})
 
     def steps(self) -> Iterator[Step]:
+        for file in self._of_runs + self._of_epochs:
+            if file.may_be_cut:
+                yield Remark(file.path.name, "its last line has no end; if the file was cut, so may be its last value")
         for file in self._of_runs:
             for place, row in file.rows():
                 run = _read_run(place, row)
@@ -127,6 +131,8 @@ class _File:
         try:
             with path.open("rb") as file:
                 self._is_csv, self.holds_epochs = self._look(self._lines(iter(file)))
+                # A number of which some digits are gone is a number still; what is cut of JSON is none.
+                self.may_be_cut = self._is_csv and not _ends_a_line(file)
         except OSError as error:
             raise CannotImport(f"{path} cannot be read: {error.strerror}") from None
         self.n_bytes_read = 0
@@ -187,6 +193,11 @@ class _File:
             except (csv.Error, _BadRow) as error:
                 n_more = reader.line_num - before - 1
                 yield place, Bad(place, f"{error}{f', and {n_more} lines after it' if n_more > 0 else ''}")
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) in b"\r\n"
 
 
 def _header(lines: Iterator[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.importing.own_files import OwnFiles
-from app.importing.steps import Bad, CannotImport, Log, Start, Step
+from app.importing.steps import Bad, CannotImport, Log, Remark, Start, Step
 
 RUN = "019ab1c2-5f77-7c88-8d99-e0f1a2b3c4d5"
 EPOCH = json.dumps({"run_id": RUN, "epoch": 3, "metrics": {"loss": 0.5}})
@@ -29,13 +29,23 @@ def read(path: Path, text: str) -> list[Step]:
         f"run_id,epoch,metrics.loss\r\n{RUN},3,0.5\r\n",
         f"\r\nrun_id,epoch,metrics.loss\r\n\r\n{RUN},3,0.5\r\n",
         f'run_id,"metrics.a\nb",epoch,metrics.loss\r\n{RUN},,3,0.5\r\n',
-        f"\ufeffrun_id,epoch,metrics.loss\n{RUN},3,0.5",
+        f"\ufeffrun_id,epoch,metrics.loss\n{RUN},3,0.5\n",
     ],
 )
 def test_epochs_are_known_as_such_whatever_stands_before_the_first(tmp_path: Path, text: str) -> None:
     (log,) = [step for step in read(tmp_path / "epochs", text) if not isinstance(step, Bad)]
     assert isinstance(log, Log)
     assert [(body["epoch"], body["metrics"]) for _, body in log.epochs] == [(3, {"loss": 0.5})]
+
+
+def test_a_csv_whose_last_number_may_have_lost_digits_comes_in_and_is_told(tmp_path: Path) -> None:
+    text = f"run_id,epoch,metrics.loss\r\n{RUN},3,0.52"
+    remark, log = read(tmp_path / "epochs.csv", text)
+    assert isinstance(remark, Remark)
+    assert isinstance(log, Log)
+    assert remark.place == "epochs.csv"
+    assert [type(step) for step in read(tmp_path / "epochs.csv", text + "\r\n")] == [Log]
+    assert [type(step) for step in read(tmp_path / "epochs.ndjson", EPOCH)] == [Log]
 
 
 def test_an_epoch_among_runs_starts_no_run(tmp_path: Path) -> None:
