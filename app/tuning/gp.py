@@ -64,6 +64,8 @@ class Gp(Strategy):
     The searches take turns: in the whole space, in a trust region around the best trial, and in the whole space as if
     the length scales had not been learnt.
 
+    What it believes of a loss: it is smooth, and has a trend, a line and a bow of each number.
+
     It begins near the middle of the space, and goes on with points of a Sobol sequence. Where trials have no score,
     what a point promises is multiplied by the probability that a trial there has one. Those that a stopper cut short
     count with their last score. Pending ones count as if they came out as expected: nothing is left to be found beside

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -77,10 +78,44 @@ def test_a_parameter_that_does_nothing_gets_a_long_scale() -> None:
     assert learnt.noise < 0.01
 
 
+def test_the_trend_goes_on_where_nothing_was_seen() -> None:
+    space = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "abcd"})
+    rows = 0.8 * np.random.default_rng(1).random((24, 4))
+    corners = np.array([[0.0, 0.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.0]])
+    losses, far = (((x - 0.4) ** 2 @ np.array([1.0, 2.0, 3.0, 4.0])) for x in (rows, corners))
+    features, targets = Features(Columns(space)), (losses - losses.mean()) / losses.std()
+    learnt = fit(features, rows, targets)
+    expected = (far - losses.mean()) / losses.std()
+    with_trend, without = (
+        Posterior(features, known, rows, targets).at(corners)[0] for known in (learnt, replace(learnt, trend=0.0))
+    )
+    np.testing.assert_allclose(with_trend, expected, rtol=0.1)
+    assert (np.abs(without - expected) > 0.3 * expected).all()
+
+
+def test_a_trend_has_no_part_in_what_is_inactive_and_none_in_the_mean() -> None:
+    space = Space.from_json(
+        {
+            "a": {"type": "flag"},
+            "b": {"type": "float_range", "min": 0, "max": 1, "when": {"a": [True]}},
+            "c": {"type": "float_range", "min": 0, "max": 1},
+        }
+    )
+    columns = Columns(space)
+    features = Features(columns)
+    rows = columns.settle(np.random.default_rng(1).random((4000, 3)))
+    trend = features.trend(features.of(rows))
+    np.testing.assert_allclose(trend.mean(axis=0), 0, atol=0.03)
+    is_inactive = np.isnan(rows[:, list(space.order).index("b")])
+    of_b = [column for column in trend.T if not column[is_inactive].any()]
+    assert len(of_b) == 2
+    assert all(column[~is_inactive].all() for column in of_b)
+
+
 def test_the_posterior_knows_what_it_has_seen_and_doubts_the_rest() -> None:
     rows = rows_of(12)
     targets = np.linspace(-1, 1, 12)
-    posterior = Posterior(FEATURES, Hyperparameters(np.full(COLUMNS.size, 4.0), 1.0, 1e-6), rows, targets)
+    posterior = Posterior(FEATURES, Hyperparameters(np.full(COLUMNS.size, 4.0), 1.0, 0.3, 1e-6), rows, targets)
     mean, std = posterior.at(rows)
     np.testing.assert_allclose(mean, targets, atol=1e-3)
     assert (std < 0.01).all()
@@ -93,7 +128,7 @@ def test_the_posterior_knows_what_it_has_seen_and_doubts_the_rest() -> None:
 
 def test_what_is_awaited_counts_as_if_it_had_come_out_as_expected() -> None:
     rows, new, others = np.split(rows_of(40), [12, 15])
-    hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.3, 0.1)
+    hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.3, 0.7, 0.1)
     targets = np.cos(np.arange(12.0))
     posterior = Posterior(FEATURES, hyperparameters, rows, targets)
     told = np.concatenate([targets, posterior.at(new)[0]])
@@ -108,7 +143,9 @@ def test_what_is_awaited_counts_as_if_it_had_come_out_as_expected() -> None:
 
 def test_the_slopes_of_the_posterior_are_those_of_its_values() -> None:
     rows = rows_of(12)
-    posterior = Posterior(FEATURES, Hyperparameters(np.full(COLUMNS.size, 2.0), 1.3, 1e-3), rows, np.cos(np.arange(12)))
+    posterior = Posterior(
+        FEATURES, Hyperparameters(np.full(COLUMNS.size, 2.0), 1.3, 0.7, 1e-3), rows, np.cos(np.arange(12))
+    )
     point = FEATURES.of(rows_of(40)[39:])[0]
     _, _, mean_slope, std_slope = posterior.slopes_at(point)
     np.testing.assert_allclose(mean_slope, slopes_of(lambda x: posterior.slopes_at(x)[0], point), rtol=1e-4, atol=1e-4)
@@ -224,7 +261,7 @@ def test_proposals_asked_for_together_differ_and_none_was_tried() -> None:
 
 def test_an_improvement_must_be_one_on_what_is_awaited_too() -> None:
     rows = rows_of(12)
-    hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.0, 1e-3)
+    hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.0, 0.7, 1e-3)
     posterior = Posterior(FEATURES, hyperparameters, rows, np.cos(np.arange(12.0)))
     search = Search(COLUMNS, posterior, None, rows, everywhere(COLUMNS), generator(7, 1))
     row, is_new = search.best_row(generator(7, 12))
@@ -239,7 +276,7 @@ def test_an_improvement_must_be_one_on_what_is_awaited_too() -> None:
 def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
     rows = rows_of(12)
     weights = np.linspace(1.0, 9.0, COLUMNS.size)
-    posterior = Posterior(FEATURES, Hyperparameters(weights, 1.0, 1e-3), rows, np.cos(np.arange(12.0)))
+    posterior = Posterior(FEATURES, Hyperparameters(weights, 1.0, 0.7, 1e-3), rows, np.cos(np.arange(12.0)))
     region = trust_region(COLUMNS, posterior)
     is_number = ~COLUMNS.is_unordered
     best = rows[np.argmin(posterior.at(rows)[0])]
@@ -293,7 +330,7 @@ def test_it_keeps_away_from_where_trials_have_no_score() -> None:
         for number, x in enumerate(np.linspace(0, 1, 13).tolist())
     ]
     proposals = Gp(space, {}).propose(history, [], [generator(7, number) for number in range(13, 17)])
-    assert all(0.4 < float(proposal.params["x"]) < 0.65 for proposal in proposals)
+    assert all(0.4 < float(proposal.params["x"]) < 0.66 for proposal in proposals)
 
 
 def test_one_failure_among_successes_condemns_nobody() -> None:

@@ -1,8 +1,8 @@
 """Gaussian processes over a space: what the strategy `gp` is made of.
 
     warp           losses -> targets that a Gaussian process can believe
-    features       rows of `columns` -> vectors whose weighted distances the kernel sees
-    kernel         distances -> covariances
+    features       rows of `columns` -> vectors whose weighted distances the kernel sees, and the trend of these
+    kernel         distances -> covariances, but for those of the trend
     fit            features, targets -> the hyperparameters that explain them best
     posterior      what is known at any point, given the observations and those still awaited
     success        how likely a trial is to have a score at all

@@ -1,4 +1,4 @@
-"""Rows of numbers as vectors: the kernel sees nothing but weighted squared distances between them."""
+"""Rows of numbers as vectors: the kernel sees nothing but weighted squared distances between them, and their trend."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ class Features:
     any two of them have the distance 1. Source of that distance: Hutter, Osborne 2013, arXiv:1310.5738.
 
     Attributes:
-        size: how many there are, p.
+        size: how many there are, p; the first are the numbers.
+        n_numbers: how many of them are.
         column: shape (p,); of which column each is.
     """
 
@@ -29,8 +30,9 @@ class Features:
         self._optional = np.flatnonzero(~columns.is_unordered & columns.is_conditional)
         self._unordered = np.flatnonzero(columns.is_unordered)
         self._n_levels = columns.n_levels[self._unordered]
-        n_numbers = len(self._ordered) + len(self._optional)
-        self._starts = n_numbers + np.concatenate([[0], np.cumsum(self._n_levels + 1)])
+        self.n_numbers = len(self._ordered)
+        self._may_be_inactive = np.searchsorted(self._ordered, self._optional)
+        self._starts = self.n_numbers + len(self._optional) + np.concatenate([[0], np.cumsum(self._n_levels + 1)])
         self.size = int(self._starts[-1])
         self.column: npt.NDArray[np.intp] = np.concatenate(
             [self._ordered, self._optional, np.repeat(self._unordered, self._n_levels + 1)]
@@ -40,13 +42,28 @@ class Features:
         """The features of rows, shape (n, d) -> (n, p)."""
         features = np.zeros((len(rows), self.size))
         ordered = rows[:, self._ordered]
-        features[:, : len(self._ordered)] = np.where(np.isnan(ordered), CENTRE, ordered)
-        features[:, len(self._ordered) : self._starts[0]] = np.isnan(rows[:, self._optional])
+        features[:, : self.n_numbers] = np.where(np.isnan(ordered), CENTRE, ordered)
+        features[:, self.n_numbers : self._starts[0]] = np.isnan(rows[:, self._optional])
         if len(self._unordered):
             places = rows[:, self._unordered]
             levels = np.where(np.isnan(places), self._n_levels, np.floor(places * self._n_levels)).astype(np.intp)
             features[np.arange(len(rows))[:, None], self._starts[:-1] + levels] = np.sqrt(0.5)
         return features
+
+    def trend(self, features: Array) -> Array:
+        """What a trend is made of: each number as a line and as a bow, shape (n, p) -> (n, 2 n_numbers).
+
+        Over its range the mean of either is 0, and where the number is inactive, both are.
+        """
+        lines = 2 * features[:, : self.n_numbers] - 1
+        bows = lines * lines - 1 / 3
+        bows[:, self._may_be_inactive] *= features[:, self.n_numbers : self._starts[0]] == 0
+        return np.hstack([lines, bows])
+
+    def trend_slopes(self, features: Array) -> Array:
+        """How the `trend` of active numbers grows with them, shape (p,) -> (2 n_numbers,)."""
+        lines = 2 * features[: self.n_numbers] - 1
+        return np.concatenate([np.full(self.n_numbers, 2.0), 4 * lines])
 
     def pair_distances(self, rows: Array) -> Array:
         """Each column's squared distances between all pairs of rows, shape (n (n - 1) / 2, d)."""

@@ -16,6 +16,9 @@ typical distances in the cube do. Source: Hvarfner, Hellsten, Nardi 2024, arXiv:
 SIGNAL_SIGMA = 0.7
 """The signal's variance is lognormal a priori around 1, that of the targets."""
 
+TREND_MEDIAN, TREND_SIGMA = 1.0, 1.0
+"""The variance of the trend's coefficients is lognormal a priori; the more numbers, the less each has of it."""
+
 NOISE_MEDIAN, NOISE_SIGMA = 1e-3, 1.5
 """The noise's variance is lognormal a priori, relative to the targets' variance of 1."""
 
@@ -24,7 +27,9 @@ NOISE_FLOOR = 1e-6
 
 MOST_ITERATIONS = 40
 
-_LOG_RANGES = ((math.log(0.02), math.log(200.0)), (math.log(0.05), math.log(20.0)), (math.log(NOISE_FLOOR), 0.0))
+_LOG_SCALES = math.log(0.02), math.log(200.0)
+_LOG_VARIANCES = (math.log(0.05), math.log(20.0)), (math.log(0.001), math.log(100.0)), (math.log(NOISE_FLOOR), 0.0)
+"""Of the signal, the trend and the noise."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +38,23 @@ class Hyperparameters:
 
     Args:
         weights: shape (d,); one over the squared length scale of each column.
-        signal, noise: variances, where the targets have 1.
+        signal, trend, noise: variances, where the targets have 1; the trend's is that of its coefficients, together.
     """
 
     weights: Array
     signal: float
+    trend: float
     noise: float
+
+    def trend_scale(self, features: Features) -> float:
+        """The standard deviation of a coefficient of the trend."""
+        return math.sqrt(self.trend / max(features.n_numbers, 1))
 
 
 def unlearnt(learnt: Hyperparameters) -> Hyperparameters:
     """As if no length scales had been learnt: each is the prior's median, over the square root of 2."""
     d = len(learnt.weights)
-    return Hyperparameters(np.full(d, 2 / (SCALE_MEDIAN**2 * d)), max(learnt.signal, 1.0), learnt.noise)
+    return Hyperparameters(np.full(d, 2 / (SCALE_MEDIAN**2 * d)), max(learnt.signal, 1.0), learnt.trend, learnt.noise)
 
 
 def fit(features: Features, rows: Array, targets: Array, noise: float = NOISE_MEDIAN) -> Hyperparameters:
@@ -59,7 +69,7 @@ def fit(features: Features, rows: Array, targets: Array, noise: float = NOISE_ME
     d = rows.shape[1]
     objective = _Objective(features, rows, targets, noise)
     start = objective.centre.copy()
-    bounds = [_LOG_RANGES[0]] * d + [_LOG_RANGES[1], _LOG_RANGES[2]]
+    bounds = [_LOG_SCALES] * d + [*_LOG_VARIANCES]
     found = minimize(
         objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MOST_ITERATIONS, "ftol": 1e-5}
     )
@@ -69,7 +79,7 @@ def fit(features: Features, rows: Array, targets: Array, noise: float = NOISE_ME
 class _Objective:
     """Minus the logarithm of the posterior density, and its gradient.
 
-    Its argument has the logarithms of d length scales, of the signal's variance, and of the noise's.
+    Its argument has the logarithms of d length scales and of the variances of the signal, the trend and the noise.
     """
 
     def __init__(self, features: Features, rows: Array, targets: Array, noise: float) -> None:
@@ -79,11 +89,14 @@ class _Objective:
         self._pairs = np.triu_indices(self._n, 1)
         self._flat = self._pairs[0] * self._n + self._pairs[1]
         scale = math.log(SCALE_MEDIAN) + 0.5 * math.log(max(self._d, 1))
-        self.centre = np.array([scale] * self._d + [0.0, math.log(noise)])
-        self._precision = np.array([SCALE_SIGMA] * self._d + [SIGNAL_SIGMA, NOISE_SIGMA]) ** -2.0
+        self.centre = np.array([scale] * self._d + [0.0, math.log(TREND_MEDIAN), math.log(noise)])
+        self._precision = np.array([SCALE_SIGMA] * self._d + [SIGNAL_SIGMA, TREND_SIGMA, NOISE_SIGMA]) ** -2.0
+        trends = features.trend(features.of(rows)) / math.sqrt(max(features.n_numbers, 1))
+        products = trends @ trends.T
+        self._products, self._squares = products[self._pairs], np.diagonal(products)
 
     def hyperparameters(self, logs: Array) -> Hyperparameters:
-        return Hyperparameters(np.exp(-2 * logs[: self._d]), math.exp(logs[-2]), math.exp(logs[-1]))
+        return Hyperparameters(np.exp(-2 * logs[: self._d]), *(math.exp(log) for log in logs[self._d :]))
 
     def __call__(self, logs: Array) -> tuple[float, Array]:
         from scipy.linalg.blas import dsymv
@@ -93,13 +106,13 @@ class _Objective:
         h = self.hyperparameters(logs)
         correlations, slopes = matern(self._distances @ h.weights)
         covariance = np.zeros(n * n)
-        covariance[self._flat] = h.signal * correlations
+        covariance[self._flat] = h.signal * correlations + h.trend * self._products
         covariance = covariance.reshape(n, n)
-        covariance.flat[:: n + 1] = h.signal + h.noise
+        covariance.flat[:: n + 1] = h.signal + h.trend * self._squares + h.noise
         # The transpose has the memory order that LAPACK wants; its lower triangle is the upper one here.
         factor, failed = dpotrf(covariance.T, lower=1, overwrite_a=1)
         if failed:
-            return 1e10, np.zeros(d + 2)
+            return 1e10, np.zeros(d + 3)
         log_determinant = 2 * float(np.log(np.diagonal(factor)).sum())
         inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
         # Of the inverse only the lower triangle is there.
@@ -111,10 +124,11 @@ class _Objective:
         # d value / d covariance, for each pair (twice, as the matrix is symmetric) and for the diagonal.
         by_pair = lower - explained[self._pairs[0]] * explained[self._pairs[1]]
         by_diagonal = 0.5 * (diagonal - explained**2)
-        gradient = np.empty(d + 2)
+        gradient = np.empty(d + 3)
         gradient[:d] = -2 * h.weights * h.signal * ((by_pair * slopes) @ self._distances)
         trace = float(by_diagonal.sum())
         gradient[d] = h.signal * (float(by_pair @ correlations) + trace)
-        gradient[d + 1] = h.noise * trace
+        gradient[d + 1] = h.trend * float(by_pair @ self._products + by_diagonal @ self._squares)
+        gradient[d + 2] = h.noise * trace
         off = logs - self.centre
         return value + 0.5 * float(self._precision @ off**2), gradient + self._precision * off

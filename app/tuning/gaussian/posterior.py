@@ -13,8 +13,12 @@ from app.tuning.gaussian.kernel import matern, squares_between
 class Posterior:
     """A Gaussian process that has seen observations, and awaits others.
 
+    Its points are the features of rows, scaled, and the trend of these, of which the coefficients are uncertain: so
+    beyond what was seen it expects that the trend goes on.
+
     Args:
         rows: shape (n, d); targets: shape (n,).
+    Source: Rasmussen, Williams 2006, Gaussian Processes for Machine Learning, equations 2.39 and 2.40.
     """
 
     def __init__(self, features: Features, hyperparameters: Hyperparameters, rows: Array, targets: Array) -> None:
@@ -22,13 +26,14 @@ class Posterior:
         from scipy.linalg.lapack import dpotrf
 
         self.features, self.hyperparameters, self.rows = features, hyperparameters, rows
-        self.scales = np.sqrt(hyperparameters.weights)[features.column]
-        self._points = features.of(rows) * self.scales
-        covariance = self._covariances(self._points)
+        self._scales = np.sqrt(hyperparameters.weights)[features.column]
+        self._trend_scale = hyperparameters.trend_scale(features)
+        self._points = self._points_of(rows)
+        covariance, prior = self._covariances(self._points), self._prior(self._points)
         self._noise = hyperparameters.noise
         factor = covariance
         for _ in range(9):
-            covariance.flat[:: len(rows) + 1] = hyperparameters.signal + self._noise
+            covariance.flat[:: len(rows) + 1] = prior + self._noise
             factor, failed = dpotrf(covariance, lower=1, clean=1)
             if not failed:
                 break
@@ -42,11 +47,11 @@ class Posterior:
         Args:
             row: shape (d,).
         """
-        n, signal = len(self._points), self.hyperparameters.signal
-        point = self.features.of(row[None]) * self.scales
+        n = len(self._points)
+        point = self._points_of(row[None])
         solved = self._inverse @ self._covariances(point)[:, 0]
         # The next row of the Cholesky factor ends with this, which is above 0 but for rounding.
-        rest = np.sqrt(max(signal - float(solved @ solved), 0.0) + self._noise)
+        rest = np.sqrt(max(float(self._prior(point)[0] - solved @ solved), 0.0) + self._noise)
         grown = copy(self)
         grown.rows = np.vstack([self.rows, row])
         grown._points = np.vstack([self._points, point])
@@ -59,9 +64,10 @@ class Posterior:
 
     def at(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless target at each row, shapes (m,)."""
-        cross = self._covariances(self.features.of(rows) * self.scales)
+        points = self._points_of(rows)
+        cross = self._covariances(points)
         solved = self._inverse @ cross
-        return self._explained @ cross, self._deviations(np.einsum("ij,ij->j", solved, solved))
+        return self._explained @ cross, _deviations(self._prior(points), np.einsum("ij,ij->j", solved, solved))
 
     def surprises(self) -> Array:
         """How far each target is from what all others let one expect there, shape (n,).
@@ -77,26 +83,50 @@ class Posterior:
         Args:
             point: shape (p,), features.
         """
-        signal = self.hyperparameters.signal
-        away = point * self.scales - self._points
+        signal, p, k = self.hyperparameters.signal, self.features.size, self.features.n_numbers
+        away = point * self._scales - self._points[:, :p]
         correlations, slopes = matern(np.einsum("ij,ij->i", away, away))
-        cross = signal * correlations
+        trends, trend = self._points[:, p:], self.features.trend(point[None])[0] * self._trend_scale
+        cross = signal * correlations + trends @ trend
         solved = self._inverse @ cross
-        variance = max(signal - float(solved @ solved), 1e-12 * signal)
-        std = variance**0.5
+        prior = signal + float(trend @ trend)
+        std = max(prior - float(solved @ solved), 1e-12 * prior) ** 0.5
         by_square = 2 * signal * slopes
-        mean_slope = ((self._explained * by_square) @ away) * self.scales
-        std_slope = -(((solved @ self._inverse) * by_square) @ away) * self.scales / std
-        return float(self._explained @ cross), std, mean_slope, std_slope
+        trend_slopes = self.features.trend_slopes(point) * self._trend_scale
+        # How the covariance with each trial grows with each feature, summed as it weighs in the mean and the variance.
+        by_mean, by_variance = self._explained, solved @ self._inverse
+        mean_slope = ((by_mean * by_square) @ away) * self._scales
+        variance_slope = -2 * ((by_variance * by_square) @ away) * self._scales
+        mean_slope[:k] += (by_mean @ trends * trend_slopes).reshape(2, k).sum(axis=0)
+        variance_slope[:k] += (2 * (trend - by_variance @ trends) * trend_slopes).reshape(2, k).sum(axis=0)
+        return float(self._explained @ cross), std, mean_slope, variance_slope / (2 * std)
+
+    def _points_of(self, rows: Array) -> Array:
+        """Scaled features, then the scaled trend, shape (m, d) -> (m, p + 2 n_numbers)."""
+        features = self.features.of(rows)
+        return np.hstack([features * self._scales, self.features.trend(features) * self._trend_scale])
 
     def _covariances(self, points: Array) -> Array:
-        """Of all that was seen or is awaited with scaled features, shape (m, p) -> (n, m)."""
-        return self.hyperparameters.signal * matern(squares_between(self._points, points))[0]
+        """Of all that was seen or is awaited with others, shape (m, p + 2 n_numbers) -> (n, m)."""
+        return self._between(self._points, points)
 
-    def _deviations(self, known: Array) -> Array:
-        """Standard deviations, from the part of the variance that is explained."""
-        signal = self.hyperparameters.signal
-        return np.sqrt(np.maximum(signal - known, 1e-12 * signal))
+    def _between(self, a: Array, b: Array) -> Array:
+        p = self.features.size
+        alike: Array = self.hyperparameters.signal * matern(squares_between(a[:, :p], b[:, :p]))[0]
+        alike += a[:, p:] @ b[:, p:].T
+        return alike
+
+    def _prior(self, points: Array) -> Array:
+        """The variance at each point before anything is seen."""
+        trends = points[:, self.features.size :]
+        variances: Array = self.hyperparameters.signal + np.einsum("ij,ij->i", trends, trends)
+        return variances
+
+
+def _deviations(prior: Array, known: Array) -> Array:
+    """Standard deviations, from variances and the part of them that is explained."""
+    deviations: Array = np.sqrt(np.maximum(prior - known, 1e-12 * prior))
+    return deviations
 
 
 class Watched:
@@ -108,17 +138,17 @@ class Watched:
 
     def __init__(self, posterior: Posterior, rows: Array) -> None:
         self.rows = rows
-        self._points = posterior.features.of(rows) * posterior.scales
+        self._points = posterior._points_of(rows)
         self._cross = posterior._covariances(self._points)
         solved = posterior._inverse @ self._cross
         self.mean: Array = posterior._explained @ self._cross
         self._known: Array = np.einsum("ij,ij->j", solved, solved)
-        self.std = posterior._deviations(self._known)
+        self._prior = posterior._prior(self._points)
+        self.std = _deviations(self._prior, self._known)
 
     def follow(self, posterior: Posterior) -> None:
         """Believe this posterior, which awaits one trial more than the one before."""
-        signal = posterior.hyperparameters.signal
-        newest = signal * matern(squares_between(posterior._points[-1:], self._points))[0]
+        newest = posterior._between(posterior._points[-1:], self._points)
         self._cross = np.vstack([self._cross, newest])
         self._known += (posterior._inverse[-1] @ self._cross) ** 2
-        self.std = posterior._deviations(self._known)
+        self.std = _deviations(self._prior, self._known)

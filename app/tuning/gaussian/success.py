@@ -30,7 +30,9 @@ class Success:
 
     def __init__(self, features: Features, weights: Array, rows: Array, has_score: Mask) -> None:
         labels = np.where(has_score, 1.0, -1.0)
-        self._posterior = Posterior(features, Hyperparameters(weights, 1.0, NOISE), rows, labels - PRIOR)
+        self._posterior = Posterior(
+            features, Hyperparameters(weights, signal=1.0, trend=0.0, noise=NOISE), rows, labels - PRIOR
+        )
 
     def log_chances(self, rows: Array) -> Array:
         """The logarithm of the probability at each row, shape (m,)."""
