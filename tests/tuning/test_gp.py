@@ -121,8 +121,10 @@ def test_the_posterior_knows_what_it_has_seen_and_doubts_the_rest() -> None:
     assert (std < 0.01).all()
     new = rows_of(60)[30:31]
     before = posterior.at(new)
-    after = posterior.awaiting(new[0]).at(new)
+    grown, expected = posterior.awaiting(new[0])
+    after = grown.at(new)
     assert after[0] == pytest.approx(before[0], abs=1e-4)
+    assert expected == pytest.approx(before[0][0])
     assert after[1][0] < 0.01 < before[1][0]
 
 
@@ -134,7 +136,7 @@ def test_what_is_awaited_counts_as_if_it_had_come_out_as_expected() -> None:
     told = np.concatenate([targets, posterior.at(new)[0]])
     watched = Watched(posterior, others)
     for row in new:
-        posterior = posterior.awaiting(row)
+        posterior, _ = posterior.awaiting(row)
         watched.follow(posterior)
     for mean, std in (posterior.at(others), (watched.mean, watched.std)):
         expected = Posterior(FEATURES, hyperparameters, np.vstack([rows, new]), told).at(others)

@@ -13,10 +13,12 @@ from app.tuning.gaussian.success import Success
 N_SPREAD, N_NEAR = 400, 200
 """How many candidates cover the cube, and how many lie near good rows."""
 
-N_BASES, N_ROUNDS, N_NEARER = 8, 2, 60
-"""Around how many of the best candidates the search goes on, how often, and with how many new ones."""
+N_BASES, N_NEARER = 8, 80
+"""Around how many of the best candidates the search goes on, and with how many new ones."""
 
-N_ITERATIONS = 15
+N_ITERATIONS, TOLERANCE = 8, 1e-4
+"""How many steps along the gradient follow, and the share of a promise that is not worth another one."""
+
 LEAST_IMPROVEMENT = 0.02
 """What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
 
@@ -26,7 +28,7 @@ TRUST = 0.2
 TRUST_STRETCH = 3.0
 """How much wider or narrower it may be along a column with another length scale."""
 
-NEAR_SIGMAS = (0.3, 0.1, 0.03, 0.01)
+NEAR_SIGMAS, NEARER_SIGMAS = (0.3, 0.1, 0.03, 0.01), (0.1, 0.03)
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _SQRT_HALF, _SQRT_HALF_PI = math.sqrt(0.5), math.sqrt(0.5 * math.pi)
@@ -110,7 +112,7 @@ class Search:
     """Looks for the point of the space that promises most, and again when that one is awaited.
 
     Many candidates, those that cover the cube and neighbours of good rows, are the same for all the proposals that are
-    asked for together. Each proposal goes on with neighbours of the best of them, nearer and nearer; then the gradient.
+    asked for together. Each proposal goes on with nearer neighbours of the best of them, then along the gradient.
 
     What is awaited is taken for granted: an improvement must be one on the best of that, too.
 
@@ -143,44 +145,42 @@ class Search:
         bases = posterior.rows[np.argsort(expected, kind="stable")[:N_BASES]]
         spread = columns.settle(region.low + (region.high - region.low) * rng.random((N_SPREAD, columns.size)))
         self._watched = Watched(posterior, np.vstack([spread, self._near(bases, N_NEAR, NEAR_SIGMAS, rng)]))
+        # Of the watched rows; and what to know them again by.
         self._chances = self._log_chances(self._watched.rows)
+        self._places = np.nan_to_num(self._watched.rows, nan=-1.0)
 
     def awaits(self, row: Array) -> None:
         """Look for something else than this row, which will be tried."""
-        mean, _ = self._posterior.at(row[None])
-        self.best = min(self.best, float(mean[0]))
-        self._posterior = self._posterior.awaiting(row)
+        self._posterior, expected = self._posterior.awaiting(row)
+        self.best = min(self.best, expected)
         self._watched.follow(self._posterior)
         self._taken.add(row.tobytes())
+        self._chances[(self._places == np.nan_to_num(row, nan=-1.0)).all(axis=1)] = -np.inf
         self.n_awaited += 1
 
     def best_row(self, rng: np.random.Generator) -> tuple[Array, bool]:
         """The row that promises most, and whether it is new: if not, none that is was found."""
-        rows = self._watched.rows
-        scores = self._promised(rows, self._watched.mean, self._watched.std, self._chances)
-        for round_ in range(N_ROUNDS):
-            order = np.argsort(-scores, kind="stable")[:N_BASES]
-            rows, scores = rows[order], scores[order]
-            near = self._near(rows, N_NEARER, tuple(0.1 * 0.3**round_ * s for s in (1.0, 0.3)), rng)
-            rows = np.vstack([rows, near])
-            scores = np.concatenate([scores, self._scores(near)])
-        top = rows[int(np.argmax(scores))]
-        refined = self._refined(top)
-        before, after = self._scores(np.array([top, refined]))
-        return (refined if after > before else top), bool(max(before, after) > -np.inf)
+        watched = self._watched
+        promised = self._promised(watched.mean, watched.std, self._chances)
+        bases = watched.rows[np.argsort(-promised, kind="stable")[:N_BASES]]
+        rows = np.vstack([bases[:1], self._near(bases, N_NEARER, NEARER_SIGMAS, rng)])
+        top = rows[int(np.argmax(self._promised_at(rows)))]
+        ends = np.array([top, self._refined(top)])
+        promised = self._promised_at(ends)
+        return ends[int(np.argmax(promised))], bool(promised.max() > -np.inf)
 
-    def _log_chances(self, rows: Array) -> Array | float:
-        return 0.0 if self._success is None else self._success.log_chances(rows)
+    def _promised_at(self, rows: Array) -> Array:
+        return self._promised(*self._posterior.at(rows), self._log_chances(rows))
 
-    def _scores(self, rows: Array) -> Array:
-        return self._promised(rows, *self._posterior.at(rows), self._log_chances(rows))
+    def _promised(self, mean: Array, std: Array, log_chances: Array) -> Array:
+        promised: Array = log_improvement(mean, std, self.best - LEAST_IMPROVEMENT) + log_chances
+        return promised
 
-    def _promised(self, rows: Array, mean: Array, std: Array, log_chances: Array | float) -> Array:
-        scores: Array = log_improvement(mean, std, self.best - LEAST_IMPROVEMENT) + log_chances
-        for index, row in enumerate(rows):
-            if row.tobytes() in self._taken:
-                scores[index] = -np.inf
-        return scores
+    def _log_chances(self, rows: Array) -> Array:
+        """Of a score that tells something new: none where rows are taken."""
+        chances = np.zeros(len(rows)) if self._success is None else self._success.log_chances(rows)
+        chances[[row.tobytes() in self._taken for row in rows]] = -np.inf
+        return chances
 
     def _near(self, bases: Array, n: int, sigmas: tuple[float, ...], rng: np.random.Generator) -> Array:
         """Neighbours of the bases: some columns moved a little, or to another value."""
@@ -203,14 +203,15 @@ class Search:
 
     def _refined(self, row: Array) -> Array:
         """The top of the hill on which a row is, over its numbers."""
-        from scipy.optimize import minimize
+        from scipy.optimize import fmin_l_bfgs_b
 
         free = np.flatnonzero(self._is_line & ~np.isnan(row))
         if not len(free):
             return row
         features = self._posterior.features
         point = features.of(row[None])[0]
-        place = np.array([int(np.flatnonzero(features.column == column)[0]) for column in free])
+        # The first features are the numbers, in the order of their columns.
+        place = np.searchsorted(features.column[: features.n_numbers], free)
 
         def objective(numbers: Array) -> tuple[float, Array]:
             point[place] = numbers
@@ -218,15 +219,12 @@ class Search:
             value, by_mean, by_std = improvement_slopes(mean, std, self.best - LEAST_IMPROVEMENT)
             return -value, -(by_mean * mean_slope[place] + by_std * std_slope[place])
 
-        found = minimize(
-            objective,
-            row[free],
-            jac=True,
-            method="L-BFGS-B",
-            bounds=list(zip(self._region.low[free], self._region.high[free], strict=True)),
-            options={"maxiter": N_ITERATIONS},
+        bounds = list(zip(self._region.low[free], self._region.high[free], strict=True))
+        # `minimize` does the same, and takes longer by what two looks at the model take.
+        numbers, _, _ = fmin_l_bfgs_b(
+            objective, row[free], bounds=bounds, maxiter=N_ITERATIONS, factr=TOLERANCE / np.finfo(float).eps
         )
         top = np.nan_to_num(row, nan=0.5)
-        top[free] = found.x
+        top[free] = numbers
         settled: Array = self._columns.settle(top[None])[0]
         return settled

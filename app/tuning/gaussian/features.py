@@ -51,19 +51,21 @@ class Features:
         return features
 
     def trend(self, features: Array) -> Array:
-        """What a trend is made of: each number as a line and as a bow, shape (n, p) -> (n, 2 n_numbers).
+        """What a trend is made of: each number as a line and as a bow, shape (..., p) -> (..., 2 n_numbers).
 
         Over its range the mean of either is 0, and where the number is inactive, both are.
         """
-        lines = 2 * features[:, : self.n_numbers] - 1
+        lines = 2 * features[..., : self.n_numbers] - 1
         bows = lines * lines - 1 / 3
-        bows[:, self._may_be_inactive] *= features[:, self.n_numbers : self._starts[0]] == 0
-        return np.hstack([lines, bows])
+        if len(self._may_be_inactive):
+            bows[..., self._may_be_inactive] *= features[..., self.n_numbers : self._starts[0]] == 0
+        return np.concatenate([lines, bows], axis=-1)
 
     def trend_slopes(self, features: Array) -> Array:
         """How the `trend` of active numbers grows with them, shape (p,) -> (2 n_numbers,)."""
-        lines = 2 * features[: self.n_numbers] - 1
-        return np.concatenate([np.full(self.n_numbers, 2.0), 4 * lines])
+        slopes = np.full(2 * self.n_numbers, 2.0)
+        slopes[self.n_numbers :] = 8 * features[: self.n_numbers] - 4
+        return slopes
 
     def pair_distances(self, rows: Array) -> Array:
         """Each column's squared distances between all pairs of rows, shape (n (n - 1) / 2, d)."""

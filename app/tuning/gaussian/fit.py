@@ -7,7 +7,7 @@ import numpy as np
 
 from app.tuning.encoding import Array
 from app.tuning.gaussian.features import Features
-from app.tuning.gaussian.kernel import matern
+from app.tuning.gaussian.kernel import matern_slopes
 
 SCALE_MEDIAN, SCALE_SIGMA = 0.7, 1.2
 """Length scales are lognormal a priori; the median is for one column, and grows as the square root of their number, as
@@ -104,7 +104,7 @@ class _Objective:
 
         n, d = self._n, self._d
         h = self.hyperparameters(logs)
-        correlations, slopes = matern(self._distances @ h.weights)
+        correlations, slopes = matern_slopes(self._distances @ h.weights)
         covariance = np.zeros(n * n)
         covariance[self._flat] = h.signal * correlations + h.trend * self._products
         covariance = covariance.reshape(n, n)

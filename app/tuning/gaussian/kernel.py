@@ -10,7 +10,20 @@ from app.tuning.encoding import Array
 _SQRT5 = 5**0.5
 
 
-def matern(squares: Array) -> tuple[Array, Array]:
+def matern(squares: Array) -> Array:
+    """Correlations at squared distances; their memory is used up."""
+    t = np.sqrt(squares)
+    t *= _SQRT5
+    correlations = squares
+    correlations *= 5 / 3
+    correlations += t
+    correlations += 1.0
+    np.negative(t, out=t)
+    correlations *= np.exp(t, out=t)
+    return correlations
+
+
+def matern_slopes(squares: Array) -> tuple[Array, Array]:
     """Correlations at squared distances, and their derivatives by these."""
     t = np.sqrt(squares)
     t *= _SQRT5

@@ -7,7 +7,7 @@ import numpy as np
 from app.tuning.encoding import Array
 from app.tuning.gaussian.features import Features
 from app.tuning.gaussian.fit import Hyperparameters
-from app.tuning.gaussian.kernel import matern, squares_between
+from app.tuning.gaussian.kernel import matern, matern_slopes, squares_between
 
 
 class Posterior:
@@ -40,16 +40,21 @@ class Posterior:
             self._noise *= 10  # rounding: rows that are nearly the same
         self._inverse: Array = solve_triangular(factor, np.eye(len(rows)), lower=True, check_finite=False)
         self._explained: Array = self._inverse.T @ (self._inverse @ targets)
+        # Several searches await the same trials.
+        self._next: tuple[bytes, Posterior, float] | None = None
 
-    def awaiting(self, row: Array) -> "Posterior":
-        """The posterior if this point came out as expected: its uncertainty is gone, no mean has changed.
+    def awaiting(self, row: Array) -> tuple["Posterior", float]:
+        """The posterior if this row comes out as expected, and the expected target: only deviations have changed.
 
         Args:
             row: shape (d,).
         """
+        if self._next is not None and self._next[0] == row.tobytes():
+            return self._next[1:]
         n = len(self._points)
         point = self._points_of(row[None])
-        solved = self._inverse @ self._covariances(point)[:, 0]
+        cross = self._covariances(point)[:, 0]
+        solved = self._inverse @ cross
         # The next row of the Cholesky factor ends with this, which is above 0 but for rounding.
         rest = np.sqrt(max(float(self._prior(point)[0] - solved @ solved), 0.0) + self._noise)
         grown = copy(self)
@@ -60,7 +65,9 @@ class Posterior:
         grown._inverse[n, :n] = (solved @ self._inverse) / -rest
         grown._inverse[n, n] = 1 / rest
         grown._explained = np.append(self._explained, 0.0)
-        return grown
+        grown._next = None
+        self._next = row.tobytes(), grown, float(self._explained @ cross)
+        return self._next[1:]
 
     def at(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless target at each row, shapes (m,)."""
@@ -85,21 +92,21 @@ class Posterior:
         """
         signal, p, k = self.hyperparameters.signal, self.features.size, self.features.n_numbers
         away = point * self._scales - self._points[:, :p]
-        correlations, slopes = matern(np.einsum("ij,ij->i", away, away))
-        trends, trend = self._points[:, p:], self.features.trend(point[None])[0] * self._trend_scale
+        correlations, slopes = matern_slopes(np.einsum("ij,ij->i", away, away))
+        trends, trend = self._points[:, p:], self.features.trend(point) * self._trend_scale
         cross = signal * correlations + trends @ trend
         solved = self._inverse @ cross
         prior = signal + float(trend @ trend)
         std = max(prior - float(solved @ solved), 1e-12 * prior) ** 0.5
-        by_square = 2 * signal * slopes
-        trend_slopes = self.features.trend_slopes(point) * self._trend_scale
-        # How the covariance with each trial grows with each feature, summed as it weighs in the mean and the variance.
-        by_mean, by_variance = self._explained, solved @ self._inverse
-        mean_slope = ((by_mean * by_square) @ away) * self._scales
-        variance_slope = -2 * ((by_variance * by_square) @ away) * self._scales
-        mean_slope[:k] += (by_mean @ trends * trend_slopes).reshape(2, k).sum(axis=0)
-        variance_slope[:k] += (2 * (trend - by_variance @ trends) * trend_slopes).reshape(2, k).sum(axis=0)
-        return float(self._explained @ cross), std, mean_slope, variance_slope / (2 * std)
+        # How the covariance with each trial grows with each feature, summed as it weighs in the mean, and in what is
+        # explained of the variance, of which this is half.
+        weights = np.array([self._explained, solved @ self._inverse])
+        sums = (weights * (2 * signal * slopes)) @ away * self._scales
+        by_trend = weights @ trends
+        by_trend[1] -= trend
+        by_trend *= self.features.trend_slopes(point) * self._trend_scale
+        sums[:, :k] += by_trend[:, :k] + by_trend[:, k:]
+        return float(self._explained @ cross), std, sums[0], sums[1] / -std
 
     def _points_of(self, rows: Array) -> Array:
         """Scaled features, then the scaled trend, shape (m, d) -> (m, p + 2 n_numbers)."""
@@ -112,7 +119,8 @@ class Posterior:
 
     def _between(self, a: Array, b: Array) -> Array:
         p = self.features.size
-        alike: Array = self.hyperparameters.signal * matern(squares_between(a[:, :p], b[:, :p]))[0]
+        alike = matern(squares_between(a[:, :p], b[:, :p]))
+        alike *= self.hyperparameters.signal
         alike += a[:, p:] @ b[:, p:].T
         return alike
 
@@ -140,6 +148,8 @@ class Watched:
         self.rows = rows
         self._points = posterior._points_of(rows)
         self._cross = posterior._covariances(self._points)
+        self._newest: list[Array] = []
+        """The covariances with what was awaited since."""
         solved = posterior._inverse @ self._cross
         self.mean: Array = posterior._explained @ self._cross
         self._known: Array = np.einsum("ij,ij->j", solved, solved)
@@ -148,7 +158,7 @@ class Watched:
 
     def follow(self, posterior: Posterior) -> None:
         """Believe this posterior, which awaits one trial more than the one before."""
-        newest = posterior._between(posterior._points[-1:], self._points)
-        self._cross = np.vstack([self._cross, newest])
-        self._known += (posterior._inverse[-1] @ self._cross) ** 2
+        self._newest.append(posterior._between(posterior._points[-1:], self._points)[0])
+        seen, awaited = np.split(posterior._inverse[-1], [len(self._cross)])
+        self._known += (seen @ self._cross + awaited @ np.array(self._newest)) ** 2
         self.std = _deviations(self._prior, self._known)
