@@ -3,7 +3,8 @@
     an epoch is committed ─> catch up with the tuner's log ─> the stopper decides ─> the verdict is stored ─> answer
 
 A decision uses only what is committed, and all that is: the curves of a tuner's runs are kept in memory, and before a
-decision what has come since is read from the log, whichever replica wrote it. Any process can rebuild them from there.
+decision what has come since is read from the log, whichever replica wrote it. Any process can rebuild them from there:
+an epoch waits for a part of a long log at most, and nobody is stopped before all of it is known.
 """
 
 import time
@@ -33,6 +34,8 @@ from app.tuning.stopping.stopper import Decision
 from app.tuning.stopping.stopper import Run as Curve
 
 _PAGE = 1000
+_MOST_PAGES = 10
+"""Of the log, for which one answer waits; those after it read on."""
 _MOST_WATCHED = 1000
 _IDLE_S = 2.0
 """For how long a tuner is known to have no stopper: then its id may be that of another one."""
@@ -110,7 +113,8 @@ def _judge(
         watched = _watch(connection, tuner_id)
     if watched is None:
         return None, [_Verdict(None)] * len(run_ids)
-    _catch_up(connection, tuner_id, watched)
+    if not _catch_up(connection, tuner_id, watched):
+        return watched, [_Verdict(None)] * len(run_ids)
     curves = [watched.curves.get(run_id) for run_id in run_ids]
     return watched, [_Verdict(None if curve is None else watched.stopper.decide(curve)) for curve in curves]
 
@@ -125,15 +129,16 @@ def _watch(connection: Connection, tuner_id: UUID) -> _Watched | None:
     return None if stopper.is_idle else _Watched(tuner.create_time, stopper, objective.metric)
 
 
-def _catch_up(connection: Connection, tuner_id: UUID, watched: _Watched) -> None:
+def _catch_up(connection: Connection, tuner_id: UUID, watched: _Watched) -> bool:
+    """Whether all of the log is known now."""
     wanted = EventFilter(types=_TELLING, tuner_ids=frozenset({tuner_id}))
-    is_behind = True
-    while is_behind:
-        found, position = events.list_after(connection, watched.position, wanted, _PAGE)
+    for _ in range(_MOST_PAGES):
+        found, watched.position = events.list_after(connection, watched.position, wanted, _PAGE)
         for event in found:
             _hear(watched, orjson.loads(event.data))
-        watched.position = position
-        is_behind = len(found) == _PAGE
+        if len(found) < _PAGE:
+            return True
+    return False
 
 
 def _hear(watched: _Watched, event: dict[str, Any]) -> None:
