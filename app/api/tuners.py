@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
 
 from app.api.fields import body_digest, parse_id
 from app.api.goal_models import Objective
@@ -112,15 +113,16 @@ def _restoration(body: TunerRequest, taken: Snapshot, sent: dict[str, object]) -
     definition = _definition(taken.tuner)
     restored = [_restored(trial, definition.space) for trial in taken.trials]
     snapshot.check_outcomes(restored, definition.objectives)
+    tuner_id = body.tuner_id or uuid7()
     return snapshot.RestoreTuner(
-        tuner_id=body.tuner_id,
+        tuner_id=tuner_id,
         definition=definition,
         body_digest=body_digest(body),
         state=taken.tuner.state,
         stop_reason=taken.tuner.stop_reason,
         n_proposed=taken.tuner.n_proposed,
         is_exhausted=taken.tuner.is_exhausted,
-        trials=restored,
+        trials=snapshot.rebuild(tuner_id, restored),
     )
 
 

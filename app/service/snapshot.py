@@ -91,16 +91,16 @@ class RestoredTrial:
 
 @dataclass(frozen=True, slots=True)
 class RestoreTuner:
-    """A tuner to rebuild; `trials` by number. For the rest see `CreateTuner`."""
+    """A tuner to rebuild, under an id that the client chose or that is new; `trials` as `rebuild` makes them."""
 
-    tuner_id: UUID | None
+    tuner_id: UUID
     definition: Definition
     body_digest: bytes
     state: TunerState
     stop_reason: TunerStopReason | None
     n_proposed: int
     is_exhausted: bool
-    trials: Sequence[RestoredTrial]
+    trials: Sequence[Trial]
 
 
 def require_numbered(numbers: Sequence[int]) -> None:
@@ -134,37 +134,44 @@ def check_outcomes(restored: Sequence[RestoredTrial], objectives: Sequence[Objec
             )
 
 
+def rebuild(tuner_id: UUID, restored: Sequence[RestoredTrial]) -> list[Trial]:
+    """The trials of a snapshot, by number, as they will stand; running ones as queued.
+
+    Before the transaction: everybody who writes waits for that, and to name and digest many trials takes long.
+    """
+    return [_rebuilt(tuner_id, number, trial) for number, trial in enumerate(restored)]
+
+
 def restore_tuners(transaction: Transaction, requests: Sequence[RestoreTuner]) -> list[Created | DomainError]:
-    """Rebuild tuners, under new trial ids; their running trials come back as queued."""
+    """Rebuild tuners, with their trials."""
     there = Present(transaction, [request.tuner_id for request in requests])
     answers: list[Created | DomainError] = []
     for request in requests:
         answer = there.answer(request.tuner_id, request.body_digest)
         if answer is None:
             tuner = new_tuner(transaction, request.tuner_id, request.definition, request.body_digest)
-            rebuilt = [_rebuilt(tuner, number, trial) for number, trial in enumerate(request.trials)]
-            best = _best(rebuilt, request.definition.objectives)
-            _fill(tuner, request, rebuilt, best)
+            best = _best(request.trials, request.definition.objectives)
+            _fill(tuner, request, best)
             tuners.add(transaction.connection, [tuner])
-            trials.add(transaction.connection, rebuilt)
+            trials.add(transaction.connection, request.trials)
             answer = there.add(tuner, best)
         answers.append(answer)
     return answers
 
 
-def _fill(tuner: Tuner, request: RestoreTuner, rebuilt: Sequence[Trial], best: Trial | None) -> None:
+def _fill(tuner: Tuner, request: RestoreTuner, best: Trial | None) -> None:
     tuner.state, tuner.stop_reason = request.state, request.stop_reason
-    tuner.n_trials, tuner.n_proposed = len(rebuilt), request.n_proposed
+    tuner.n_trials, tuner.n_proposed = len(request.trials), request.n_proposed
     tuner.is_exhausted = request.is_exhausted
     tuner.best_trial_id = None if best is None else best.trial_id
-    for trial in rebuilt:
+    for trial in request.trials:
         tuner.counts[trial.state] += 1
 
 
-def _rebuilt(tuner: Tuner, number: int, trial: RestoredTrial) -> Trial:
+def _rebuilt(tuner_id: UUID, number: int, trial: RestoredTrial) -> Trial:
     return Trial(
         trial_id=uuid7(),
-        tuner_id=tuner.tuner_id,
+        tuner_id=tuner_id,
         number=number,
         params=trial.params,
         params_digest=params_digest(trial.params),
