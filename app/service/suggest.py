@@ -130,7 +130,7 @@ def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequ
     n_new = min(max(0, n_asked - n_ready), n_left(tuner, Budget.from_json(tuner.budget)))
     if n_new == 0 or not mind.strategy.needs_history:
         return mind, _View(tuner, n_new)
-    unknown = trials.list_others(connection, tuner_id, mind.observations)
+    unknown = trials.list_others(connection, tuner_id, tuner.n_trials, mind.observations)
     for trial in unknown:
         if has_ended(trial):
             mind.observations[trial.number] = observation_of(trial, mind.objectives)

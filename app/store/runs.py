@@ -64,9 +64,9 @@ class Run:
 _COLUMNS = tuple(column.name for column in runs.columns)
 
 
-def read(row: Row[Any]) -> Run:
-    """A run from its row."""
-    run = Run(**row._mapping)
+def read(row: Row[Any] | tuple[Any, ...]) -> Run:
+    """A run from its row, whose columns are in the order of the fields."""
+    run = Run(*row)
     run.status = RunStatus(run.status)
     return run
 
@@ -113,9 +113,7 @@ def lock(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
 
 
 def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool) -> dict[UUID, Run]:
-    found = [Run(*row) for row in bulk.select(connection, runs, _FIELDS, "run_id", run_ids, is_locked=is_locked)]
-    for run in found:
-        run.status = RunStatus(run.status)
+    found = [read(row) for row in bulk.select(connection, runs, _FIELDS, "run_id", run_ids, is_locked=is_locked)]
     return {run.run_id: run for run in found}
 
 

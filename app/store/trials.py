@@ -47,9 +47,9 @@ _FIELDS = tuple(field.name for field in fields(Trial))
 _AT_ONCE = 1000
 
 
-def read(row: Row[Any]) -> Trial:
-    """A trial from its row."""
-    trial = Trial(**row._mapping)
+def read(row: Row[Any] | tuple[Any, ...]) -> Trial:
+    """A trial from its row, whose columns are in the order of the fields."""
+    trial = Trial(*row)
     trial.state = TrialState(trial.state)
     return trial
 
@@ -100,9 +100,7 @@ def get(connection: Connection, trial_id: UUID) -> Trial:
 
 def find_many(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, Trial]:
     """Those of these trials that exist."""
-    found = [Trial(*row) for row in bulk.select(connection, trials, _FIELDS, "trial_id", trial_ids)]
-    for trial in found:
-        trial.state = TrialState(trial.state)
+    found = [read(row) for row in bulk.select(connection, trials, _FIELDS, "trial_id", trial_ids)]
     return {trial.trial_id: trial for trial in found}
 
 
@@ -125,13 +123,11 @@ def list_held(connection: Connection, tuner_ids: Collection[UUID], workers: Coll
     return _list(connection, _HELD, tuner_ids=list(tuner_ids), workers=list(workers))
 
 
-def list_others(connection: Connection, tuner_id: UUID, known: Collection[int]) -> list[Trial]:
-    """The trials of a tuner whose numbers are not among the known ones, by number."""
+def list_others(connection: Connection, tuner_id: UUID, n_trials: int, known: Collection[int]) -> list[Trial]:
+    """Of a tuner's trials, of which there are so many, those whose numbers are not among the known ones, by number."""
     if not known:
         return list_all(connection, tuner_id)
-    numbers = connection.execute(select(trials.c.number).where(trials.c.tuner_id == tuner_id)).scalars()
-    unknown = sorted(number for number in numbers if number not in known)
-    return list_numbered(connection, tuner_id, unknown)
+    return list_numbered(connection, tuner_id, [number for number in range(n_trials) if number not in known])
 
 
 def list_all(connection: Connection, tuner_id: UUID) -> list[Trial]:
