@@ -33,7 +33,7 @@ from app.store.tuners import Tuner
 from app.tuning.registry import find
 from app.tuning.strategy import Observation, Proposal, Strategy, generator
 
-_MOST_AHEAD = 64
+_MOST_FORESEEN = 64
 _MOST_MINDS = 1000
 
 
@@ -82,12 +82,12 @@ class Suggester:
 
     async def _step(self, tuner_id: UUID, asks: Sequence[Ask]) -> Sequence[Suggestion | BaseException | None]:
         known = self._minds.pop(tuner_id, None)
-        ahead = None if known is None else _think_ahead(known, asks)
-        if known is not None and ahead is not None:
-            mind, thoughts = known, ahead
+        foreseen = None if known is None else _foresee(known, asks)
+        if known is not None and foreseen is not None:
+            mind, view = known, foreseen
         else:
             mind, view = await self._database.read(_look, tuner_id, known, asks)
-            thoughts = await asyncio.to_thread(_think, mind, view)
+        thoughts = await asyncio.to_thread(_think, mind, view)
         wanted = [(HandOut(tuner_id, ask.worker, ask.count, thoughts), ask.once) for ask in asks]
         answers = await self._database.write_together(hand_out_trials, wanted)
         done = [answer for answer in answers if isinstance(answer, Suggestion)]
@@ -108,14 +108,14 @@ class _View:
     pending: Sequence[Params] = ()
 
 
-def _think_ahead(mind: _Mind, asks: Sequence[Ask]) -> Thoughts | None:
-    """Proposals that need no look at the store, as long as nobody else has added trials since the last step."""
+def _foresee(mind: _Mind, asks: Sequence[Ask]) -> _View | None:
+    """What a look at the store would show, as long as nobody else has added trials since the last step."""
     n_asked = sum(ask.count for ask in asks)
-    if mind.tuner is None or n_asked > _MOST_AHEAD or mind.strategy.needs_history:
+    if mind.tuner is None or n_asked > _MOST_FORESEEN or mind.strategy.needs_history:
         return None
     if mind.tuner.create_time != mind.create_time:
         return None
-    return _think(mind, _View(mind.tuner, min(n_asked, n_left(mind.tuner, Budget.from_json(mind.tuner.budget)))))
+    return _View(mind.tuner, min(n_asked, n_left(mind.tuner, Budget.from_json(mind.tuner.budget))))
 
 
 def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequence[Ask]) -> tuple[_Mind, _View]:

@@ -1,8 +1,12 @@
 """Trials are handed out: what several asks of one batch get, and what two replicas think of at once."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
 
 from app.domain.goal import Budget, Direction, Objective
 from app.domain.space import Space
@@ -14,7 +18,7 @@ from app.store.engines import parse
 from app.store.migrate import migrate
 from app.store.tuners import Tuner
 from app.tuning.registry import find
-from app.tuning.strategy import Proposal, generator
+from app.tuning.strategy import Proposal, Strategy, generator
 from tests.conftest import NewDatabase
 
 SPACE = {"x": {"type": "float_range", "min": 0.0, "max": 1.0}}
@@ -35,7 +39,7 @@ def within(url: str, story: Callable[..., Awaitable[None]], *, n_replicas: int) 
 
 
 async def create(database: Database) -> Tuner:
-    """A tuner whose strategy needs no history, and so may think ahead."""
+    """A tuner whose strategy needs no history, and so may think without a look at the store."""
     definition = define(
         name="",
         strategy="random",
@@ -81,3 +85,24 @@ def propose(tuner: Tuner, n: int) -> list[Proposal]:
     """What the tuner's strategy has for its first trials."""
     strategy = find(tuner.strategy)(Space.from_json(tuner.space), tuner.options)
     return list(strategy.propose([], [], [generator(tuner.seed, number) for number in range(n)]))
+
+
+def test_no_strategy_thinks_on_the_event_loop(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    random = find("random")
+
+    def propose(self: Strategy, *given: Any) -> list[Proposal]:
+        threads.append(threading.current_thread())
+        return plainly(self, *given)
+
+    plainly = random.propose
+    monkeypatch.setattr(random, "propose", propose)
+
+    async def story(tuner: Tuner, database: Database) -> None:
+        suggester = Suggester(database)
+        for _ in range(2):  # the second needs no look at the store
+            await suggester.suggest(tuner.tuner_id, None, 1)
+        assert len(threads) == 2
+        assert threading.current_thread() not in threads
+
+    within(new_database(), story, n_replicas=1)
