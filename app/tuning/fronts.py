@@ -1,5 +1,6 @@
 """Which of many trials are better when several objectives count."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ Indices = npt.NDArray[np.intp]
 def non_dominated(losses: Sequence[tuple[float, ...]]) -> list[bool]:
     """Whether no other trial is at least as low everywhere and lower somewhere. Equal trials do not beat each other.
 
-    n log n for two objectives; for more, the number of trials times the size of the front at most.
+    n log n for two objectives and for three; for more, the number of trials times the size of the front at most.
 
     Args:
         losses: of each trial, one per objective; finite, lower is better.
@@ -72,6 +73,8 @@ def _front(losses: Array) -> npt.NDArray[np.bool_]:
     """Who is not dominated, for trials in lexicographic order."""
     if losses.shape[1] == 2:
         return _front_of_two(losses)
+    if losses.shape[1] == 3:
+        return _front_of_three(losses)
     is_front = np.zeros(len(losses), dtype=bool)
     # A row for each objective: comparing is many times as fast than with one for each trial.
     left, columns = np.arange(len(losses)), np.ascontiguousarray(losses.T)
@@ -99,6 +102,30 @@ def _front_of_two(losses: Array) -> npt.NDArray[np.bool_]:
     first_of_equals = np.maximum.accumulate(np.where(is_repeated, 0, np.arange(len(losses))))
     result: npt.NDArray[np.bool_] = is_new[first_of_equals]
     return result
+
+
+def _front_of_three(losses: Array) -> npt.NDArray[np.bool_]:
+    """As `_front`, for three objectives: whom nobody before him beats in the second and third.
+
+    Of those before him, the ones that count are a staircase: the higher their second loss, the lower their third.
+    Source: Kung, Luccio, Preparata 1975, J. ACM 22.
+    """
+    is_front = np.zeros(len(losses), dtype=bool)
+    seconds, thirds = list[float](), list[float]()
+    before: list[float] = []
+    is_kept = False
+    for index, own in enumerate(losses.tolist()):
+        if own != before:  # equal ones stand together, and are as good as the first of them
+            _, second, third = before = own
+            place = bisect_right(seconds, second)
+            is_kept = place == 0 or thirds[place - 1] > third
+            if is_kept:
+                end = place
+                while end < len(thirds) and thirds[end] >= third:
+                    end += 1
+                seconds[place:end], thirds[place:end] = [second], [third]
+        is_front[index] = is_kept
+    return is_front
 
 
 def _crowding(losses: Array) -> Array:

@@ -57,7 +57,13 @@ def test_the_first_front_is_whom_nobody_dominates(losses: list[tuple[float, ...]
     assert non_dominated(sound) == [rank == 0 for rank in ranks_of(sound)]
 
 
-@pytest.mark.parametrize(("n_objectives", "n"), [(1, 20_000), (2, 20_000), (3, 5_000), (4, 5_000)])
+@law
+@given(st.lists(st.tuples(*[st.integers(0, 9).map(float)] * 3), min_size=1, max_size=50))
+def test_the_first_front_of_many_trials_with_three_objectives(losses: list[tuple[float, ...]]) -> None:
+    assert non_dominated(losses) == [not any(dominates(other, own) for other in losses) for own in losses]
+
+
+@pytest.mark.parametrize(("n_objectives", "n"), [(1, 20_000), (2, 20_000), (3, 50_000), (4, 5_000)])
 def test_a_front_of_all_trials_is_found_soon(n_objectives: int, n: int) -> None:
     losses = np.random.default_rng(0).random((n, n_objectives))
     losses[:, -1] = -losses[:, :-1].sum(axis=1)  # what is lost in one is won in another
