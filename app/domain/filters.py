@@ -15,7 +15,7 @@ The databases answer the same from bound SQL (`store/filter_sql.py`); this is wh
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -238,6 +238,20 @@ def _is(value: Scalar | None, what: str) -> bool:
     if what == "null":
         return value is None
     return _is_finite(value) if what == "finite" else type(value) is float and value != value
+
+
+def fields_of(condition: Condition | None) -> Iterator[Field]:
+    """The fields that a condition names, besides tags."""
+    match condition:
+        case None | HasTag():
+            return
+        case And(items) | Or(items):
+            for item in items:
+                yield from fields_of(item)
+        case Not(item):
+            yield from fields_of(item)
+        case _:
+            yield condition.field
 
 
 def conjuncts(condition: Condition | None) -> Sequence[Condition]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.domain.filters import MAPS, And, Condition, Field, HasTag, Kind, Not, Or, conjuncts, holds
+from app.domain.filters import MAPS, Condition, Field, Kind, conjuncts, fields_of, holds
 from app.domain.order import Order, OrderKey, Place
 from app.domain.values import to_rfc3339
 from app.store import runs as run_rows
@@ -73,14 +73,7 @@ def _found(search: Search, run: Run, thing: Mapping[str, Any]) -> Found:
 
 
 def _names_a_map(condition: Condition | None) -> bool:
-    match condition:
-        case None | HasTag():
-            return False
-        case And(items) | Or(items):
-            return any(map(_names_a_map, items))
-        case Not(item):
-            return _names_a_map(item)
-    return condition.field.kind in MAPS
+    return any(field.kind in MAPS for field in fields_of(condition))
 
 
 def _list_plainly(connection: Connection, search: Search, limit: int) -> list[Found]:

@@ -1,13 +1,13 @@
-"""Trials of one tuner found by a condition, in an order: read from their rows, of which there are thousands at most."""
+"""Trials of one tuner found by a condition, in an order: of all of them, thousands at most, what these name is read."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, literal, select
 
-from app.domain.filters import Condition, Field, Kind, holds
+from app.domain.filters import TRIAL_FIELDS, Condition, Field, Kind, fields_of, holds
 from app.domain.order import Order, OrderKey, Place
 from app.domain.sortable import decode_integer
 from app.domain.states import TrialState
@@ -18,6 +18,11 @@ from app.store.trials import Trial
 
 BY_NUMBER = Order((OrderKey(Field("number", Kind.number), is_descending=False),))
 
+_IS_TRIED_AGAIN = and_(trials.c.state == TrialState.queued, trials.c.attempt > 0)
+_COLUMNS: Mapping[str, ColumnElement[Any]] = {name: trials.c[name] for name in TRIAL_FIELDS} | {
+    "attempt": trials.c.attempt + case((_IS_TRIED_AGAIN, 1), else_=0)  # as `Trial.shown_attempt`
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -25,20 +30,6 @@ class Found:
 
     trial: Trial
     place: Place
-
-
-def thing_of(trial: Trial) -> Mapping[str, Any]:
-    """A trial as conditions see it."""
-    return {
-        "number": trial.number,
-        "state": trial.state,
-        "score": trial.score,
-        "worker": trial.worker,
-        "attempt": trial.shown_attempt,
-        "create_time": to_rfc3339(trial.create_time),
-        "end_time": None if trial.end_time is None else to_rfc3339(trial.end_time),
-        "params": trial.params,
-    }
 
 
 def list_found(
@@ -51,32 +42,61 @@ def list_found(
     limit: int,
 ) -> list[Found]:
     """The next trials of a tuner, at most `limit`; an empty `states` is any."""
+    best = _list_best(connection, tuner_id, states, condition, order, after, limit)
+    rows = trial_rows.find_many(connection, [trial_id for trial_id, _ in best])
+    return [Found(rows[trial_id], place) for trial_id, place in best]
+
+
+def _list_best(
+    connection: Connection,
+    tuner_id: UUID,
+    states: Collection[TrialState],
+    condition: Condition | None,
+    order: Order,
+    after: Place | None,
+    limit: int,
+) -> list[tuple[UUID, Place]]:
     is_by_number = order == BY_NUMBER
-    best: list[Found] = []
-    for trial in _iterate(connection, tuner_id, states, after if is_by_number else None):
-        thing = thing_of(trial)
+    named = {key.field for key in order.keys} | set(fields_of(condition))
+    best: list[tuple[UUID, Place]] = []
+    last: Place | None = None  # of a whole page: who comes after it is on another one
+    for trial_id, thing in _iterate(connection, tuner_id, states, named, after if is_by_number else None):
         if condition is not None and not holds(condition, thing):
             continue
-        one = Found(trial, order.place_of(thing, trial.trial_id.bytes))
-        if after is not None and order.compare(one.place, after) <= 0:
+        place = order.place_of(thing, trial_id.bytes)
+        if after is not None and order.compare(place, after) <= 0:
             continue
-        best.append(one)
+        if last is not None and order.compare(place, last) > 0:
+            continue
+        best.append((trial_id, place))
         if is_by_number and len(best) == limit:
             return best
         if len(best) >= 2 * limit:
-            order.sort(best, lambda found: found.place)
+            order.sort(best, lambda found: found[1])
             del best[limit:]
-    order.sort(best, lambda found: found.place)
+            last = best[-1][1]
+    order.sort(best, lambda found: found[1])
     return best[:limit]
 
 
 def _iterate(
-    connection: Connection, tuner_id: UUID, states: Collection[TrialState], after: Place | None
-) -> Iterator[Trial]:
-    query = select(trials).where(trials.c.tuner_id == tuner_id).order_by(trials.c.number)
+    connection: Connection,
+    tuner_id: UUID,
+    states: Collection[TrialState],
+    named: Collection[Field],
+    after: Place | None,
+) -> Iterator[tuple[UUID, Mapping[str, Any]]]:
+    """Each trial's id, and those of its fields that are named, as conditions see them."""
+    names = sorted({field.name for field in named})
+    times = {field.name for field in named if field.kind is Kind.time}
+    query = select(trials.c.trial_id, *(_COLUMNS[name] for name in names))
+    query = query.where(trials.c.tuner_id == tuner_id).order_by(trials.c.number)
     if states:
         query = query.where(trials.c.state.in_(states))
     if after is not None and after[0] is not None:
         query = query.where(trials.c.number > literal(decode_integer(after[0]), BigInteger))
-    for row in connection.execute(query.execution_options(yield_per=200)):
-        yield trial_rows.read(row)
+    for trial_id, *values in connection.execute(query.execution_options(yield_per=200)):
+        thing = dict(zip(names, values, strict=True))
+        for name in times:
+            thing[name] = None if thing[name] is None else to_rfc3339(thing[name])
+        yield trial_id, thing

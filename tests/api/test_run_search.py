@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.domain.filters import TRIAL_FIELDS
 from tests.calls import (
     JSON,
     answer,
@@ -122,6 +123,29 @@ def test_trials_are_filtered_and_ordered(client: httpx.Client) -> None:
     for condition in ('state = "queued"', "attempt = 2", 'state in ("queued", "running") and attempt > 1'):
         assert [trial["number"] for trial in list_all(client, path, filter=condition)] == [4]
     problem(client.get(path, params={"filter": "metrics.a = 1"}), 422, "bad-filter", position=0)
+
+
+@pytest.mark.parametrize("is_descending", [False, True], ids=["up", "down"])
+@pytest.mark.parametrize("field", [field for field in TRIAL_FIELDS if field != "params"] + ["params.x"])
+def test_trials_are_ordered_by_any_field(client: httpx.Client, field: str, is_descending: bool) -> None:
+    tuner = create_tuner(client)
+    for number in range(8):
+        report(client, tuner, params={"x": number * 3 % 8 / 10}, score=number * 5 % 8)
+    for worker, state in (("w", "infeasible"), ("v", None), ("u", "failed")):
+        (trial,) = suggest(client, tuner, worker=worker)
+        if state is not None:
+            report(client, tuner, trial_id=trial["trial_id"], state=state)
+    path = f"/v1/tuners/{tuner['tuner_id']}/trials"
+    all_there_are = list_all(client, path)
+    order_by = f"{field} {'desc' if is_descending else 'asc'}, number"
+
+    def value(trial: JSON) -> Any:
+        return trial["params"]["x"] if field == "params.x" else trial[field]
+
+    expected = sorted((one for one in all_there_are if value(one) is not None), key=value, reverse=is_descending)
+    expected += [one for one in all_there_are if value(one) is None]
+    for page_size in (2, 1000):
+        assert list_all(client, path, order_by=order_by, page_size=page_size) == expected
 
 
 def test_pages_go_on_after_scores_of_any_size(client: httpx.Client) -> None:
