@@ -24,6 +24,7 @@ from app.service.guard import Guard
 from app.service.index_runs import index_for_ever
 from app.service.keys import KeyRing
 from app.service.look_back import Importances
+from app.service.overview import Lines
 from app.service.reap import Reaper
 from app.service.stop_early import EarlyStopping
 from app.service.suggest import Suggester
@@ -106,6 +107,7 @@ class Application:
                 Suggester(database),
                 Tracker(database, EarlyStopping(database)),
                 Importances(database),
+                Lines(),
                 feed,
                 KeyRing(database, is_required=self._settings.needs_key),
                 self._readiness,

@@ -26,6 +26,7 @@ from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, w
 from app.api.problems import declared
 from app.api.run_models import Run
 from app.api.run_search_models import Series
+from app.api.state import services
 from app.api.strict import new_router
 from app.api.trial_models import Trial
 from app.api.tuner_models import TrialCounts, Tuner
@@ -52,7 +53,7 @@ async def list_overviews(request: Request, page_size: PageSize = 50, page_token:
         return Overview(last_event_id=last, items=[_line(one) for one in page], next_page_token=token)
 
     after = read_token(page_token, TIME_AND_ID)
-    return await _show_packed(request, shaped, overview.list_lines, after, page_size + 1)
+    return await _show_packed(request, shaped, services(request).lines.list_page, after, page_size + 1)
 
 
 def _line(line: overview.TunerLine) -> TunerLine:

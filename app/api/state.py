@@ -11,6 +11,7 @@ from app.service.feed import Feed
 from app.service.guard import Guard
 from app.service.keys import KeyRing
 from app.service.look_back import Importances
+from app.service.overview import Lines
 from app.service.suggest import Suggester
 from app.service.track import Tracker
 from app.service.vault import Vault
@@ -36,6 +37,7 @@ class Services:
     suggester: Suggester
     tracker: Tracker
     importances: Importances
+    lines: Lines
     feed: Feed
     key_ring: KeyRing
     readiness: Readiness

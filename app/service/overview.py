@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from app.domain.events import EVENT_TYPES, EpochEnd
 from app.domain.goal import Direction, Objective
+from app.domain.states import TRIAL_ENDS
 from app.service.series import Series, read_series
 from app.store import events, runs, standing, trials, tuners
 from app.store.events import EventFilter
@@ -40,25 +41,57 @@ class TunerLine:
     last_sign: datetime
 
 
-def list_lines(connection: Connection, after: tuners.Key | None, limit: int) -> tuple[int, list[TunerLine]]:
-    """Tuners, newest first, each with how it stands."""
-    last = events.last_event_id(connection)
-    found = tuners.list_page(connection, after, limit)
-    best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
-    best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
-    improvements: dict[UUID, list[Improvement]] = {tuner.tuner_id: [] for tuner in found}
-    for one in standing.list_improvements(connection, {tuner.tuner_id: _is_upward(tuner) for tuner in found}):
-        improvements[one.tuner_id].append(one)
-    signs = standing.last_signs(connection, improvements)
-    return last, [
-        TunerLine(
-            tuner,
-            best.get(tuner.tuner_id),
-            _some(improvements[tuner.tuner_id]),
-            signs.get(tuner.tuner_id, tuner.update_time),
-        )
-        for tuner in found
-    ]
+_MOST_KEPT = 2000
+_Stand = tuple[datetime, int]
+"""When a tuner was created (one that is deleted may leave its id to another), and how many of its trials have ended:
+those never change."""
+
+
+class Lines:
+    """Tuners in lists. Safe for threads.
+
+    Their improvements are kept: to find them is to look through all trials, and every open page asks each second.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, tuple[_Stand, list[Improvement]]] = {}
+
+    def list_page(self, connection: Connection, after: tuners.Key | None, limit: int) -> tuple[int, list[TunerLine]]:
+        """Tuners, newest first, each with how it stands."""
+        last = events.last_event_id(connection)
+        found = tuners.list_page(connection, after, limit)
+        best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
+        best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
+        improvements = self._improvements(connection, found)
+        signs = standing.last_signs(connection, improvements)
+        return last, [
+            TunerLine(
+                tuner,
+                best.get(tuner.tuner_id),
+                improvements[tuner.tuner_id],
+                signs.get(tuner.tuner_id, tuner.update_time),
+            )
+            for tuner in found
+        ]
+
+    def _improvements(self, connection: Connection, found: Sequence[Tuner]) -> dict[UUID, list[Improvement]]:
+        """Of each tuner, thinned."""
+        stands = {tuner.tuner_id: _stand(tuner) for tuner in found}
+        known = {tuner_id: self._known.get(tuner_id) for tuner_id in stands}
+        kept = {tuner_id: one[1] for tuner_id, one in known.items() if one is not None and one[0] == stands[tuner_id]}
+        changed = {tuner.tuner_id: _is_upward(tuner) for tuner in found if tuner.tuner_id not in kept}
+        fresh: dict[UUID, list[Improvement]] = {tuner_id: [] for tuner_id in changed}
+        for improvement in standing.list_improvements(connection, changed):
+            fresh[improvement.tuner_id].append(improvement)
+        fresh = {tuner_id: _some(improvements) for tuner_id, improvements in fresh.items()}
+        if len(self._known) + len(fresh) > _MOST_KEPT:
+            self._known.clear()
+        self._known.update({tuner_id: (stands[tuner_id], improvements) for tuner_id, improvements in fresh.items()})
+        return kept | fresh
+
+
+def _stand(tuner: Tuner) -> _Stand:
+    return tuner.create_time, sum(tuner.counts[state] for state in TRIAL_ENDS)
 
 
 def _is_upward(tuner: Tuner) -> bool:

@@ -76,6 +76,25 @@ def test_the_start_shows_what_each_tuner_has_come_to(client: httpx.Client) -> No
     assert line["last_sign_time"] == sign["timestamp"]
 
 
+def test_the_start_shows_a_tuner_as_it_is_however_often_it_was_shown(client: httpx.Client) -> None:
+    tuner_id = str(uuid.uuid4())
+
+    def improvements() -> list[float]:
+        lines = answer(client.get("/v1/overview", params={"page_size": 1}))["items"]
+        return [one["score"] for one in lines[0]["improvements"]]
+
+    create_tuner(client, tuner_id=tuner_id)
+    for score, expected in ((0.5, [0.5]), (0.25, [0.5]), (0.75, [0.5, 0.75])):
+        report(client, {"tuner_id": tuner_id}, params={"x": score}, score=score)
+        assert improvements() == expected
+    # Under the same id comes another one, of which as many trials have ended.
+    assert client.delete(f"/v1/tuners/{tuner_id}").status_code == 204
+    create_tuner(client, tuner_id=tuner_id, objective={"direction": "minimize"})
+    for score in (0.5, 0.25, 0.75):
+        report(client, {"tuner_id": tuner_id}, params={"x": score}, score=score)
+    assert improvements() == [0.5, 0.25]
+
+
 def test_the_start_is_paged(client: httpx.Client) -> None:
     made = [create_tuner(client)["tuner_id"] for _ in range(3)]
     first = answer(client.get("/v1/overview", params={"page_size": 2}))
