@@ -1,7 +1,7 @@
 """Trials go to workers: what a worker holds already, then what waits for one, then what was thought of."""
 
-from collections import defaultdict, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.domain.errors import DomainError, UnknownTuner
 from app.domain.states import TrialState, TunerState
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
-from app.store import trials
+from app.store import trials, tuners
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 from app.store.trials import Trial
@@ -61,8 +61,7 @@ class _Counter:
 
     def __init__(self, tuner: OpenTuner, ready: list[Trial], thoughts: Thoughts) -> None:
         self.tuner = tuner
-        stale = [trial for trial in ready if trial.state is TrialState.stale]
-        self._waiting = deque([*stale, *(trial for trial in ready if trial.state is TrialState.queued)])
+        self._waiting = deque(trial for trial in ready if trial.state is not TrialState.running)
         self._held: defaultdict[str | None, list[Trial]] = defaultdict(list)
         for trial in ready:
             if trial.state is TrialState.running:
@@ -95,10 +94,9 @@ class _Counter:
 
 
 def _rows(connection: Connection, requests: Sequence[HandOut]) -> Rows:
-    tuner_ids = {request.tuner_id for request in requests}
-    held = trials.list_held(connection, tuner_ids, {r.worker for r in requests if r.worker is not None})
-    ready = [*held, *trials.list_waiting(connection, tuner_ids)]
-    return Rows(tuner_ids, {trial.run_id for trial in ready if trial.run_id is not None})
+    found = tuners.find_many(connection, {request.tuner_id for request in requests})
+    ready = _read_ready(connection, list(found.values()), requests)
+    return Rows(set(found), {trial.run_id for trial in ready if trial.run_id is not None})
 
 
 @locking(_rows)
@@ -108,7 +106,9 @@ def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> li
     Records `trial_start` for each trial handed out, and `tuner_end` where nothing is left to try.
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
-    ready = _read_ready(transaction.connection, opened, {r.worker for r in requests if r.worker is not None})
+    ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
+    for trial in _read_ready(transaction.connection, [one.tuner for one in opened.values()], requests):
+        ready[trial.tuner_id].append(trial)
     counters: dict[UUID, _Counter] = {}
     served: list[list[Trial] | None] = []
     for request in requests:
@@ -125,15 +125,16 @@ def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> li
     ]
 
 
-def _read_ready(
-    connection: Connection, opened: Mapping[UUID, OpenTuner], workers: Collection[str]
-) -> defaultdict[UUID, list[Trial]]:
-    """What need not be proposed anew: the trials of these tuners that wait, and what these workers hold of them."""
-    waiting = trials.list_waiting(connection, [i for i, one in opened.items() if one.n_waiting])
-    held = trials.list_held(connection, [i for i, one in opened.items() if one.n_running], workers)
-    ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
-    for trial in [*held, *waiting]:
-        ready[trial.tuner_id].append(trial)
+def _read_ready(connection: Connection, found: Sequence[Tuner], requests: Sequence[HandOut]) -> list[Trial]:
+    """What need not be proposed anew: what these workers hold, and of what waits as much as they may get."""
+    workers = {request.worker for request in requests if request.worker is not None}
+    ready = trials.list_held(connection, [one.tuner_id for one in found if one.counts[TrialState.running]], workers)
+    n_asked = Counter[UUID]()
+    for request in requests:
+        n_asked[request.tuner_id] += request.count
+    for one in found:
+        if one.counts[TrialState.stale] or one.counts[TrialState.queued]:
+            ready += trials.list_waiting(connection, one.tuner_id, n_asked[one.tuner_id])
     return ready
 
 

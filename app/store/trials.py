@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, Select, bindparam, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    select,
+    tuple_,
+    union_all,
+)
 
 from app.domain.errors import UnknownTrial
 from app.domain.states import TrialState
@@ -62,10 +73,15 @@ def _any_of(name: str) -> BindParameter[Any]:
     return bindparam(name, expanding=True)
 
 
+_N: BindParameter[int] = bindparam("n")
+
 # Built once: to build a query costs more than to run it.
 _EQUAL = _where(tuple_(trials.c.tuner_id, trials.c.params_digest).in_(_any_of("wanted")))
-_WAITING = _where(
-    trials.c.tuner_id.in_(_any_of("tuner_ids")), trials.c.state.in_((TrialState.stale, TrialState.queued))
+_WAITING = union_all(
+    *(
+        select(_where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.state == state).limit(_N).subquery())
+        for state in (TrialState.stale, TrialState.queued)
+    )
 )
 _HELD = _where(
     trials.c.tuner_id.in_(_any_of("tuner_ids")),
@@ -77,7 +93,7 @@ _BY_NUMBER = _where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.number.
 _EXPIRED = select(trials).where(trials.c.lease_expires_at <= bindparam("now"))
 
 
-def _list(connection: Connection, query: Select[Any], **values: Any) -> list[Trial]:
+def _list(connection: Connection, query: Executable, **values: Any) -> list[Trial]:
     return [read(row) for row in connection.execute(query, values)]
 
 
@@ -111,9 +127,10 @@ def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -
     return _list(connection, _EQUAL, wanted=list(wanted))
 
 
-def list_waiting(connection: Connection, tuner_ids: Collection[UUID]) -> list[Trial]:
-    """The trials of these tuners that wait for a worker, by tuner and number."""
-    return _list(connection, _WAITING, tuner_ids=list(tuner_ids)) if tuner_ids else []
+def list_waiting(connection: Connection, tuner_id: UUID, limit: int) -> list[Trial]:
+    """The trials of a tuner that wait for a worker, at most `limit`: stale ones first, then queued ones, by number."""
+    found = _list(connection, _WAITING, tuner_id=tuner_id, n=limit)
+    return sorted(found, key=lambda trial: (trial.state is TrialState.queued, trial.number))[:limit]
 
 
 def list_held(connection: Connection, tuner_ids: Collection[UUID], workers: Collection[str]) -> list[Trial]:

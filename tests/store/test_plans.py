@@ -1,6 +1,7 @@
 """What runs all the time finds its few rows by an index, however many others there are."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,17 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]
     url = parse(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'tunetrack.db'}")
     migrate(url)
     engine = open_readers(url, pool_size=1)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Connection]:
+    """Of SQLite, to be filled."""
+    url = parse(f"sqlite:///{tmp_path / 'tunetrack.db'}")
+    migrate(url)
+    engine = open_writer(url)
     with engine.begin() as connection:
         yield connection
     engine.dispose()
@@ -65,23 +77,40 @@ _EPOCHS = """
 """
 
 
-def test_the_last_sign_of_a_tuner_takes_one_look_however_long_its_log(tmp_path: Path) -> None:
-    url = parse(f"sqlite:///{tmp_path / 'tunetrack.db'}")
-    migrate(url)
-    engine = open_writer(url)
-    tuner_id = uuid4()
-    n_steps = 0
+_QUEUED = """
+    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 5000)
+    INSERT INTO trials (trial_id, tuner_id, number, params, params_digest, state, attempt, why, create_time)
+    SELECT randomblob(16), ?, n, '{}', x'', 'queued', 0, '{}', 0 FROM number
+"""
+
+
+@contextmanager
+def counted_steps(connection: Connection) -> Iterator[list[int]]:
+    """How many steps SQLite's machine takes meanwhile, in hundreds."""
+    hundreds = [0]
 
     def count() -> None:
-        nonlocal n_steps
-        n_steps += 100
+        hundreds[0] += 1
 
-    with engine.begin() as connection:
-        connection.exec_driver_sql(_TUNER, (tuner_id.bytes,))
-        connection.exec_driver_sql(_EPOCHS, (uuid4().bytes, tuner_id.bytes))
-        raw: Any = connection.connection.driver_connection
-        raw.set_progress_handler(count, 100)
-        assert standing.last_signs(connection, [tuner_id]) == {tuner_id: datetime.fromtimestamp(0.02, UTC)}
-        raw.set_progress_handler(None, 0)
-    engine.dispose()
-    assert n_steps < 1000
+    raw: Any = connection.connection.driver_connection
+    raw.set_progress_handler(count, 100)
+    yield hundreds
+    raw.set_progress_handler(None, 0)
+
+
+def test_of_the_trials_that_wait_no_more_are_read_than_are_wanted(empty: Connection) -> None:
+    tuner_id = uuid4()
+    empty.exec_driver_sql(_TUNER, (tuner_id.bytes,))
+    empty.exec_driver_sql(_QUEUED, (tuner_id.bytes,))
+    with counted_steps(empty) as hundreds:
+        assert [trial.number for trial in trials.list_waiting(empty, tuner_id, 2)] == [1, 2]
+    assert hundreds[0] < 10
+
+
+def test_the_last_sign_of_a_tuner_takes_one_look_however_long_its_log(empty: Connection) -> None:
+    tuner_id = uuid4()
+    empty.exec_driver_sql(_TUNER, (tuner_id.bytes,))
+    empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, tuner_id.bytes))
+    with counted_steps(empty) as hundreds:
+        assert standing.last_signs(empty, [tuner_id]) == {tuner_id: datetime.fromtimestamp(0.02, UTC)}
+    assert hundreds[0] < 10
