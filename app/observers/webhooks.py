@@ -29,9 +29,11 @@ from app.store.events import StoredEvent
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
-_GATHER_S = 0.02
+_GATHER_S = 0.05
 _PATIENCE_S = 5.0
 _TRY_EVERY_S = 1.0
+_MOST_A_SECOND = 100
+"""Calls by this process: they take time from the requests that it answers."""
 _PLACES_EACH = {False: 8, True: 1}
 _PLACES = {False: 64, True: 16}
 """For deliveries under way, by whether their receiver failed last."""
@@ -50,6 +52,7 @@ class Webhooks:
         self._has_work = asyncio.Event()
         self._reached: dict[UUID, int] = {}
         self._under_way: set[asyncio.Task[None]] = set()
+        self._outcomes: list[Outcome] = []
         self._places_taken: Counter[bool] = Counter()
         self._places_taken_by: Counter[UUID] = Counter()
         self._tried_at: dict[UUID, float] = {}  # those that fail, of late
@@ -67,13 +70,14 @@ class Webhooks:
     async def run(self) -> None:
         """Call webhooks until closed; then give those under way a moment."""
         await asyncio.gather(
-            self._for_ever(self._take_on, self._has_news), self._for_ever(self._claim_and_send, self._has_work)
+            self._for_ever(self._take_on, self._has_news), self._for_ever(self._settle_and_send, self._has_work)
         )
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=_PATIENCE_S)
             for task in late:
                 task.cancel()  # what it sent is sent again, by whoever claims it next
             await asyncio.gather(*late, return_exceptions=True)
+        await self._settle()
         await self._sender.close()
 
     def close(self) -> None:
@@ -115,13 +119,37 @@ class Webhooks:
             await asyncio.sleep(_GATHER_S)  # what comes close together is read together
         return _LOOK_EVERY_S
 
-    async def _claim_and_send(self) -> float:
-        """Claim what is due and there are places for, and start to send it."""
+    async def _settle_and_send(self) -> float:
+        """Store what came of calls; claim what is due and there are places for, and start to send it."""
+        n_settled = await self._settle()
         waiting = await self._database.read(deliveries.list_due)
         random.shuffle(waiting)  # where there are not places for all, it is another's turn each time
         places = dict(self._free_places(waiting))
-        if not places:
-            return min([_LOOK_EVERY_S, *(max(0.01, one.wait_s) for one in waiting if one.wait_s > 0)])
+        n_claimed = await self._claim(places) if places else 0
+        if places or n_settled:
+            # What comes back close together is stored together.
+            await asyncio.sleep(max(_GATHER_S, n_claimed / _MOST_A_SECOND))
+            return 0.0
+        return min([_LOOK_EVERY_S, *(max(0.01, one.wait_s) for one in waiting if one.wait_s > 0)])
+
+    async def _settle(self) -> int:
+        """Store what came of calls since the last time; of how many."""
+        outcomes, self._outcomes = self._outcomes, []
+        try:
+            answers = await self._database.write_together(settle, [(one, None) for one in outcomes])
+        except Unavailable as error:
+            answers = [error]
+        if failed := [answer for answer in answers if isinstance(answer, BaseException)]:
+            is_known = isinstance(failed[0], Unavailable)
+            log.warning(
+                "what came of webhooks could not be stored, they will be called again: %s",
+                failed[0],
+                exc_info=None if is_known else failed[0],
+            )
+        return len(outcomes)
+
+    async def _claim(self, places: dict[Due, int]) -> int:
+        """Claim as much and start to send it; how much there was, other processes may have been quicker."""
         asked = [(Claim(due.observer_id, n_places), None) for due, n_places in places.items()]
         n_claimed = 0
         for due, answer in zip(places, await self._database.write_together(claim, asked), strict=True):
@@ -130,7 +158,7 @@ class Webhooks:
             if answer is not None:
                 n_claimed += len(answer.deliveries)
                 await self._start(answer, due.is_failing)
-        return 0.0 if n_claimed else _GATHER_S  # another process was quicker
+        return n_claimed
 
     def _free_places(self, waiting: list[Due]) -> list[tuple[Due, int]]:
         now = time.monotonic()
@@ -164,9 +192,7 @@ class Webhooks:
         observer_id = claimed.observer.observer_id
         try:
             outcome = await self._call(claimed, delivery, event)
-            await self._database.write(settle, outcome)
-        except Unavailable as error:
-            log.warning("what came of a webhook could not be stored, it will be called again: %s", error)
+            self._outcomes.append(outcome)
         except Exception:
             log.exception("a webhook could not be called")
         finally:

@@ -77,14 +77,14 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
     waiting = deliveries.count_pending(connection, [observer.observer_id for observer in on])
     by_position: dict[int, list[Observer]] = {}
     for observer in on:
-        if waiting.get(observer.observer_id, 0) < _MAX_PENDING:  # the rest waits in the log
+        if waiting.get(observer.observer_id, 0) <= _MAX_PENDING // 2:  # the rest waits in the log
             start = max(observer.position, reached.get(observer.observer_id, 0))
             by_position.setdefault(start, []).append(observer)
     now_reached: dict[UUID, int] = {}
     to_store: list[TakeOn] = []
     is_behind = False
     for start, group in by_position.items():
-        page, end = _read_page(connection, start)
+        page, end = _read_page(connection, start, group)
         is_behind = is_behind or len(page) == _PAGE
         found = _find_concerning(page, group)
         for observer in group:
@@ -97,8 +97,10 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
     return News(now_reached, to_store, is_behind)
 
 
-def _read_page(connection: Connection, after: int) -> tuple[list[Encoded], int]:
-    page = [Encoded(event, tags, b"") for event, tags in events.list_news(connection, after, _PAGE)]
+def _read_page(connection: Connection, after: int, group: Sequence[Observer]) -> tuple[list[Encoded], int]:
+    """The next events of the types that any of the group asks for, and the number up to which these are all."""
+    types = set().union(*(observer.types for observer in group)) if all(one.types for one in group) else ()
+    page = [Encoded(event, tags, b"") for event, tags in events.list_news(connection, after, _PAGE, types)]
     is_full = len(page) == _PAGE
     return page, page[-1].event.event_id if is_full else max(after, events.last_event_id(connection))
 

@@ -4,16 +4,16 @@ To claim a delivery is to postpone it: whoever sent it says how it went before t
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, true, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, true, update
 
 from app.domain.errors import UnknownDelivery
 from app.domain.states import DeliveryState, ObserverState
-from app.store import clock
+from app.store import bulk, clock
 from app.store.observers import Observer
 from app.store.tables import deliveries, observers
 
@@ -34,6 +34,9 @@ class Delivery:
     create_time: datetime
 
 
+_COLUMNS = tuple(field.name for field in fields(Delivery))
+
+
 def _read(row: Row[Any]) -> Delivery:
     delivery = Delivery(**row._mapping)
     delivery.state = DeliveryState(delivery.state)
@@ -42,8 +45,7 @@ def _read(row: Row[Any]) -> Delivery:
 
 def add(connection: Connection, added: Sequence[Delivery]) -> None:
     """Add new deliveries."""
-    if added:
-        connection.execute(insert(deliveries), [asdict(delivery) for delivery in added])
+    bulk.insert(connection, deliveries, _COLUMNS, added)
 
 
 def get(connection: Connection, observer_id: UUID, delivery_id: UUID) -> Delivery:
@@ -61,18 +63,19 @@ def get(connection: Connection, observer_id: UUID, delivery_id: UUID) -> Deliver
 
 def lock(connection: Connection, delivery_ids: Collection[UUID]) -> dict[UUID, Delivery]:
     """Those of these deliveries that exist, locked until the commit, always in the same order."""
-    if not delivery_ids:
-        return {}
-    query = select(deliveries).where(deliveries.c.delivery_id.in_(delivery_ids)).order_by(deliveries.c.delivery_id)
-    return {row.delivery_id: _read(row) for row in connection.execute(query.with_for_update())}
+    rows = bulk.select(connection, deliveries, _COLUMNS, "delivery_id", delivery_ids, is_locked=True)
+    found = [Delivery(*row) for row in rows]
+    for delivery in found:
+        delivery.state = DeliveryState(delivery.state)
+    return {delivery.delivery_id: delivery for delivery in found}
+
+
+_CHANGING = ("delivery_id", "state", "attempts", "is_under_way", "last_status", "last_error", "next_attempt_time")
 
 
 def save(connection: Connection, changed: Sequence[Delivery]) -> None:
     """Write what changes in the life of a delivery. The rows must be locked."""
-    for delivery in changed:
-        values = asdict(delivery)
-        delivery_id = values.pop("delivery_id")
-        connection.execute(update(deliveries).where(deliveries.c.delivery_id == delivery_id).values(values))
+    bulk.update(connection, deliveries, _CHANGING, changed)
 
 
 def claim_due(connection: Connection, observer: Observer, now: datetime, until: datetime, limit: int) -> list[Delivery]:

@@ -68,23 +68,29 @@ def list_next(connection: Connection, after: int, event_filter: EventFilter, lim
     return [stored(row) for row in rows]
 
 
-def list_news(connection: Connection, after: int, limit: int) -> list[tuple[StoredEvent, frozenset[str]]]:
-    """The next events after a number, at most `limit`, in order, each with the tags of its run and tuner.
+def list_news(
+    connection: Connection, after: int, limit: int, types: Collection[str] = ()
+) -> list[tuple[StoredEvent, frozenset[str]]]:
+    """The next events after a number, at most `limit`, in order, each with the tags of its run and tuner; no `types`
+    are any.
 
     One statement: a feed reads so after every commit.
     """
-    rows = connection.execute(_news(connection.dialect.name), {"after": after, "limit": limit})
+    query = _news(connection.dialect.name, is_any=not types)
+    rows = connection.execute(query, {"after": after, "limit": limit} | ({"types": list(types)} if types else {}))
     return [(stored(row), frozenset([*_tags(row.run_tags), *_tags(row.tuner_tags)])) for row in rows]
 
 
 @cache
-def _news(dialect: str) -> Select[Any]:
+def _news(dialect: str, *, is_any: bool) -> Select[Any]:
     collect = func.json_agg if dialect == "postgresql" else func.json_group_array
     of_run, of_tuner = (
         select(collect(tags.c.tag)).where(tags.c.owner_id == owner).correlate(events).scalar_subquery()
         for owner in (events.c.run_id, events.c.tuner_id)
     )
     query = select(events, of_run.label("run_tags"), of_tuner.label("tuner_tags")).order_by(events.c.event_id)
+    if not is_any:
+        query = query.where(events.c.type.in_(bindparam("types", expanding=True)))
     return query.where(events.c.event_id > bindparam("after")).limit(bindparam("limit"))
 
 

@@ -1,0 +1,56 @@
+"""The loops of a process that calls webhooks, in this process: how they end."""
+
+import asyncio
+from collections.abc import Sequence
+
+from app.domain.states import DeliveryState
+from app.observers.sender import Answer, Message, Sender
+from app.observers.webhooks import Webhooks
+from app.service.guard import Guard
+from app.service.observe import OfObserver, Register, add_test, register, seal_secret
+from app.service.vault import Vault, new_key, new_secret
+from app.store import deliveries
+from app.store.database import Database
+from app.store.deliveries import Delivery
+from app.store.engines import parse
+from app.store.migrate import migrate
+from tests.conftest import NewDatabase
+
+
+class Slow(Sender):
+    """One whose receivers answer when they may."""
+
+    def __init__(self) -> None:
+        super().__init__(Guard(), "1")
+        self.is_calling = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def send(self, url: str, message: Message, secrets: Sequence[str]) -> Answer:
+        """Call nobody."""
+        self.is_calling.set()
+        await self.may_answer.wait()
+        return Answer(200, None)
+
+
+def test_a_call_under_way_when_the_service_ends_is_waited_for_and_what_came_of_it_stored(
+    new_database: NewDatabase,
+) -> None:
+    url = parse(new_database())
+    migrate(url)
+
+    async def story() -> Delivery:
+        database, vault, sender = Database(url), Vault([new_key()]), Slow()
+        sealed = seal_secret(vault, new_secret())
+        observer = await database.write(register, Register("http://receiver.test/", [], None, None, None, None, sealed))
+        delivery = await database.write(add_test, OfObserver(observer.observer_id))
+        webhooks = Webhooks(database, vault, sender)
+        running = asyncio.create_task(webhooks.run())
+        await sender.is_calling.wait()
+        webhooks.close()
+        asyncio.get_running_loop().call_later(0.2, sender.may_answer.set)  # the loops are over by then
+        await running
+        found = await database.read(deliveries.get, observer.observer_id, delivery.delivery_id)
+        await database.close()
+        return found
+
+    assert asyncio.run(story()).state is DeliveryState.delivered
