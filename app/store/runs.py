@@ -72,9 +72,9 @@ def read(row: Row[Any] | tuple[Any, ...]) -> Run:
 
 
 def add(connection: Connection, added: Sequence[Run]) -> None:
-    """Add new runs, with their tags."""
+    """Add new runs, with their tags and none of a deleted one that had the same id."""
     bulk.insert(connection, runs, _COLUMNS, added)
-    tags.put(connection, [(run.run_id, run.tags) for run in added])
+    tags.replace(connection, [(run.run_id, run.tags) for run in added])
 
 
 def get(connection: Connection, run_id: UUID) -> Run:
@@ -139,10 +139,12 @@ def edit(connection: Connection, edited: Collection[Run]) -> None:
 
 
 def delete(connection: Connection, run_ids: Collection[UUID]) -> None:
-    """Delete runs with all that the log says of them. The rows must be locked."""
+    """Delete runs with all that the log says of them. The rows must be locked.
+
+    Their tags stay in their table: by them is found who is to be told of the deletion.
+    """
     connection.execute(sql_delete(events).where(events.c.run_id.in_(run_ids)))
     connection.execute(sql_delete(runs).where(runs.c.run_id.in_(run_ids)))
-    tags.replace(connection, [(run_id, []) for run_id in run_ids])
 
 
 def list_silent(connection: Connection, now: datetime) -> list[UUID]:

@@ -224,10 +224,13 @@ def test_events_are_found_by_the_tags_that_a_run_has_now(client: httpx.Client) -
 # ---- deletion ----
 
 
-def test_a_deleted_run_is_gone_with_its_history_and_an_event_tells_so(client: httpx.Client, server: Server) -> None:
+@pytest.mark.parametrize("asked", ["run_id", "tag"])
+def test_a_deleted_run_is_gone_with_its_history_and_an_event_tells_so(
+    client: httpx.Client, server: Server, asked: str
+) -> None:
     tag = str(uuid.uuid4())
     run = start_run(client, tags=[tag])
-    with Subscriber(server.url, run_id=run["run_id"]) as watching:
+    with Subscriber(server.url, **{asked: {"run_id": run["run_id"], "tag": tag}[asked]}) as watching:
         log_epoch(client, run, 5, loss=1.0)
         watching.wait_for(1)  # once it is deleted, nobody sees it any more
         assert client.delete(path(run)).status_code == 204
@@ -238,16 +241,20 @@ def test_a_deleted_run_is_gone_with_its_history_and_an_event_tells_so(client: ht
     problem(client.post(path(run, "/epochs"), json={"epoch": 6, "metrics": {"loss": 1.0}}), 404, "unknown-run")
     (event,) = list_events(client, run_id=run["run_id"])
     assert (event["type"], event["run_id"], event["last_epoch"]) == ("run_delete", run["run_id"], 5)
-    assert list_events(client, tag=tag) == []
+    assert list_events(client, tag=tag) == [event]
+    assert answer(client.get("/v1/runs", params={"filter": f'"{tag}" in tags'}))["items"] == []
 
 
 def test_a_deleted_run_makes_room_for_another_of_the_same_id(client: httpx.Client) -> None:
-    run = start_run(client, run_id=str(uuid.uuid4()), name="a")
+    tags = [str(uuid.uuid4()) for _ in range(3)]
+    run = start_run(client, run_id=str(uuid.uuid4()), name="a", tags=tags[:2])
     log_epoch(client, run, 0, loss=1.0)
     client.delete(path(run))
-    again = start_run(client, run_id=run["run_id"], name="b")
+    again = start_run(client, run_id=run["run_id"], name="b", tags=tags[1:])
     assert get_series(client, again) == {}
     assert types(client, again) == ["run_delete", "run_start"]
+    found = [answer(client.get("/v1/runs", params={"filter": f'"{tag}" in tags'}))["items"] for tag in tags]
+    assert [len(items) for items in found] == [0, 1, 1]
 
 
 def test_the_trial_of_a_deleted_run_stays_with_its_result(client: httpx.Client) -> None:
