@@ -44,7 +44,7 @@ def save_tuners(
         one.settle()
     opened = [one for one in opened if one.has_changed]
     for one in opened:
-        one.tuner.update_time = transaction.now
+        one.tuner.update_time = max(transaction.now, one.tuner.create_time)  # as with the end of a run
     freed = set().union(*(one.freed for one in opened))
     # Those that speak for a trial that is changed, too: their own words change it as well.
     speaking = {trial.run_id for one in opened for trial in one.changed.values() if trial.run_id is not None}

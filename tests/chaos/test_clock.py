@@ -19,6 +19,7 @@ from app.store import clock, log
 from app.store.engines import open_readers, parse
 from app.store.migrate import migrate
 from tests.calls import (
+    answer,
     ask,
     create_tuner,
     end_run,
@@ -129,6 +130,22 @@ def test_a_run_that_saw_the_step_took_no_negative_time(client: httpx.Client, ste
     ended = end_run(client, run)
     assert ended["duration_s"] >= 0
     assert ended["end_time"] >= ended["start_time"]
+
+
+def test_a_trial_and_a_tuner_that_saw_the_step_did_not_change_before_they_were_made(
+    client: httpx.Client, step: Step
+) -> None:
+    tuner = create_tuner(client)
+    told, trained, imported = suggest(client, tuner, 3)
+    run = start_run(client, trial_id=trained["trial_id"])
+    step(-HOUR)
+    report(client, tuner, trial_id=told["trial_id"], score=0.5)
+    end_run(client, run, final_metrics={"score": 0.5})
+    report(client, tuner, params=imported["params"], score=0.5)
+    for trial in list_all(client, f"/v1/tuners/{tuner['tuner_id']}/trials"):
+        assert trial["end_time"] == trial["create_time"]
+    changed = answer(client.get(f"/v1/tuners/{tuner['tuner_id']}"))
+    assert changed["update_time"] == changed["create_time"]
 
 
 def test_lists_show_everything_once_whenever_it_was_made(client: httpx.Client, step: Step) -> None:
