@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.goal import Budget, Direction, Objective
 from app.domain.space import Space
-from app.service.create import CreateTuner, create_tuners, define
+from app.service.create import create_tuners
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
 from app.service.suggest import Suggester
 from app.store.database import Database
@@ -20,8 +19,7 @@ from app.store.tuners import Tuner
 from app.tuning.registry import find
 from app.tuning.strategy import Proposal, Strategy, generator
 from tests.conftest import NewDatabase
-
-SPACE = {"x": {"type": "float_range", "min": 0.0, "max": 1.0}}
+from tests.service.tuner import of_one_number
 
 
 def within(url: str, story: Callable[..., Awaitable[None]], *, n_replicas: int) -> None:
@@ -32,27 +30,11 @@ def within(url: str, story: Callable[..., Awaitable[None]], *, n_replicas: int) 
             replicas = [Database(parse(url)) for _ in range(n_replicas)]
             for replica in replicas:
                 exits.push_async_callback(replica.close)
-            await story(await create(replicas[0]), *replicas)
+            created = await replicas[0].write(create_tuners, of_one_number())
+            await story(created.tuner, *replicas)
 
     migrate(parse(url))
     asyncio.run(tell())
-
-
-async def create(database: Database) -> Tuner:
-    """A tuner whose strategy needs no history, and so may think without a look at the store."""
-    definition = define(
-        name="",
-        strategy="random",
-        space=Space.from_json(SPACE),
-        objectives=[Objective("score", Direction.maximize)],
-        seed=1,
-        options={},
-        budget=Budget(),
-        stopper={"type": "none"},
-        lease_s=60.0,
-        tags=[],
-    )
-    return (await database.write(create_tuners, CreateTuner(None, definition, b""))).tuner
 
 
 def test_two_asks_of_one_worker_in_one_batch_are_about_one_trial(new_database: NewDatabase) -> None:

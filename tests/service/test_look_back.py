@@ -5,18 +5,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.domain.goal import Budget, Direction, Objective, Outcome
+from app.domain.goal import Outcome
 from app.domain.space import Space
 from app.domain.states import TrialState
 from app.service import look_back
 from app.service.add_trials import AddTrials, NewTrial, add_trials
-from app.service.create import CreateTuner, create_tuners, define
+from app.service.create import create_tuners
 from app.service.look_back import Importances
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.migrate import migrate
 from app.tuning.strategy import Observation
 from tests.conftest import NewDatabase
+from tests.service.tuner import of_one_number
 
 
 def test_it_is_learnt_once_for_all_who_ask_and_again_when_a_trial_more_has_a_score(
@@ -34,19 +35,7 @@ def test_it_is_learnt_once_for_all_who_ask_and_again_when_a_trial_more_has_a_sco
 
     async def ask() -> None:
         database = Database(parse(url))
-        definition = define(
-            name="",
-            strategy="random",
-            options={},
-            space=Space.from_json({"x": {"type": "float_range", "min": 0.0, "max": 1.0}}),
-            objectives=[Objective("score", Direction.maximize)],
-            seed=1,
-            budget=Budget(),
-            stopper={"type": "none"},
-            tags=[],
-            lease_s=60.0,
-        )
-        tuner = (await database.write(create_tuners, CreateTuner(None, definition, b""))).tuner
+        tuner = (await database.write(create_tuners, of_one_number())).tuner
         importances = Importances(database)
         for n in (1, 2):
             trial = NewTrial({"x": n / 10}, Outcome(TrialState.completed, 0.5))

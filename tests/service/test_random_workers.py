@@ -24,11 +24,10 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection
 
-from app.domain.goal import Budget, Direction, Objective, Outcome
-from app.domain.space import Space
+from app.domain.goal import Budget, Outcome
 from app.domain.states import RunStatus, TrialState
 from app.service.add_trials import AddTrials, NewTrial, add_trials
-from app.service.create import CreateTuner, create_tuners, define
+from app.service.create import create_tuners
 from app.service.end import EndRun, end_runs
 from app.service.invariants import find_violations
 from app.service.lease import Word, hear
@@ -49,10 +48,10 @@ from tests.chaos.sizes import size
 from tests.conftest import NewDatabase
 from tests.service import model
 from tests.service.model import LEASE_S, SILENCE_S, WAIT_S, Refused, Who
+from tests.service.tuner import of_one_number
 
 T = TypeVar("T")
 
-SPACE = {"x": {"type": "float_range", "min": 0.0, "max": 1.0}}
 TICK_S = WAIT_S / 2  # so many seconds divide all times of the model; a case takes less
 SCORES = [0.1, 0.5, 0.97]
 some = st.sampled_from
@@ -125,19 +124,8 @@ class Workers(RuleBasedStateMachine):
         n_trials, max_parallel, max_failures, max_attempts = limits
         max_trials = None if n_trials is None else 3 * n_trials
         self.expected = model.Tuner(max_trials, max_parallel, max_failures, max_attempts, goal)
-        definition = define(
-            name="",
-            strategy="random",
-            space=Space.from_json(SPACE),
-            objectives=[Objective("score", Direction.maximize)],
-            seed=1,
-            options={},
-            budget=Budget(max_trials, max_parallel, max_failures, max_attempts, goal),
-            stopper={"type": "none"},
-            lease_s=LEASE_S,
-            tags=[],
-        )
-        tuner = self.write(create_tuners, CreateTuner(None, definition, b"")).tuner
+        budget = Budget(max_trials, max_parallel, max_failures, max_attempts, goal)
+        tuner = self.write(create_tuners, of_one_number(budget, LEASE_S)).tuner
         self.tuner_id, self.begin = tuner.tuner_id, tuner.create_time
 
     # ---- what workers do ----
