@@ -11,7 +11,7 @@ from app.domain.errors import DomainError, InvalidRequest, TrialEnded, UnknownTr
 from app.domain.goal import Outcome
 from app.domain.space import Space
 from app.domain.states import TrialState, TunerState
-from app.domain.values import Scalar, to_json_number
+from app.domain.values import Number, Scalar, to_json_number
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.trial import has_ended, params_digest, require_holder
 from app.store import trials
@@ -96,6 +96,13 @@ class Spaces:
             return error
 
 
+_Params = tuple[UUID, bytes]
+"""A tuner, and the digest of parameters."""
+
+_Said = tuple[TrialState, Number | None, frozenset[tuple[str, Number]] | None]
+"""What an outcome comes to: equal ones say the same of a trial."""
+
+
 class Known:
     """The trials that requests are about, as this transaction leaves them."""
 
@@ -107,9 +114,13 @@ class Known:
     ) -> None:
         digests = {(tuner_id, params_digest(params)) for tuner_id, params in described if isinstance(params, dict)}
         self._by_id = trials.find_many(connection, named)
-        self._by_params: defaultdict[tuple[UUID, bytes], list[Trial]] = defaultdict(list)
+        self._open: defaultdict[_Params, list[Trial]] = defaultdict(list)
+        # By outcome: of one place in a small space there may be thousands.
+        self._ended: defaultdict[tuple[_Params, _Said], list[Trial]] = defaultdict(list)
         for trial in trials.find_equal(connection, digests):
-            self._by_params[trial.tuner_id, trial.params_digest].append(self._by_id.setdefault(trial.trial_id, trial))
+            trial = self._by_id.setdefault(trial.trial_id, trial)
+            place = (trial.tuner_id, trial.params_digest)
+            (self._ended[place, _said_of(trial)] if has_ended(trial) else self._open[place]).append(trial)
 
     def get(self, tuner_id: UUID, trial_id: UUID) -> Trial:
         trial = self._by_id.get(trial_id)
@@ -117,18 +128,21 @@ class Known:
             raise UnknownTrial(trial_id)
         return trial
 
-    def equal(self, tuner: OpenTuner, params: dict[str, Scalar]) -> list[Trial]:
-        return self._by_params[tuner.tuner.tuner_id, params_digest(params)]
+    def open(self, tuner: OpenTuner, params: dict[str, Scalar]) -> list[Trial]:
+        """The trials with these parameters that had no outcome when the transaction began, by number."""
+        return self._open[tuner.tuner.tuner_id, params_digest(params)]
 
     def ended_equally(
         self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome, worker: str | None = None
     ) -> Trial | None:
-        ended = (trial for trial in self.equal(tuner, params) if has_ended(trial) and _says_the_same(trial, outcome))
+        said = _said_by(outcome)
+        now = [trial for trial in self.open(tuner, params) if has_ended(trial) and _said_of(trial) == said]
+        ended = [*self._ended[(tuner.tuner.tuner_id, params_digest(params)), said], *now]
         return next((trial for trial in ended if worker is None or trial.worker == worker), None)
 
     def observe(self, tuner: OpenTuner, params: dict[str, Scalar], outcome: Outcome) -> Trial:
         trial = tuner.observe(params, outcome)
-        self.equal(tuner, params).append(trial)
+        self._ended[(trial.tuner_id, trial.params_digest), _said_of(trial)].append(trial)
         return trial
 
 
@@ -143,7 +157,7 @@ def _take(request: Result, params: dict[str, Scalar] | None, tuner: OpenTuner, k
         end_once(tuner, trial, request.outcome, request.worker, request.attempt)
         return trial
     params = params or {}
-    out = [trial for trial in known.equal(tuner, params) if trial.state in _OUT]
+    out = [trial for trial in known.open(tuner, params) if trial.state in _OUT]
     mine = [trial for trial in out if request.worker is not None and trial.worker == request.worker]
     if not mine and (request.worker is not None or not out):
         # Told a second time, it has nothing to do with equal trials of others.
@@ -162,7 +176,7 @@ def _told_before(
 ) -> Trial | None:
     """The trial that an earlier telling of this result ended or handed back; of this worker's, where one is named."""
     if request.outcome.state is TrialState.failed:
-        handed_back = (one for one in known.equal(tuner, params) if one.state is TrialState.queued and one.attempt)
+        handed_back = (one for one in known.open(tuner, params) if one.state is TrialState.queued and one.attempt)
         if (again := next(handed_back, None)) is not None:
             return again
     return known.ended_equally(tuner, params, request.outcome, worker)
@@ -195,17 +209,22 @@ def end_once(
         LeaseLost: another one than who speaks holds it.
     """
     if has_ended(trial):
-        if not _says_the_same(trial, outcome):
+        if _said_of(trial) != _said_by(outcome):
             raise _ended_otherwise(trial)
         return
     require_holder(trial, worker, attempt)
     tuner.conclude(trial, outcome)
 
 
-def _says_the_same(trial: Trial, outcome: Outcome) -> bool:
+def _said_of(trial: Trial) -> _Said:
+    scores = None if trial.scores is None else frozenset(trial.scores.items())
+    return trial.state, None if trial.score is None else to_json_number(trial.score), scores
+
+
+def _said_by(outcome: Outcome) -> _Said:
     outcome = outcome.settled
-    stored = None if trial.score is None else to_json_number(trial.score)
-    return (trial.state, stored, trial.scores) == (outcome.state, outcome.shown_score, outcome.shown_scores)
+    scores = outcome.shown_scores
+    return outcome.state, outcome.shown_score, None if scores is None else frozenset(scores.items())
 
 
 def _ended_otherwise(trial: Trial) -> TrialEnded:
