@@ -6,7 +6,7 @@ Each replica looks once a second, and gives up what the others have not: the row
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -27,6 +27,8 @@ from app.store.trials import Trial
 log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
+_AT_ONCE = 1000
+"""Of each, in a transaction: after an outage all is over, and others have something to write, too."""
 _LEAST_LEAP = timedelta(seconds=5)
 _LEAPS_KEPT = 10
 
@@ -52,8 +54,11 @@ class Due:
     run_ids: list[UUID]
     tuner_ids: list[UUID]
 
-    def __bool__(self) -> bool:
-        return bool(self.trials or self.run_ids or self.tuner_ids)
+    def parts(self) -> Iterator["Due"]:
+        """The same, some at once; none where nothing is over."""
+        for begin in range(0, max(len(self.trials), len(self.run_ids), len(self.tuner_ids)), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            yield Due(self.now, self.trials[some], self.run_ids[some], self.tuner_ids[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,8 @@ class Reaper:
         """Give up what is over now."""
         due = await self._database.read(look)
         self._mind(due.now, time.monotonic())
-        if due:
-            done = await self._database.write(reap, Reap(due, tuple(self._leaps)))
+        for part in due.parts():
+            done = await self._database.write(reap, Reap(part, tuple(self._leaps)))
             metrics.LEASES_EXPIRED.inc(done.n_trials)
             metrics.RUNS_GIVEN_UP.inc(done.n_runs)
 
