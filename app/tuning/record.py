@@ -17,7 +17,7 @@ def losses_of(history: Sequence[Observation]) -> Array:
     Returns:
         shape (n, m), m being the number of objectives; (n, 1) where none has a score.
     """
-    n_objectives = max((len(trial.values) for trial in history if trial.values is not None), default=1)
+    n_objectives = next((len(trial.values) for trial in history if trial.values is not None), 1)
     worst = (math.inf,) * n_objectives
     losses = np.array([worst if trial.values is None else trial.values for trial in history], dtype=np.float64)
     losses = losses.reshape(len(history), n_objectives)
