@@ -214,3 +214,68 @@ def test_of_a_tuner_that_is_deleted_nothing_stays(chromium: Chromium, server: Se
         expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
 
     chromium.run(server.url, scenario, may_complain_of=("404",))
+
+
+# Tabs of a real browser are hidden by each other, those of one that is driven never.
+_HIDEABLE = """
+    let isHidden = false;
+    Object.defineProperty(document, "hidden", { get: () => isHidden });
+    window.turn = (next) => { isHidden = next; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+
+def test_more_tabs_can_be_open_than_a_browser_has_connections(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run = start_run(client, name="seen in many tabs")
+    log_epoch(client, run, 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.context.add_init_script(_HIDEABLE)
+        tabs = [page, *(page.context.new_page() for _ in range(7))]
+        for tab in tabs:
+            tab.goto(f"/#/runs/{run['run_id']}")
+            expect(tab.locator("#connection")).to_have_text("Live")
+            if tab is not tabs[-1]:
+                tab.evaluate("turn(true)")
+        # Whoever comes back misses nothing, and is told of what comes.
+        log_epoch(client, run, 1, loss=0.5)
+        tabs[-1].evaluate("turn(true)")
+        page.evaluate("turn(false)")
+        chart = page.get_by_role("img", name=re.compile("^loss"))
+        expect(chart).to_have_accessible_name(re.compile(r"2 epochs, now 0\.5"))
+        log_epoch(client, run, 2, loss=0.25)
+        expect(chart).to_have_accessible_name(re.compile(r"3 epochs, now 0\.25"))
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_tab_that_was_left_for_long_is_read_again_where_it_was(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name, params={f"p{n}": n for n in range(60)}) for name in ("left", "right")]
+    for run in runs:
+        log_epoch(client, run, 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.add_init_script(_HIDEABLE)
+        page.clock.install()
+        compared = "/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs)
+        for epoch, (path, loss) in enumerate((("/", 0.125), (compared, 0.0625)), 1):
+            page.goto(path)
+            expect(page.locator("#connection")).to_have_text("Live")
+            page.evaluate("scrollTo(0, 300)")
+            place = page.evaluate("scrollY")
+            page.evaluate("turn(true)")
+            for run in runs:
+                log_epoch(client, run, epoch, loss=loss)
+            page.clock.fast_forward(3_600_000)
+            seen.requests.clear()
+            page.evaluate("turn(false)")
+            expect(page.get_by_role("cell", name=re.compile(f"^{loss}")).first).to_be_visible()
+            expect(page.locator("#connection")).to_have_text("Live")
+            assert any("/v1/overview" in one for one in seen.requests)
+            assert page.evaluate("scrollY") == place
+            assert place == 300 or path == "/"
+
+    chromium.run(server.url, scenario)

@@ -46,29 +46,53 @@ export function query(values) {
 const TYPES = ["run_start", "epoch_end", "training_end", "run_crash", "run_resume", "run_delete",
   "trial_start", "trial_stale", "trial_end", "tuner_end"];
 
+const LONG_MS = 60_000;
+
 /**
  * Follow the events after a number: the browser comes back by itself, with the last one that it had.
- * `onReset`: this store has not come so far (it is another one); all must be read again.
+ * `onReset`: this store has not come so far (it is another one), or nobody has looked for long; all must be read again.
  */
 export function follow(filter, after, onEvent, onReset) {
-  const source = new EventSource(`/v1/events/stream${query({ ...filter, after })}`);
-  let wasLost = false, again = null;
-  const hear = (message) => onEvent(JSON.parse(message.data));
-  for (const type of TYPES) source.addEventListener(type, hear);
-  source.addEventListener("reset", onReset);
-  source.onopen = () => {
-    show(wasLost ? "back" : "live");
-    wasLost = false;
+  let source = null, last = after, wasLost = false, again = null, leftAt = Date.now();
+  const hear = (message) => {
+    last = message.lastEventId;
+    onEvent(JSON.parse(message.data));
   };
-  source.onerror = () => {
-    wasLost = true;
-    show("lost");
-    // A browser gives up where it was answered anything but a stream, as a proxy does while the service is away.
-    if (source.readyState === EventSource.CLOSED) again = setTimeout(onReset, 3000);
-  };
-  return () => {
+
+  function open() {
+    source = new EventSource(`/v1/events/stream${query({ ...filter, after: last })}`);
+    for (const type of TYPES) source.addEventListener(type, hear);
+    source.addEventListener("reset", onReset);
+    source.onopen = () => {
+      show(wasLost ? "back" : "live");
+      wasLost = false;
+    };
+    source.onerror = () => {
+      wasLost = true;
+      show("lost");
+      // A browser gives up where it was answered anything but a stream, as a proxy does while the service is away.
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(onReset, 3000);
+    };
+  }
+
+  function close() {
     clearTimeout(again);
-    source.close();
+    source?.close();
+  }
+
+  // All tabs of a browser share six connections to a host: one that nobody sees leaves its own to the others.
+  function turn() {
+    close();
+    if (document.hidden) leftAt = Date.now();
+    else if (Date.now() - leftAt > LONG_MS) onReset();
+    else open();
+  }
+
+  document.addEventListener("visibilitychange", turn);
+  if (!document.hidden) open();
+  return () => {
+    document.removeEventListener("visibilitychange", turn);
+    close();
     show("");
   };
 }

@@ -11,7 +11,7 @@ const VIEWS = [
 ];
 
 const main = document.getElementById("main");
-let leave = null, visit = 0, write = () => null;
+let leave = null, visit = 0, shown = null, write = () => null;
 
 /** Show what stands behind the # of the address: a path, and a query that the view keeps its state in. */
 async function route() {
@@ -38,7 +38,8 @@ async function route() {
   }
   main.replaceChildren(place);
   main.removeAttribute("aria-busy");
-  scrollTo(0, 0);
+  if (path !== shown) scrollTo(0, 0);
+  shown = path;
 }
 
 /** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */

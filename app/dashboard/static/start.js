@@ -192,7 +192,7 @@ export async function view(place, { crumbs, address }) {
 
   async function start() {
     unfollow?.();
-    const last = await readTuners().catch(() => null);
+    const [last] = await Promise.all([readTuners(), readRuns()]).catch(() => [null]);
     if (isGone) return;
     if (last === null) return setTimeout(start, 3000);
     unfollow = follow({}, last, hear, start);
