@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from tests.calls import JSON, end_run, log_batch, log_epoch, start_run
+from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
@@ -44,6 +44,40 @@ def test_whoever_walks_with_the_keyboard_stays_where_they_are_while_numbers_come
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         pause = page.get_by_role("button", name="Pause")
         stays(pause, lambda: finish_trial(client, tuner, 0.9), page.locator("#headline"), "accuracy 0.9")
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_tip_stays_with_what_it_tells_of_while_points_come(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("grows", "is pointed at")]
+    for run in runs:
+        log_batch(client, run, [(epoch, {"loss": 4.0 - epoch}) for epoch in range(3)])
+    tuner = new_tuner(client)
+    path, params = f"/v1/tuners/{tuner['tuner_id']}/trials", {"learning_rate": 0.05, "optimizer": "adam"}
+    answer(client.post(path, json={"params": params, "score": 0.5}), 201)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs))
+        chart = page.locator("figure[data-drawn]").get_by_role("img", name=re.compile("^loss"))
+        chart.focus()
+        page.keyboard.press("End")
+        tip = page.locator(".tip:visible")
+        expect(tip).to_have_text("is pointed at2 at epoch 2")
+        log_batch(client, runs[0], [(3, {"loss": 0.75}), (4, {"loss": 0.5})])
+        expect(chart).to_have_accessible_name(re.compile("grows at 0.5"))
+        expect(tip).to_have_text("is pointed at2 at epoch 2")
+        page.keyboard.press("Home")
+        expect(tip).to_have_text("grows4 at epoch 0")
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        chart = page.locator("figure[data-drawn]").get_by_role("img", name=re.compile("^learning_rate"))
+        chart.focus()
+        page.keyboard.press("End")
+        expect(tip).to_contain_text("Trial 0")
+        answer(client.post(path, json={"params": params | {"learning_rate": 0.001}, "score": 0.25}), 201)
+        expect(chart).to_have_accessible_name(re.compile("2 trials"))
+        expect(tip).to_contain_text("Trial 0")
 
     chromium.run(server.url, scenario)
 

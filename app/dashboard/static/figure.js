@@ -2,7 +2,7 @@
 //
 // `draw(width, height, zoom, before)` answers a plot: {nodes, over?, x?, y?, full?, marks?, key?, paint?, grow?, vector?}.
 // `nodes` stay while `key` stays the same, `over` is laid upon them and made anew each time. `marks()` are the places that the
-// pointer and the arrow keys go to: {x, y, text (or what makes it), href?}. `paint(context)` draws on a canvas below the SVG
+// pointer and the arrow keys go to: {key (of what it is, the same in the next picture), x, y, text (or what makes it), href?}. `paint(context)` draws on a canvas below the SVG
 // where there is too much for elements, and where that takes long (`isLong`) in parts, as a generator; `grow(context, before)` adds what is new to a picture of the same key, or answers
 // false; `vector()` draws it all as SVG, for the download. `full` is what `x` shows without zoom.
 
@@ -62,7 +62,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     isStale = !isSeen;
     if (isStale || room[0] < 20) return;
     if (parts) return void (isLate = true); // first let it be finished
-    const before = plot, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);
+    const before = plot, held = found?.[at]?.key, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);
     plot = draw(width, tall, zoom, before);
     found = null;
     const isSame = before && plot.key !== undefined && plot.key === before.key && Number(svg.getAttribute("width")) === width && Number(svg.getAttribute("height")) === tall;
@@ -71,14 +71,14 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       svg.setAttribute("width", width);
       svg.setAttribute("height", tall);
       svg.classList.toggle("painted", Boolean(plot.paint));
-      const held = base.contains(document.activeElement) ? document.activeElement.dataset.axis : null;
+      const axis = base.contains(document.activeElement) ? document.activeElement.dataset.axis : null;
       base.replaceChildren(...plot.nodes.flat(Infinity).filter(Boolean));
-      if (held !== null) [...base.querySelectorAll("[data-axis]")].find((one) => one.dataset.axis === held)?.focus({ preventScroll: true });
+      if (axis !== null) [...base.querySelectorAll("[data-axis]")].find((one) => one.dataset.axis === axis)?.focus({ preventScroll: true });
     }
     over.replaceChildren(...(plot.over ?? []).flat(Infinity).filter(Boolean));
     if (plot.paint) picture(isSame ? before : null, width, tall);
     canvas.hidden = !plot.paint;
-    if (at >= 0) point(at);
+    if (at >= 0) point(marks().findIndex((one) => one.key === held));
     element.dataset.drawn = ++n;
   }
 

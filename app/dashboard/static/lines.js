@@ -82,6 +82,8 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
     .filter((end) => end.x >= 55 && end.x <= width - 10 && end.y >= top - 6 && end.y <= height - 36);
   const textOf = (one, epoch, value, isEnd) => [one.name, `${num(value)} at ${xLabel} ${num(epoch)}${isEnd && one.isStopped ? ", stopped early" : ""}`];
 
+  const keyOf = (one) => one.href ?? one.name;
+
   function stroke(context, from) {
     context.save();
     context.beginPath();
@@ -107,8 +109,8 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
       ? s("path", { class: "stop-mark", d: `M${px - 3} ${py - 3}l6 6m0 -6l-6 6`, style: { stroke: `var(${one.colour ?? "--faint-ink"})` } })
       : one.colour && s("circle", { class: "end-mark", cx: px, cy: py, r: 3, style: { fill: `var(${one.colour})` } })),
     marks: () => curves.length > DENSE || curves.every((one) => one.xs.length > 200)
-      ? ends.map(({ one, x: px, y: py }) => ({ x: px, y: py, href: one.href, text: () => textOf(one, one.xs.at(-1), one.ys.at(-1), true) }))
-      : curves.flatMap((one) => one.xs.map((epoch, index) => ({ x: x(epoch), y: y(one.ys[index]), href: one.href, text: () => textOf(one, epoch, one.ys[index], index === one.xs.length - 1) })))
+      ? ends.map(({ one, x: px, y: py }) => ({ key: keyOf(one), x: px, y: py, href: one.href, text: () => textOf(one, one.xs.at(-1), one.ys.at(-1), true) }))
+      : curves.flatMap((one) => one.xs.map((epoch, index) => ({ key: `${keyOf(one)} ${epoch}`, x: x(epoch), y: y(one.ys[index]), href: one.href, text: () => textOf(one, epoch, one.ys[index], index === one.xs.length - 1) })))
         .filter((mark) => mark.x >= 55 && mark.x <= width - 10 && Number.isFinite(mark.y)),
     paint(context) {
       stroke(context, () => 0);

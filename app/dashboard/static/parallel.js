@@ -52,7 +52,7 @@ export function parallel(model, brushes, onBrush, width, height) {
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
     nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
-    marks: () => shown.map((trial) => ({ x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
+    marks: () => shown.map((trial) => ({ key: trial.number, x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }
 

@@ -136,7 +136,7 @@ function cloud(model, dots) {
   };
 }
 
-const marksOf = (model, dots) => () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ x: one.x, y: one.y, href: one.trial.href, text: () => trialText(one.trial, model.metric) }));
+const marksOf = (model, dots) => () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ key: one.trial.number, x: one.x, y: one.y, href: one.trial.href, text: () => trialText(one.trial, model.metric) }));
 
 /** Best so far over the trials in the order in which they ended; those without a score stand at the foot. */
 export function bestSoFar(model, width, height, zoom) {
@@ -185,7 +185,7 @@ export function front(model, [first, second], width, height) {
   return {
     x, y, ...picture,
     nodes: [axes(x, y, { xLabel: first, yLabel: second }), corners.length > 1 && s("path", { class: "step front", d: `M${corners[0].x} ${corners[0].y}${corners.slice(1).map(step).join("")}` }), top],
-    marks: () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ x: one.x, y: one.y, href: one.trial.href,
+    marks: () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ key: one.trial.number, x: one.x, y: one.y, href: one.trial.href,
       text: () => [`Trial ${one.trial.number}${model.front.has(one.trial.trialId) ? ", beaten by none" : ""}`, ...model.metrics.map((metric) => `${metric} ${num(one.trial.scores[metric])}`), ...paramTexts(one.trial)] })),
   };
 }
@@ -204,6 +204,6 @@ export function importance(shares, width, height, isMuch = false) {
       s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
       s("text", { x: left + length + 8, y: y + 12 }, share < 0.0005 ? "0 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
     isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
-    marks: () => rows.map(({ name, share, y, length }) => ({ x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
+    marks: () => rows.map(({ name, share, y, length }) => ({ key: name, x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
   };
 }
