@@ -27,6 +27,7 @@ def _side_by_side(found: compare.Compared) -> Response:
         {
             "run_ids": [str(run.run_id) for run in found.runs],
             "names": [run.name for run in found.runs],
+            "trial_numbers": found.trial_numbers,
             "params": found.params(),
             "metrics": found.metrics(),
         }

@@ -75,6 +75,7 @@ class Comparison(Answer):
 
     run_ids: list[Id]
     names: list[str]
+    trial_numbers: list[int | None] = Field(description="Of each run's trial; null where it has none.")
     params: ComparedParams
     metrics: ComparedMetrics
 

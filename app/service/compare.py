@@ -11,15 +11,16 @@ from app.domain.errors import UnknownRun
 from app.domain.goal import Direction, Objective
 from app.domain.summary import MetricSummary
 from app.domain.values import Scalar, same_scalar
-from app.store import runs, tuners
+from app.store import runs, trials, tuners
 from app.store.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Runs in the order asked, and the objectives of each one's tuner."""
+    """Runs in the order asked, the number of each one's trial, and the objectives of each one's tuner."""
 
     runs: Sequence[Run]
+    trial_numbers: Sequence[int | None]
     objectives: Sequence[Sequence[Objective]]
 
     def params(self) -> dict[str, dict[str, Any]]:
@@ -86,4 +87,9 @@ def compare(connection: Connection, run_ids: Sequence[UUID]) -> Compared:
         tuner_id: [Objective.from_json(objective) for objective in tuners.get(connection, tuner_id).objectives]
         for tuner_id in {run.tuner_id for run in in_order if run.tuner_id is not None}
     }
-    return Compared(in_order, [objectives[run.tuner_id] if run.tuner_id else [] for run in in_order])
+    of_runs = trials.find_many(connection, {run.trial_id for run in in_order if run.trial_id is not None})
+    return Compared(
+        in_order,
+        [of_runs[run.trial_id].number if run.trial_id else None for run in in_order],
+        [objectives[run.tuner_id] if run.tuner_id else [] for run in in_order],
+    )

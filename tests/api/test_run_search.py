@@ -179,6 +179,12 @@ def test_runs_are_compared_in_the_order_asked(client: httpx.Client) -> None:
         [None, 1.0],
         [None, 3.0],
     )
+    assert found["trial_numbers"] == [None, None]
+    tuner = create_tuner(client)
+    _, trial = suggest(client, tuner, count=2)
+    of_trial = start_run(client, trial_id=trial["trial_id"])
+    found = answer(client.get("/v1/runs/compare", params={"run_id": [a["run_id"], of_trial["run_id"]]}))
+    assert found["trial_numbers"] == [None, 1]
     problem(client.get("/v1/runs/compare", params={"run_id": str(uuid.uuid4())}), 404, "unknown-run")
     problem(client.get("/v1/runs/compare"), 422, "invalid-request")
 

@@ -5,7 +5,7 @@ import re
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.calls import JSON, log_batch, start_run
+from tests.calls import JSON, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
@@ -146,6 +146,42 @@ def test_the_best_value_is_marked_where_an_objective_tells_which_it_is(
         page.goto(compare_path([*runs[:2], finish_trial(client, against, 0.6)]))
         expect(page.get_by_role("heading", level=1)).to_contain_text("3 runs")
         expect(marked).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+
+
+def test_the_headline_says_which_run_is_best_and_goes_on_saying_it(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner, other = new_tuner(client), new_tuner(client, objective={"metric": "cost", "direction": "minimize"})
+    runs = [finish_trial(client, tuner, accuracy, cost=accuracy) for accuracy in (0.5, 0.75)]
+    (trial,) = suggest(client, tuner)
+    running = start_run(client, trial_id=trial["trial_id"])
+    log_epoch(client, running, 0, accuracy=0.25)
+    baseline = start_run(client, name="baseline")
+    log_epoch(client, baseline, 0, accuracy=0.75)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        headline = page.get_by_role("heading", level=1)
+        page.goto(compare_path([*runs, running]))
+        expect(headline).to_have_text(
+            re.compile(r"^Trial 1 is best of 3 runs: accuracy 0\.75; \d of 2 parameters differs?\.$")
+        )
+        expect(page.locator(".legend li")).to_have_text(["Trial 0×", "Trial 1×", "Trial 2×"])
+        expect(page.locator("#connection")).to_have_text("Live")
+        log_epoch(client, running, 1, accuracy=0.875)
+        expect(headline).to_contain_text("Trial 2 is best of 3 runs: accuracy 0.875;")
+        page.get_by_role("link", name="digits").click()
+        expect(page.locator("#headline")).to_contain_text("Trial 1 is best")
+        # One of no tuner is measured with the others; whoever is as good is named, too.
+        page.goto(compare_path([*runs, baseline]))
+        expect(headline).to_contain_text("Trial 1 and baseline are best of 3 runs: accuracy 0.75;")
+        # Two things that are wanted; two names that are the same.
+        page.goto(compare_path([*runs, finish_trial(client, other, 0.8, cost=0.25)]))
+        first = page.locator(".legend li a:first-of-type").first
+        expect(first).to_have_text(f"digits, trial 0 {runs[0]['run_id'][-8:]}")
+        expect(headline).to_contain_text("Best of 3 runs: accuracy 0.8 in digits, trial 0 ")
+        expect(headline).to_contain_text(", cost 0.25 in digits, trial 0 ")
 
     chromium.run(server.url, scenario)
 

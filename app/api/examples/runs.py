@@ -48,6 +48,7 @@ EXAMPLES: dict[str, Any] = {
     "Comparison": {
         "run_ids": [RUN_ID, RUN_ID],
         "names": ["baseline", "wider"],
+        "trial_numbers": [None, 17],
         "params": {"learning_rate": COMPARED_PARAM},
         "metrics": {"accuracy": COMPARED_METRIC},
     },

@@ -4,8 +4,9 @@ import { follow, get, MOST_COMPARED, query } from "./api.js";
 import { count, fill, h, num } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, lineRows, lines, put, styleOf, swatch } from "./lines.js";
+import { cutName } from "./scale.js";
 
-const MOST_METRICS = 12, ID = /^[\da-f-]{36}$/;
+const MOST_METRICS = 12, MOST_NAMED = 3, NAME = 60, ID = /^[\da-f-]{36}$/;
 
 /** Those of these runs that there are, in their order, each with its tuner. */
 async function existing(ids) {
@@ -16,11 +17,26 @@ async function existing(ids) {
   return wanted.map((id) => there.get(id)).filter(Boolean);
 }
 
+/** The tuners of these runs, by id. */
+async function readTuners(runs) {
+  const ids = [...new Set(runs.map((run) => run.tuner_id))].filter(Boolean);
+  const tuners = await Promise.all(ids.map((id) => get(`/v1/tuners/${id}`).catch(() => null)));
+  return new Map(tuners.filter(Boolean).map((one) => [one.tuner_id, one]));
+}
+
+/** What each run is called: by its own name or its trial's number; those that would be called alike also by their ids. */
+function namesOf({ run_ids: ids, names, trial_numbers: numbers }, tunerOf) {
+  const isOne = new Set(tunerOf.filter(Boolean)).size === 1;
+  const trial = (index) => (isOne || !tunerOf[index]?.name ? `Trial ${numbers[index]}` : `${tunerOf[index].name}, trial ${numbers[index]}`);
+  const plain = names.map((name, index) => name || (numbers[index] === null ? "" : trial(index)));
+  const isAlone = (name) => name && plain.indexOf(name) === plain.lastIndexOf(name);
+  return plain.map((name, index) => (isAlone(name) ? name : `${name || "run"} ${ids[index].slice(-8)}`));
+}
+
 /** Which way is better, of the metrics that are objectives of these tuners and of no two in opposite ways. */
-async function readDirections(tunerIds) {
-  const tuners = await Promise.all([...new Set(tunerIds)].filter(Boolean).map((id) => get(`/v1/tuners/${id}`).catch(() => null)));
+function directionsOf(tuners) {
   const directions = new Map();
-  for (const { metric, direction } of tuners.flatMap((one) => one?.objectives ?? []))
+  for (const { metric, direction } of tuners.flatMap((one) => one.objectives))
     directions.set(metric, [direction, undefined].includes(directions.get(metric)) ? direction : null);
   return directions;
 }
@@ -30,6 +46,19 @@ function bestOf(values, direction) {
   const sign = { maximize: 1, minimize: -1 }[direction];
   const best = values.reduce((best, one) => (sign && typeof one === "number" && (best === null || sign * one > sign * best) ? one : best), null);
   return values.every((one) => one === best) ? null : best;
+}
+
+/** In words: which of these is best at what their tuners are after, and in how much they differ. */
+function sentence(names, metrics, directions, told) {
+  const bests = Object.entries(metrics).map(([metric, { latest }]) => {
+    const best = bestOf(latest, directions.get(metric)), who = names.filter((_, index) => latest[index] === best);
+    const named = who.length > MOST_NAMED ? [`${num(who.length)} of them`] : who.map((name) => cutName(name, NAME));
+    return { metric, best, isMany: who.length > 1, named: named.join(" and ") };
+  }).filter(({ best }) => best !== null);
+  const [{ metric, best, isMany, named } = {}] = bests, runs = `${names.length} runs`;
+  if (!bests.length) return `${runs}; ${told}.`;
+  if (bests.length === 1) return `${named} ${isMany ? "are" : "is"} best of ${runs}: ${metric} ${num(best)}; ${told}.`;
+  return `Best of ${runs}: ${bests.map((one) => `${one.metric} ${num(one.best)} in ${one.named}`).join(", ")}; ${told}.`;
 }
 
 /** What the page does not show of what it was asked for. */
@@ -51,9 +80,11 @@ export async function view(place, { crumbs, address }) {
     return () => null;
   }
   const comparison = `/v1/runs/compare${query({ run_id: ids })}`;
-  const [compared, { runs }, directions] = await Promise.all([get(comparison), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`), readDirections(there.map((run) => run.tuner_id))]);
+  const [compared, { runs }, tuners] = await Promise.all([get(comparison), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`), readTuners(there)]);
+  const tunerOf = there.map((run) => tuners.get(run.tuner_id)), directions = directionsOf([...tuners.values()]);
+  if (tunerOf[0] && new Set(tunerOf).size === 1) crumbs({ text: tunerOf[0].name || "tuner", href: `#/tuners/${tunerOf[0].tuner_id}` }, { text: "Compare" });
   const without = (id) => `#/compare${query({ ...Object.fromEntries(address.search), run: asked.filter((one) => one !== id) })}`;
-  const names = compared.names.map((name, index) => name || `run ${compared.run_ids[index].slice(-8)}`);
+  const names = namesOf(compared, tunerOf);
   const byMetric = new Map();
 
   function curveOf(metric, index) {
@@ -78,10 +109,16 @@ export async function view(place, { crumbs, address }) {
     values.map((value) => (best !== null && value === best ? h("td", { class: "number top", title: "The best of these" }, h("strong", null, num(value, 6))) : h("td", { class: "number" }, num(value, 6)))));
   const lead = (title) => h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title));
   const part = (title, entries) => h("tbody", null, lead(title), entries);
-  const showMetrics = ({ metrics }) => fill(metricsNow, lead("Metrics, latest"), ...Object.entries(metrics).map(([name, one]) => line(name, one.latest, false, bestOf(one.latest, directions.get(name)))));
   const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
   const params = Object.entries(compared.params), nDiffering = params.filter(differing).length;
-  place.append(h("h1", { class: "headline" }, `${names.length} runs; ${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}.`), ...notes,
+  const headline = h("h1", { class: "headline", "aria-live": "polite" }), told = `${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}`;
+
+  function showMetrics({ metrics }) {
+    fill(headline, document.createTextNode(sentence(names, metrics, directions, told)));
+    fill(metricsNow, lead("Metrics, latest"), ...Object.entries(metrics).map(([name, one]) => line(name, one.latest, false, bestOf(one.latest, directions.get(name)))));
+  }
+
+  place.append(headline, ...notes,
     legend(names.map((name, index) => ({ name, ...styleOf(index), href: `#/runs/${ids[index]}`, out: ids.length > 2 && without(ids[index]) }))),
     h("div", { class: "charts" }, [...charts.values()].map((one) => one.element), byMetric.size > MOST_METRICS && h("p", { class: "note wide" }, `Curves of ${MOST_METRICS} of ${byMetric.size} metrics; the table has all.`)),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
