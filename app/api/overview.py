@@ -13,6 +13,7 @@ from app.api.fields import parse_id
 from app.api.goal_models import Budget, Objective
 from app.api.large import show_found
 from app.api.overview_models import (
+    Front,
     Improvement,
     Overview,
     RunCurve,
@@ -68,6 +69,7 @@ def _line(line: overview.TunerLine) -> TunerLine:
         n_proposed=tuner.n_proposed,
         counts=TrialCounts.model_validate(tuner.counts),
         best=None if line.best is None else Trial.of(line.best),
+        front=None if line.front is None else Front(n_trials=line.front.n_trials, best=line.front.best),
         improvements=[Improvement.model_validate(one) for one in line.improvements],
         tags=tuner.tags,
         create_time=to_rfc3339(tuner.create_time),

@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from app.api.event_models import Event
-from app.api.fields import Answer, Id, Number, Scalar, Time
+from app.api.fields import Answer, Id, Number, Scalar, Scores, Time
 from app.api.goal_models import Budget, Objective
 from app.api.run_models import Run
 from app.api.run_search_models import SeriesByMetric
@@ -29,6 +29,13 @@ class Improvement(Answer):
     score: float
 
 
+class Front(Answer):
+    """What no trial of a tuner with several objectives beats."""
+
+    n_trials: int = Field(description="How many there are.")
+    best: Scores = Field(description="The best score of each objective by itself.")
+
+
 class TunerLine(Answer):
     """A tuner in a list, with how it stands."""
 
@@ -41,6 +48,7 @@ class TunerLine(Answer):
     n_proposed: int = Field(description="The trials that count towards `max_trials`.")
     counts: TrialCounts
     best: Trial | None
+    front: Front | None = Field(description="Of several objectives, as soon as a trial has scores.")
     improvements: list[Improvement] = Field(description="When the best score got better; at most 60 of them.")
     tags: list[str]
     create_time: Time

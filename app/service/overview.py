@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from app.domain.events import EVENT_TYPES, EpochEnd
 from app.domain.goal import Direction, Objective
 from app.domain.states import TRIAL_ENDS
+from app.service.pareto import Front, sum_up_fronts
 from app.service.series import Series, read_series
 from app.store import events, runs, standing, trials, tuners
 from app.store.events import EventFilter
@@ -37,6 +38,7 @@ class TunerLine:
 
     tuner: Tuner
     best: Trial | None
+    front: Front | None
     improvements: list[Improvement]
     last_sign: datetime
 
@@ -45,16 +47,18 @@ _MOST_KEPT = 2000
 _Stand = tuple[datetime, int]
 """When a tuner was created (one that is deleted may leave its id to another), and how many of its trials have ended:
 those never change."""
+_Progress = tuple[Front | None, list[Improvement]]
+"""As a line tells it."""
 
 
 class Lines:
     """Tuners in lists. Safe for threads.
 
-    Their improvements are kept: to find them is to look through all trials, and every open page asks each second.
+    How far they have come is kept: to find it is to look through all trials, and every open page asks each second.
     """
 
     def __init__(self) -> None:
-        self._known: dict[UUID, tuple[_Stand, list[Improvement]]] = {}
+        self._known: dict[UUID, tuple[_Stand, _Progress]] = {}
 
     def list_page(self, connection: Connection, after: tuners.Key | None, limit: int) -> tuple[int, list[TunerLine]]:
         """Tuners, newest first, each with how it stands."""
@@ -62,31 +66,31 @@ class Lines:
         found = tuners.list_page(connection, after, limit)
         best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
         best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
-        improvements = self._improvements(connection, found)
-        signs = standing.last_signs(connection, improvements)
+        progress = self._progress(connection, found)
+        signs = standing.last_signs(connection, progress)
         return last, [
             TunerLine(
                 tuner,
                 best.get(tuner.tuner_id),
-                improvements[tuner.tuner_id],
+                *progress[tuner.tuner_id],
                 signs.get(tuner.tuner_id, tuner.update_time),
             )
             for tuner in found
         ]
 
-    def _improvements(self, connection: Connection, found: Sequence[Tuner]) -> dict[UUID, list[Improvement]]:
-        """Of each tuner, thinned."""
+    def _progress(self, connection: Connection, found: Sequence[Tuner]) -> dict[UUID, _Progress]:
         stands = {tuner.tuner_id: _stand(tuner) for tuner in found}
         known = {tuner_id: self._known.get(tuner_id) for tuner_id in stands}
         kept = {tuner_id: one[1] for tuner_id, one in known.items() if one is not None and one[0] == stands[tuner_id]}
-        changed = {tuner.tuner_id: _is_upward(tuner) for tuner in found if tuner.tuner_id not in kept}
-        fresh: dict[UUID, list[Improvement]] = {tuner_id: [] for tuner_id in changed}
-        for improvement in standing.list_improvements(connection, changed):
-            fresh[improvement.tuner_id].append(improvement)
-        fresh = {tuner_id: _some(improvements) for tuner_id, improvements in fresh.items()}
+        changed = [tuner for tuner in found if tuner.tuner_id not in kept]
+        improvements: dict[UUID, list[Improvement]] = {tuner.tuner_id: [] for tuner in changed}
+        for one in standing.list_improvements(connection, {tuner.tuner_id: _is_upward(tuner) for tuner in changed}):
+            improvements[one.tuner_id].append(one)
+        fronts = sum_up_fronts(connection, changed)
+        fresh = {tuner_id: (fronts.get(tuner_id), _some(steps)) for tuner_id, steps in improvements.items()}
         if len(self._known) + len(fresh) > _MOST_KEPT:
             self._known.clear()
-        self._known.update({tuner_id: (stands[tuner_id], improvements) for tuner_id, improvements in fresh.items()})
+        self._known.update({tuner_id: (stands[tuner_id], progress) for tuner_id, progress in fresh.items()})
         return kept | fresh
 
 

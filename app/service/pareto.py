@@ -1,14 +1,17 @@
 """The best of a tuner with several objectives: what no other trial beats."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from app.domain.goal import Objective
 from app.domain.states import SCORED
-from app.domain.values import from_json_number
-from app.store import trials, tuners
+from app.domain.values import Number, from_json_number
+from app.store import standing, trials, tuners
 from app.store.trials import Trial
+from app.store.tuners import Tuner
 from app.tuning.fronts import non_dominated
 
 
@@ -30,5 +33,36 @@ def list_pareto(connection: Connection, tuner_id: UUID) -> list[Trial]:
 
 def _losses(trial: Trial, objectives: list[Objective]) -> tuple[float, ...] | None:
     if trial.scores is not None:
-        return tuple(one.loss(from_json_number(trial.scores[one.metric])) for one in objectives)
+        return _losses_of(trial.scores, objectives)
     return None if trial.score is None else (objectives[0].loss(trial.score),)
+
+
+def _losses_of(scores: Mapping[str, Number], objectives: list[Objective]) -> tuple[float, ...]:
+    return tuple(one.loss(from_json_number(scores[one.metric])) for one in objectives)
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """How far a tuner with several objectives has come. `best` is of each objective by itself."""
+
+    n_trials: int
+    best: dict[str, Number]
+
+
+def sum_up_fronts(connection: Connection, found: Iterable[Tuner]) -> dict[UUID, Front]:
+    """Of those of these tuners that have several objectives, and trials with scores."""
+    objectives = {
+        tuner.tuner_id: [Objective.from_json(one) for one in tuner.objectives]
+        for tuner in found
+        if len(tuner.objectives) > 1
+    }
+    return {
+        tuner_id: _sum_up([_losses_of(one, objectives[tuner_id]) for one in scores], objectives[tuner_id])
+        for tuner_id, scores in standing.list_scores(connection, objectives).items()
+    }
+
+
+def _sum_up(losses: list[tuple[float, ...]], objectives: list[Objective]) -> Front:
+    lowest = map(min, zip(*losses, strict=True))
+    best: dict[str, Number] = {one.metric: one.loss(loss) for one, loss in zip(objectives, lowest, strict=True)}
+    return Front(sum(non_dominated(losses)), best)

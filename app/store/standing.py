@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, case, cast, func, literal, null, or_, s
 from sqlalchemy.types import Double
 
 from app.domain.states import SCORED, TRIAL_ENDS, RunStatus
+from app.domain.values import Number
 from app.store.tables import events, runs, trials, tuners
 
 
@@ -54,6 +55,19 @@ def list_improvements(connection: Connection, directions: Mapping[UUID, bool]) -
         .order_by(ended.c.tuner_id, ended.c.place)
     )
     return [Improvement(*row) for row in connection.execute(query)]
+
+
+def list_scores(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Number]]]:
+    """What the trials of each of these tuners scored in several objectives; those without any are left out."""
+    if not tuner_ids:
+        return {}
+    query = select(trials.c.tuner_id, trials.c.scores).where(
+        trials.c.tuner_id.in_(tuner_ids), trials.c.state.in_(SCORED), trials.c.scores.is_not(None)
+    )
+    found: dict[UUID, list[dict[str, Number]]] = {}
+    for tuner_id, scores in connection.execute(query):
+        found.setdefault(tuner_id, []).append(scores)
+    return found
 
 
 def last_signs(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, datetime]:

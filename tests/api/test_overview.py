@@ -95,6 +95,29 @@ def test_the_start_shows_a_tuner_as_it_is_however_often_it_was_shown(client: htt
     assert improvements() == [0.5, 0.25]
 
 
+def test_the_start_shows_what_is_best_at_each_of_several_objectives(client: httpx.Client) -> None:
+    objectives = [{"metric": "a", "direction": "maximize"}, {"metric": "b", "direction": "minimize"}]
+    tuner = create_tuner(client, objectives=objectives, budget={"max_attempts": 1})
+
+    def front() -> JSON | None:
+        line = answer(client.get("/v1/overview", params={"page_size": 1}))["items"][0]
+        assert (line["tuner_id"], line["best"], line["improvements"]) == (tuner["tuner_id"], None, [])
+        found: JSON | None = line["front"]
+        return found
+
+    assert front() is None
+    for a, b in ((1.0, 9.0), (3.0, 30.0), (2.0, 4.0), (2.5, 31.0), (2.0, 4.0)):
+        (trial,) = suggest(client, tuner)
+        report(client, tuner, trial_id=trial["trial_id"], scores={"a": a, "b": b})
+    for outcome in ({"scores": {"a": "Infinity", "b": -1.0}}, {"state": "failed"}):
+        (trial,) = suggest(client, tuner)
+        report(client, tuner, trial_id=trial["trial_id"], **outcome)
+    suggest(client, tuner)
+    assert front() == {"n_trials": 3, "best": {"a": 3.0, "b": 4.0}}
+    create_tuner(client, name="of one objective")
+    assert answer(client.get("/v1/overview", params={"page_size": 1}))["items"][0]["front"] is None
+
+
 def test_the_start_is_paged(client: httpx.Client) -> None:
     made = [create_tuner(client)["tuner_id"] for _ in range(3)]
     first = answer(client.get("/v1/overview", params={"page_size": 2}))

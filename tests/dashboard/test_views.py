@@ -57,6 +57,26 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
     assert chromium.run(server.url, scenario) <= 15
 
 
+def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
+    tuner = new_tuner(client, name="two wishes", objectives=objectives)  # read as written, though it is drawn in parts
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        row = page.get_by_role("row", name=re.compile("^two wishes"))
+        cells = row.get_by_role("cell")
+        expect(cells.nth(1)).to_have_text("– accuracy– latency")
+        expect(page.locator("#connection")).to_have_text("Live")
+        for accuracy, latency in ((0.9, 30.0), (0.5, 10.5), (0.6, 40.0)):
+            finish_trial(client, tuner, accuracy, latency=latency)
+        expect(cells.nth(1)).to_have_text(re.compile(r"^0\.90+ accuracy10\.50+ latency$"))
+        expect(cells.nth(2)).to_have_text("2 trials beaten by none")
+
+    chromium.run(server.url, scenario)
+
+
 def test_what_was_stopped_or_lost_can_be_seen(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = varied_tuner(client)
 

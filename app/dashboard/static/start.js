@@ -5,11 +5,12 @@ import { badge, command, count, duration, h, nameLink, num, s, scoresOf, when } 
 import { linear } from "./scale.js";
 import { table } from "./table.js";
 
-const SHOWN_METRICS = 4, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
+const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
 
-/** The best score over trials, small: does it still rise? */
-export function sparkline(tuner) {
+/** The best score over trials, small: does it still rise? Of several objectives, how many trials none beats. */
+function sparkline(tuner) {
   const steps = tuner.improvements;
+  if (tuner.front) return h("span", { class: "note" }, `${count(tuner.front.n_trials, "trial")} beaten by none`);
   if (!steps.length) return h("span", { class: "note" }, "–");
   const ended = Object.entries(tuner.counts).reduce((sum, [state, n]) => sum + (["completed", "stopped", "failed", "infeasible"].includes(state) ? n : 0), 0);
   const values = steps.map((one) => one.score);
@@ -24,14 +25,17 @@ export function sparkline(tuner) {
 function tunerTable() {
   const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
   const spent = ({ counts, n_proposed: n }) => n - counts.queued - counts.running - counts.stale;
-  const metricOf = (one) => one.objectives[0].metric;
+  /** The best score of each objective. */
+  const bestOf = (one) => one.objectives.map(({ metric }) => [metric, one.front?.best[metric] ?? one.best?.score]);
   let writers = new Map(); // what can be told apart is what was measured alike
+  const write = ([metric, score]) => h("strong", null, writers.get(metric)(score));
+  const short = (best) => [best.slice(0, MOST_BEST).map((one) => h("div", null, write(one), " ", h("span", { class: "note" }, one[0]))), best.length > MOST_BEST && h("div", { class: "note" }, `and ${best.length - MOST_BEST} more`)];
   const rows = table({
     caption: "Tuners", key: (one) => one.tuner_id,
-    sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.best?.score, one.last_sign_time, one.budget.max_trials, writers.get(metricOf(one)).form]),
+    sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.front?.n_trials, bestOf(one), one.last_sign_time, one.budget.max_trials, one.objectives.map(({ metric }) => writers.get(metric).form)]),
     columns: [
       { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state)] },
-      { name: "Best", isNumber: true, sort: (one) => one.best?.score, cell: (one) => [h("strong", null, writers.get(metricOf(one))(one.best?.score)), h("div", { class: "note" }, one.objectives.map((objective) => objective.metric).join(", "))] },
+      { name: "Best", isNumber: true, sort: (one) => bestOf(one)[0][1], cell: (one) => (one.objectives.length > 1 ? short(bestOf(one)) : [write(bestOf(one)[0]), h("div", { class: "note" }, one.objectives[0].metric)]) },
       { name: "Best so far", cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
       { name: "Running", isNumber: true, sort: (one) => one.counts.running, cell: (one) => num(one.counts.running) },
@@ -42,7 +46,7 @@ function tunerTable() {
   return {
     ...rows,
     update(tuners) {
-      writers = new Map([...Map.groupBy(tuners, metricOf)].map(([metric, alike]) => [metric, scoresOf(alike.map((one) => one.best?.score))]));
+      writers = new Map([...Map.groupBy(tuners.flatMap(bestOf), ([metric]) => metric)].map(([metric, alike]) => [metric, scoresOf(alike.map(([, score]) => score))]));
       rows.update(tuners);
     },
   };
