@@ -1,13 +1,15 @@
 // What the trials of a tuner came to: in one sentence; over the trials that ended, against a parameter, of one objective
-// against another; and what matters.
+// against another; what matters; and how they learnt.
 
-import { count, num, s } from "./dom.js";
-import { nothing } from "./figure.js";
+import { count, fill, h, num, s } from "./dom.js";
+import { figure, nothing } from "./figure.js";
+import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 import { axes, colourOf, cut, cutName, extent, linear, ofSpec } from "./scale.js";
 
 /** The colour of a score: pale where it is poor, deep where it is good. `share` is 0 to 1, or null. */
 const shade = (share) => (share === null ? "var(--rest)" : `color-mix(in oklch, var(--good) ${Math.round(share * 20) * 5}%, var(--poor))`);
 
+const N_COLOURED = 5;
 const SCORED = new Set(["completed", "stopped"]), LOST = new Set(["failed", "infeasible"]);
 
 /** Whether a trial has a score that counts. */
@@ -206,4 +208,60 @@ export function importance(shares, width, height, isMuch = false) {
     isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
     marks: () => rows.map(({ name, share, y, length }) => ({ key: name, x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
   };
+}
+
+/**
+ * The learning curves, of what was taken and heard of since: {element, redraw, take, hear, colour}. The best few have a colour,
+ * and keep it while they are among the best few.
+ */
+export function learningCurves(address) {
+  const curves = new Map(), slots = new Array(N_COLOURED).fill(null), key = h("div", { class: "key" });
+  let model = null, colouring = 0;
+  const all = () => [...curves.values()];
+  const chart = figure({
+    title: "Learning curves", file: "learning-curves", canZoom: true, height: 210, address,
+    draw: (width, height, zoom, before) => lines(all(), width, height, zoom, before, { yLabel: model.metric }),
+    describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${all().filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
+    rows: () => lineRows(all(), model.metric),
+  });
+  chart.element.append(key);
+
+  function add(runId, number, status, xs = [], ys = []) {
+    const name = number === null ? "A run without a trial" : `Trial ${number}`;
+    curves.set(runId, { runId, xs, ys, name, colour: null, isStopped: status === "stopped", isOpen: status === "running", href: `#/runs/${runId}` });
+  }
+
+  /** The curves of an answer of the service, of which the model was made. */
+  function take(seen, next) {
+    model = next;
+    curves.clear();
+    for (const one of seen.curves) add(one.run_id, one.number, one.status, one.epochs, one.values);
+  }
+
+  function hear(event) {
+    const curve = curves.get(event.run_id);
+    if (event.type === "run_start" && !curve) add(event.run_id, model.trials.find((trial) => trial.trialId === event.trial_id)?.number ?? null, "running");
+    else if (event.type === "epoch_end" && curve && Object.hasOwn(event.metrics, model.metric)) put(curve, event.epoch, event.metrics[model.metric]);
+    else if (event.type === "training_end" && curve) Object.assign(curve, { isOpen: false, isStopped: event.status === "stopped" });
+    else if (event.type === "run_crash" && curve) curve.isOpen = false;
+    else if (event.type === "run_delete") curves.delete(event.run_id);
+    if (event.type === "epoch_end" && slots.includes(null)) colouring ||= requestAnimationFrame(() => { colouring = 0; colour(); });
+    chart.redraw();
+  }
+
+  function colour() {
+    const scoreOf = new Map(model.trials.filter(isScored).map((trial) => [trial.runId, trial.score])); // not of the runs that lost it
+    const sign = model.isUpward ? 1 : -1;
+    const worth = (curve) => sign * (scoreOf.get(curve.runId) ?? curve.ys.reduce((best, value) => (typeof value === "number" && sign * value > sign * best ? value : best), -sign * Infinity));
+    const best = all().filter((one) => one.ys.length).map((one) => [one, worth(one)]).sort((a, b) => b[1] - a[1]).slice(0, N_COLOURED).map(([one]) => one);
+    const ids = new Set(best.map((one) => one.runId));
+    slots.forEach((runId, index) => { if (!ids.has(runId)) slots[index] = null; });
+    for (const one of best) if (!slots.includes(one.runId)) slots[slots.indexOf(null)] = one.runId;
+    for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
+    const isThere = [all().some((one) => !one.colour) && "grey: the others", all().some((one) => one.isStopped) && "×: stopped early"].filter(Boolean);
+    key.hidden = !curves.size;
+    fill(key, legend(best), h("p", { class: "note" }, [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ")));
+  }
+
+  return { ...chart, take, hear, colour };
 }

@@ -3,12 +3,11 @@
 import { call, follow, get } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
-import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
 import { isOutOf, parallel, trialRows } from "./parallel.js";
-import { against, bestSoFar, front, frontOf, importance, isScored, modelOf, sentence, trialsOf } from "./scores.js";
+import { against, bestSoFar, front, frontOf, importance, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
-const N_COLOURED = 5, ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000;
+const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000;
 const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
 const nameOf = (tuner) => tuner.name || `tuner ${tuner.tuner_id.slice(-8)}`;
@@ -18,44 +17,21 @@ export async function view(place, { id, crumbs, address }) {
   const path = `/v1/tuners/${id}`;
   const readShares = () => get(`${path}/importance`).then((told) => told.importance, () => shares);
   let older = [], shares = {}, drawn = "", drawnAt = 0, redrawing = null, model;
-  const recent = [], curves = new Map(), slots = new Array(N_COLOURED).fill(null);
+  const recent = [], curves = learningCurves(address);
   const [first] = await Promise.all([get(`${path}/overview`), readShares().then((told) => { shares = told; })]);
 
   const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
   const title = h("div", { class: "title-line" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
-  const facts = h("dl", { class: "facts" }), start = h("div"), idFact = identity(id), key = h("div", { class: "key" }), refusal = h("p", { class: "failure", role: "alert" });
-
-  // ---------------------------------------------------------------------------------------------------------- curves
+  const facts = h("dl", { class: "facts" }), start = h("div"), idFact = identity(id), refusal = h("p", { class: "failure", role: "alert" });
 
   function take(seen) {
     const kept = model?.front;
     model = Object.assign(modelOf(seen, older), kept && { front: kept });
-    curves.clear();
-    for (const one of seen.curves) add(one.run_id, one.number, one.status, one.trial_id, one.epochs, one.values);
+    curves.take(seen, model);
     for (const event of recent.splice(0).filter((one) => one.event_id > seen.last_event_id)) {
-      hearOfRuns(event);
+      curves.hear(event);
       recent.push(event);
     }
-  }
-
-  function add(runId, number, status, trialId, xs = [], ys = []) {
-    const name = number === null ? "A run without a trial" : `Trial ${number}`;
-    curves.set(runId, { runId, trialId, xs, ys, name, number, colour: null, isStopped: status === "stopped", isOpen: status === "running", href: `#/runs/${runId}` });
-  }
-
-  /** The best few have a colour, and keep it while they are among the best few. */
-  function colour() {
-    const scoreOf = new Map(model.trials.filter(isScored).map((trial) => [trial.runId, trial.score])); // not of the runs that lost it
-    const sign = model.isUpward ? 1 : -1;
-    const worth = (curve) => sign * (scoreOf.get(curve.runId) ?? curve.ys.reduce((best, value) => (typeof value === "number" && sign * value > sign * best ? value : best), -sign * Infinity));
-    const best = [...curves.values()].filter((one) => one.ys.length).map((one) => [one, worth(one)]).sort((a, b) => b[1] - a[1]).slice(0, N_COLOURED).map(([one]) => one);
-    const ids = new Set(best.map((one) => one.runId));
-    slots.forEach((runId, index) => { if (!ids.has(runId)) slots[index] = null; });
-    for (const one of best) if (!slots.includes(one.runId)) slots[slots.indexOf(null)] = one.runId;
-    for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
-    const all = [...curves.values()], isThere = [all.some((one) => !one.colour) && "grey: the others", all.some((one) => one.isStopped) && "×: stopped early"].filter(Boolean);
-    key.hidden = !curves.size;
-    fill(key, legend(best), h("p", { class: "note" }, [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ")));
   }
 
   // ---------------------------------------------------------------------------------------------------------- charts
@@ -73,13 +49,6 @@ export async function view(place, { id, crumbs, address }) {
     describe: () => sentence(model, shares),
     rows: () => ({ columns: ["trials ended", "trial", model.metric], rows: model.improvements.map((one) => [one.place, one.number, one.score]) }),
   })];
-  const curveChart = figure({
-    title: "Learning curves", file: "learning-curves", canZoom: true, height: 210, address,
-    draw: (width, height, zoom, before) => lines([...curves.values()], width, height, zoom, before, { yLabel: model.metric }),
-    describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${[...curves.values()].filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
-    rows: () => lineRows([...curves.values()], model.metric),
-  });
-  curveChart.element.append(key);
   const shareChart = figure({
     title: "What matters", note: model.isMany ? `for ${model.metric}` : "", file: "importance", height: 210,
     draw: (width, height) => importance(shares, width, height, scored().length > ENOUGH),
@@ -102,7 +71,7 @@ export async function view(place, { id, crumbs, address }) {
     rows: () => ({ columns: [parameter, model.metric], rows: scored().map((one) => [one.params[parameter], one.score]) }),
   }));
   const tellsLoss = () => model.tuner.counts.failed + model.tuner.counts.infeasible > 0;
-  const charts = [...bestCharts, curveChart, shareChart, strands, ...planes];
+  const charts = [...bestCharts, curves, shareChart, strands, ...planes];
 
   function brush(axis, filter) {
     filter ? brushes.set(axis, filter) : brushes.delete(axis);
@@ -161,12 +130,12 @@ export async function view(place, { id, crumbs, address }) {
       command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
     body.hidden = !model.nTrials;
     for (const one of [strands, ...planes]) one.element.hidden = !scored().length;
-    colour();
+    curves.colour();
     const mark = [model.nEnded, model.trials.length, model.bestId, [...model.front]].join();
     // Of many trials a picture takes its time: a second for each thousand lies between two.
     const isDue = Date.now() - drawnAt > Math.min(model.trials.length, 6000);
     if (mark !== drawn && !isDue) redrawing ??= setTimeout(() => { redrawing = null; if (!isGone) show(); }, 1000);
-    (mark === drawn || !isDue ? [curveChart, shareChart] : charts).forEach((one) => one.redraw());
+    (mark === drawn || !isDue ? [curves, shareChart] : charts).forEach((one) => one.redraw());
     if (mark !== drawn && isDue) [drawn, drawnAt] = [mark, Date.now()];
     filtered();
   }
@@ -208,26 +177,11 @@ export async function view(place, { id, crumbs, address }) {
     later();
   }
 
-  function hearOfRuns(event) {
-    const curve = curves.get(event.run_id);
-    if (event.type === "run_start" && !curve) {
-      const number = model.trials.find((trial) => trial.trialId === event.trial_id)?.number ?? null;
-      add(event.run_id, number, "running", event.trial_id);
-    } else if (event.type === "epoch_end" && curve && Object.hasOwn(event.metrics, model.metric)) put(curve, event.epoch, event.metrics[model.metric]);
-    else if (event.type === "training_end" && curve) Object.assign(curve, { isOpen: false, isStopped: event.status === "stopped" });
-    else if (event.type === "run_crash" && curve) curve.isOpen = false;
-    else if (event.type === "run_delete") curves.delete(event.run_id);
-  }
-
-  let colouring = 0;
-
   function hear(event) {
     recent.push(event);
     if (recent.length > 20000) recent.splice(0, 10000);
-    hearOfRuns(event);
+    curves.hear(event);
     if (event.type !== "epoch_end") later();
-    else if (slots.includes(null)) colouring ||= requestAnimationFrame(() => { colouring = 0; colour(); });
-    curveChart.redraw();
   }
 
   /** Read again what only the service knows, soon, and not too often. */
