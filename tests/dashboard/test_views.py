@@ -46,7 +46,9 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         expect(chart.locator(".dot.best")).to_have_count(3)
         expect(chart.locator(".step.front")).to_have_count(1)
         rows = page.get_by_role("region", name="Trials")
-        expect(rows.locator("tr.best td:first-child")).to_have_text(["4", "3", "0"])
+        # Those that none beats come first, the best at the first objective before the others.
+        expect(rows.locator("tbody td:first-child")).to_have_text(["0", "3", "4", "1", "2"])
+        expect(rows.get_by_role("img", name="Beaten by none")).to_have_count(3)
         rows.get_by_role("button", name="latency").click()
         rows.get_by_role("button", name="latency").click()
         expect(rows.locator("th[aria-sort=ascending]")).to_have_text("latency")
@@ -55,26 +57,6 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         return n_requests
 
     assert chromium.run(server.url, scenario) <= 15
-
-
-def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
-    chromium: Chromium, server: Server, client: httpx.Client
-) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
-    tuner = new_tuner(client, name="two wishes", objectives=objectives)  # read as written, though it is drawn in parts
-
-    def scenario(page: Page, seen: Seen) -> None:
-        page.goto("/")
-        row = page.get_by_role("row", name=re.compile("^two wishes"))
-        cells = row.get_by_role("cell")
-        expect(cells.nth(1)).to_have_text("– accuracy– latency")
-        expect(page.locator("#connection")).to_have_text("Live")
-        for accuracy, latency in ((0.9, 30.0), (0.5, 10.5), (0.6, 40.0)):
-            finish_trial(client, tuner, accuracy, latency=latency)
-        expect(cells.nth(1)).to_have_text(re.compile(r"^0\.90+ accuracy10\.50+ latency$"))
-        expect(cells.nth(2)).to_have_text("2 trials beaten by none")
-
-    chromium.run(server.url, scenario)
 
 
 def test_what_was_stopped_or_lost_can_be_seen(chromium: Chromium, server: Server, client: httpx.Client) -> None:

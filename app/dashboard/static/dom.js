@@ -93,9 +93,12 @@ function ago(time) {
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
+/** A time where the reader is, with the name of the zone. */
+export const exact = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+
 /** A time, relative; the exact one on hover. It stays true by itself. */
 export function when(time) {
-  return time ? h("time", { datetime: time, title: `${new Date(time).toLocaleString()} (${time})` }, ago(time)) : "–";
+  return time ? h("time", { datetime: time, title: `${exact(time)} (${time})` }, ago(time)) : "–";
 }
 
 setInterval(() => {

@@ -43,7 +43,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   const stage = h("div", { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } }, canvas, svg, tip);
   const table = h("div", { class: "chart-table", hidden: true, tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
   const reset = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) }, "Reset zoom");
-  const toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: flip }, "Table");
+  const toggle = h("button", { type: "button", class: "quiet", "aria-label": `${title} as a table`, "aria-pressed": "false", onclick: flip }, "Table");
   const tool = (name, act) => h("button", { type: "button", class: "quiet", "aria-label": `${title} as ${name}`, onclick: async () => plot && act(await import("./keep.js")) }, name);
   const noteText = h("span", { class: "note" }, typeof note === "string" ? note : "");
   const element = h("figure", { class: wide ? "card wide" : "card" },

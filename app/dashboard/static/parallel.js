@@ -5,7 +5,7 @@ import { nothing } from "./figure.js";
 import { colourOf, cutName, extent, label, linear, ofSpec } from "./scale.js";
 import { isScored, trialText } from "./scores.js";
 
-const BOTTOM = 26, TOP = 40, AT_ONCE = 200;
+const BOTTOM = 26, FOOT = 6, TOP = 40, AT_ONCE = 200;
 
 /** A filter: an axis ("" is the score's) to the lowest and highest value let through, or to the options where it has some. */
 export function isOutOf(brushes, trial) {
@@ -28,7 +28,7 @@ export function parallel(model, brushes, onBrush, width, height) {
   const step = (width - 110) / names.length;
   const places = new Map([...scales.keys()].map((name, index) => [name, 40 + index * step]));
   const value = (trial, name) => (name === "" ? trial.score : trial.params[name]);
-  const pixel = (trial, name) => (value(trial, name) === null || value(trial, name) === undefined ? height - 6 : scales.get(name)(value(trial, name)));
+  const pixel = (trial, name) => (value(trial, name) === null || value(trial, name) === undefined ? height - FOOT : scales.get(name)(value(trial, name)));
   const strands = [...shown].sort((a, b) => a.share - b.share).map((trial) => ({ trial, isOut: isOutOf(brushes, trial), places: [...places].map(([name, x]) => [x, pixel(trial, name)]) }));
   const best = strands.find((one) => one.trial.trialId === model.bestId && !one.isOut);
   const isDown = (one) => one !== best;
@@ -51,7 +51,7 @@ export function parallel(model, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor(step / 7.4), range, onBrush, isFirst: name === names[0], isLast: name === "" }))],
+    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor(step / 7.4), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === "" }))],
     marks: () => shown.map((trial) => ({ key: trial.number, x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }
@@ -69,7 +69,7 @@ function placeOf(scale, filter) {
   return [Math.min(...at) - half, Math.max(...at) + half];
 }
 
-function axis(name, x, scale, { title, filterNow, room, range, onBrush, isFirst, isLast }) {
+function axis(name, x, scale, { title, filterNow, room, range, absentAt, onBrush, isFirst, isLast }) {
   const [bottom, top] = range;
   const clamp = (y) => Math.min(Math.max(y, top), bottom);
   const ticks = scale.isDiscrete ? scale.ticks() : scale.ticks(4);
@@ -104,6 +104,7 @@ function axis(name, x, scale, { title, filterNow, room, range, onBrush, isFirst,
     s("text", { class: "title", x: isFirst ? 0 : x, y: 18, "text-anchor": isFirst ? "start" : "middle" }, s("title", null, title), cutName(title, Math.max(room, 5))),
     s("line", { class: "base", x1: x, x2: x, y1: top, y2: bottom }),
     ticks.map((tick) => s("text", { x: x + 7, y: scale(tick) + 4 }, label(tick, isLast ? 9 : Math.max(4, room - 1)))),
+    absentAt && s("text", { x: x + 7, y: absentAt + 4 }, "absent"),
     brush && s("rect", { class: "brush", x: x - 8, width: 16, y: brush[0], height: Math.max(3, brush[1] - brush[0]) }), handle);
 }
 

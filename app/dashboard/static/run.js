@@ -1,7 +1,7 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
 import { call, follow, get } from "./api.js";
-import { badge, command, copier, count, duration, fill, h, identity, num, when } from "./dom.js";
+import { badge, command, copier, count, duration, exact, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
@@ -59,7 +59,8 @@ export async function view(place, { id, crumbs, address }) {
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
     fill(facts, ...[...first].slice(0, SHOWN_METRICS).map((metric) => {
       return fact(metric, [num(run.metrics[metric]), extremes(metric).map((line) => h("div", { class: "note" }, line))]);
-    }), fact("Epoch", num(run.last_epoch)), fact("Started", when(run.start_time)), fact("Took", run.duration_s === null ? "running" : duration(run.duration_s)), idFact);
+    }), fact("Epoch", num(run.last_epoch)), fact("Started", [when(run.start_time), h("div", { class: "note" }, exact(run.start_time))]), fact("Took", isOpen ? "running" : duration(run.duration_s)),
+      ...(trial && run.status === "crashed" ? [fact("Its trial", badge(trial.state))] : []), idFact);
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
     grid.show([...curves.keys()]);
     fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));

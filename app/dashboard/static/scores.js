@@ -1,6 +1,7 @@
 // What the trials of a tuner came to: in one sentence; over the trials that ended, against a parameter, of one objective
 // against another; what matters; and how they learnt.
 
+import { query } from "./api.js";
 import { count, fill, h, num, s } from "./dom.js";
 import { figure, nothing } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
@@ -226,21 +227,26 @@ export function learningCurves(address) {
   });
   chart.element.append(key);
 
-  function add(runId, number, status, xs = [], ys = []) {
-    const name = number === null ? "A run without a trial" : `Trial ${number}`;
+  function add(runId, name, status, xs = [], ys = []) {
     curves.set(runId, { runId, xs, ys, name, colour: null, isStopped: status === "stopped", isOpen: status === "running", href: `#/runs/${runId}` });
   }
+
+  const nameOf = (number) => (typeof number === "number" ? `Trial ${number}` : "A run without a trial");
 
   /** The curves of an answer of the service, of which the model was made. */
   function take(seen, next) {
     model = next;
     curves.clear();
-    for (const one of seen.curves) add(one.run_id, one.number, one.status, one.epochs, one.values);
+    const newest = new Map(model.trials.map((trial) => [trial.trialId, trial.runId]));
+    for (const one of seen.curves) {
+      const isEarlier = (newest.get(one.trial_id) ?? one.run_id) !== one.run_id;
+      add(one.run_id, `${nameOf(one.number)}${isEarlier ? ", an earlier run" : ""}`, one.status, one.epochs, one.values);
+    }
   }
 
   function hear(event) {
     const curve = curves.get(event.run_id);
-    if (event.type === "run_start" && !curve) add(event.run_id, model.trials.find((trial) => trial.trialId === event.trial_id)?.number ?? null, "running");
+    if (event.type === "run_start" && !curve) add(event.run_id, nameOf(model.trials.find((trial) => trial.trialId === event.trial_id)?.number), "running");
     else if (event.type === "epoch_end" && curve && Object.hasOwn(event.metrics, model.metric)) put(curve, event.epoch, event.metrics[model.metric]);
     else if (event.type === "training_end" && curve) Object.assign(curve, { isOpen: false, isStopped: event.status === "stopped" });
     else if (event.type === "run_crash" && curve) curve.isOpen = false;
@@ -260,7 +266,9 @@ export function learningCurves(address) {
     for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
     const isThere = [all().some((one) => !one.colour) && "grey: the others", all().some((one) => one.isStopped) && "×: stopped early"].filter(Boolean);
     key.hidden = !curves.size;
-    fill(key, legend(best), h("p", { class: "note" }, [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ")));
+    const told = [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ");
+    const compare = best.length > 1 && h("a", { href: `#/compare${query({ run: best.map((one) => one.runId) })}` }, `Compare the best ${best.length}`);
+    fill(key, legend(best), h("p", { class: "note" }, told, compare && [". ", compare]));
   }
 
   return { ...chart, take, hear, colour };

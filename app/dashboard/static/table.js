@@ -9,7 +9,7 @@ const MOST_AT_ONCE = 200;
  * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered. Answers {element, chooser, forget, update(rows)}.
  */
 export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null }) {
-  const kind = (column) => (column.isNumber ? "number" : column.isNarrow ? "narrow" : null);
+  const kind = (column) => (column.isScore ? "number score" : column.isNumber ? "number" : column.isNarrow ? "narrow" : null);
   const idOf = (column) => column.id ?? column.name;
   const usual = columns.filter((one) => !one.isHidden).map(idOf);
   const shown = new Set(listOf(address?.search.get("columns")) ?? usual);

@@ -10,7 +10,10 @@ import { table } from "./table.js";
 const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000;
 const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
+const noteOf = (trial) => (trial.state === "stale" ? "its worker fell silent; it waits for another" : trial.reason);
 const nameOf = (tuner) => tuner.name || `tuner ${tuner.tuner_id.slice(-8)}`;
+/** Where a parameter exists, in words. */
+const conditionOf = ({ when }) => when && `only with ${Object.entries(when).map(([parent, values]) => `${parent} ${values.join(" or ")}`).join(" and ")}`;
 const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
 export async function view(place, { id, crumbs, address }) {
@@ -65,7 +68,7 @@ export async function view(place, { id, crumbs, address }) {
   });
   strands.element.querySelector(".chart-tools").prepend(clear);
   const planes = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, MOST_PLANES).map((parameter) => figure({
-    title: parameter, note: model.space[parameter].log ? "log" : "", file: `score-by-${parameter}`, height: 190,
+    title: parameter, note: [model.space[parameter].log && "log", conditionOf(model.space[parameter])].filter(Boolean).join("; "), file: `score-by-${parameter}`, height: 190,
     draw: (width, height) => against(model, parameter, width, height),
     describe: () => `${model.metric} against ${parameter}, ${count(scored().length, "trial")}.`,
     rows: () => ({ columns: [parameter, model.metric], rows: scored().map((one) => [one.params[parameter], one.score]) }),
@@ -92,12 +95,13 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   const list = table({
-    caption: "Trials", key: (trial) => trial.trialId, sorted: model.isMany ? "Trial" : "Score", isDescending: model.isMany || model.isUpward, address,
+    caption: "Trials", key: (trial) => trial.trialId, sorted: model.isMany ? "Front" : "Score", isDescending: model.isUpward, address,
     sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.endTime, isBest(trial)].join(),
     rowClass: (trial) => (isBest(trial) ? "best" : ""),
     columns: [
       { name: "Trial", isNumber: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
-      { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), trial.reason && h("span", { class: "note", title: trial.reason }, ` ${trial.reason.slice(0, 60)}`)] },
+      ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
+      { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && h("span", { class: "note", title: noteOf(trial) }, ` ${noteOf(trial).slice(0, 60)}`)] },
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
       ...params.map((parameter, index) => ({ name: parameter, id: `params.${parameter}`, isHidden: index >= SHOWN_PARAMS, isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
@@ -121,7 +125,7 @@ export async function view(place, { id, crumbs, address }) {
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
     fill(facts, ...[
       fact("Progress", [most ? `${num(spent)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, spent), "aria-label": "Trials ended of the budget" })]),
-      fact("Running", num(counts.running)), counts.queued > 0 && fact("Queued", num(counts.queued)), counts.stale > 0 && fact("Gone silent", num(counts.stale)),
+      fact("Running", num(counts.running)), counts.queued > 0 && fact("Queued", num(counts.queued)), counts.stale > 0 && fact("Stale", num(counts.stale)),
       (stopper || counts.stopped > 0) && fact("Stopped early", num(counts.stopped)),
       fact("Failed", num(counts.failed)), counts.infeasible > 0 && fact("Infeasible", num(counts.infeasible)),
       fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)), idFact,
@@ -244,7 +248,8 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   await readFront();
-  const body = h("div", null, h("div", { class: "charts" }, charts.map((one) => one.element),
+  const skip = h("a", { class: "skip", href: "#trials", onclick: (event) => { event.preventDefault(); list.element.focus(); } }, "Skip the charts");
+  const body = h("div", null, skip, h("div", { class: "charts" }, charts.map((one) => one.element),
     params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has all.`)),
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, list.chooser), list.element));
   place.append(title, refusal, headline, bestParams, facts, start, body);

@@ -1,0 +1,120 @@
+"""What is not plain at once is said: several objectives, silent workers, absent parameters, times; to all senses."""
+
+import re
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.calls import log_epoch, report, start_run, suggest
+from tests.dashboard.browser import Chromium, Seen
+from tests.dashboard.scenes import finish_trial, new_tuner, varied_tuner
+from tests.server import Server
+from tests.waiting import SHORT_S
+
+
+def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
+    tuner = new_tuner(client, name="two wishes", objectives=objectives)  # read as written, though it is drawn in parts
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        row = page.get_by_role("row", name=re.compile("^two wishes"))
+        cells = row.get_by_role("cell")
+        expect(cells.nth(1)).to_have_text("– accuracy– latency")
+        expect(page.locator("#connection")).to_have_text("Live")
+        for accuracy, latency in ((0.9, 30.0), (0.5, 10.5), (0.6, 40.0)):
+            finish_trial(client, tuner, accuracy, latency=latency)
+        expect(cells.nth(1)).to_have_text(re.compile(r"^0\.90+ accuracy10\.50+ latency$"))
+        expect(cells.nth(2)).to_have_text("2 trials beaten by none")
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_trial_whose_worker_fell_silent_and_its_runs_are_told_apart(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, lease_s=SHORT_S)
+    (trial,) = suggest(client, tuner, worker="dies")
+    silent = start_run(client, trial_id=trial["trial_id"])
+    log_epoch(client, silent, 0, accuracy=0.25)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        row = page.get_by_role("region", name="Trials").get_by_role("row", name=re.compile("^0 "))
+        expect(row).to_contain_text("stale its worker fell silent; it waits for another")
+        expect(page.locator(".facts > div", has_text="Stale")).to_have_text("Stale1")
+        page.goto(f"/#/runs/{silent['run_id']}")
+        facts = page.locator(".facts > div")
+        expect(facts.filter(has_text="Took")).to_have_text("Took–")
+        expect(facts.filter(has_text="Its trial")).to_have_text("Its trialstale")
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        finish_trial(client, tuner, 0.9)
+        names = page.locator(".legend a")
+        expect(names).to_have_text(["Trial 0", "Trial 0, an earlier run"])
+        page.get_by_role("link", name="Compare the best 2").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("is best of 2 runs: accuracy 0.9;")
+        expect(names.nth(1)).to_have_text(f"Trial 0 {silent['run_id'][-8:]}")
+
+    chromium.run(server.url, scenario)
+
+
+def test_where_a_parameter_is_absent_can_be_seen(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    space = {
+        "optimizer": {"type": "choice", "options": ["adam", "sgd", "lion"]},
+        "momentum": {
+            "type": "float_range",
+            "min": 0.1,
+            "max": 1.0,
+            "log": True,
+            "when": {"optimizer": ["sgd", "lion"]},
+        },
+    }
+    tuner = new_tuner(client, space=space)
+    for params, score in (({"optimizer": "adam"}, 0.5), ({"optimizer": "sgd", "momentum": 0.9}, 0.25)):
+        report(client, tuner, params=params, score=score)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("figure", has_text="momentum").last).to_contain_text("log; only with optimizer sgd or lion")
+        expect(page.get_by_role("img", name=re.compile("^Parameters and score")).get_by_text("absent")).to_have_count(1)
+
+    chromium.run(server.url, scenario)
+
+
+def test_times_are_those_of_where_the_reader_is(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    run = start_run(client, start_time="2026-01-31T20:15:30Z")
+    zones = {"Asia/Kolkata": "1 Feb 2026, 01:45:30 GMT+5:30", "America/New_York": "31 Jan 2026, 15:15:30 GMT-5"}
+
+    def scenario(page: Page, seen: Seen) -> str:
+        page.goto(f"/#/runs/{run['run_id']}")
+        started = page.locator(".facts > div", has_text="Started")
+        hover = started.locator("time").get_attribute("title")
+        told = started.locator(".note").inner_text()
+        assert hover == f"{told} (2026-01-31T20:15:30.000000Z)"
+        return told
+
+    for zone, told in zones.items():
+        assert chromium.run(server.url, scenario, timezone_id=zone, locale="en-GB") == told
+
+
+def test_who_walks_with_the_keyboard_can_pass_the_charts(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = varied_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        skip = page.get_by_role("link", name="Skip the charts")
+        page.get_by_role("button", name="Copy", exact=True).focus()
+        page.keyboard.press("Tab")
+        expect(skip).to_be_focused()
+        expect(skip).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Trials", exact=True)).to_be_focused()
+        # Many charts have a table each: which is meant is said.
+        expect(page.get_by_role("button", name="Best so far as a table")).to_have_text("Table")
+
+    chromium.run(server.url, scenario)
