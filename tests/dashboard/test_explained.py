@@ -32,6 +32,39 @@ def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
     chromium.run(server.url, scenario)
 
 
+def test_runs_are_sorted_with_those_that_are_not_read_yet(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    for number in range(30):
+        log_epoch(client, start_run(client, name=f"sorted {number}", tags=["sorted"]), 0, **{"val/`hits`": 30 - number})
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22sorted%22+in+tags")
+        runs = page.get_by_role("region", name="Runs")
+        links = runs.locator("tbody tr .name")
+        expect(links.first).to_have_text("sorted 29")
+        runs.get_by_role("button", name="val/`hits`").click()
+        expect(links.first).to_have_text("sorted 0")
+        expect(links).to_have_count(25)
+        expect(runs.get_by_role("button", name="val/`hits`")).to_be_focused()
+        expect(page.get_by_label("Order by")).to_have_value("metrics.`val/``hits``` desc")
+        page.wait_for_url(re.compile("order_by="))
+        page.reload()
+        expect(links.first).to_have_text("sorted 0")
+        expect(runs.locator("[aria-sort=descending]")).to_have_text("val/`hits`")
+        # Where all are there, none is asked for.
+        page.get_by_role("button", name="More runs").click()
+        expect(links).to_have_count(30)
+        seen.requests.clear()
+        runs.get_by_role("button", name=re.compile("^Run")).click()
+        expect(links.first).to_have_text("sorted 0")
+        runs.get_by_role("button", name=re.compile("^Run")).click()
+        expect(links.first).to_have_text("sorted 29")
+        assert not [one for one in seen.requests if "/v1/runs" in one]
+
+    chromium.run(server.url, scenario)
+
+
 def test_a_trial_whose_worker_fell_silent_and_its_runs_are_told_apart(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

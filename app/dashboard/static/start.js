@@ -52,8 +52,11 @@ function tunerTable() {
   };
 }
 
+/** A name as filter and order have it. */
+const fieldOf = (kind, name) => `${kind}.${/^[a-z_]\w*$/i.test(name) ? name : `\`${name.replaceAll("`", "``")}\``}`;
+
 /** Runs with their numbers; those that are ticked can be compared. */
-function runTable(metrics, params, { nameOf, picked, address }) {
+function runTable(metrics, params, { nameOf, picked, address, onTurn }) {
   const title = (run) => run.name || `${nameOf.get(run.tuner_id) || "run"} ${run.run_id.slice(-8)}`;
   const compare = h("a", { class: "button first" }), enough = h("span", { class: "note", role: "status" });
   const bar = h("div", { class: "picked" }, compare, h("button", { type: "button", class: "quiet", onclick: untick }, "Untick all"), enough);
@@ -84,17 +87,17 @@ function runTable(metrics, params, { nameOf, picked, address }) {
     },
   });
   const rows = table({
-    caption: "Runs", key: (run) => run.run_id, address,
+    caption: "Runs", key: (run) => run.run_id, address, onTurn,
     sign: (run) => JSON.stringify([run.name, run.status, run.metrics, run.last_epoch, run.end_time]),
     columns: [
       { name: "", isNarrow: true, cell: tick },
-      { name: "Run", sort: (run) => run.name, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
-      { name: "Status", sort: (run) => run.status, cell: (run) => badge(run.status) },
-      ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
-      ...params.map((param) => ({ name: param, id: `params.${param}`, isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
-      { name: "Epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
-      { name: "Took", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
-      { name: "Started", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
+      { name: "Run", field: "name", sort: (run) => run.name, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
+      { name: "Status", field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
+      ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, field: fieldOf("metrics", metric), isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
+      ...params.map((param) => ({ name: param, id: `params.${param}`, field: fieldOf("params", param), isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
+      { name: "Epoch", field: "last_epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
+      { name: "Took", field: "duration_s", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
+      { name: "Started", field: "start_time", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
     ],
   });
   return { ...rows, bar };
@@ -110,7 +113,8 @@ function namesOf(maps) {
 export async function view(place, { crumbs, address }) {
   crumbs();
   const { search } = address;
-  const filter = search.get("filter") ?? "", order = search.get("order_by") ?? "";
+  const filter = search.get("filter") ?? "";
+  let order = search.get("order_by") ?? "";
   const tuners = tunerTable(), more = h("button", { type: "button", hidden: true, onclick: onMore }, "More runs");
   const failure = h("p", { class: "failure", id: "filter-failure", role: "alert" });
   const runsPlace = h("div"), chooserPlace = h("span", { class: "at-end" });
@@ -129,9 +133,20 @@ export async function view(place, { crumbs, address }) {
     else location.hash = next;
   }
 
+  /** Of more runs than are here the service knows the first ones. */
+  function onTurn(column, isDescending) {
+    if (!token) return;
+    sorting.value = order = `${column.field}${isDescending ? " desc" : ""}`;
+    address.keep("order_by", order);
+    shown = shown.slice(0, MOST_AT_ONCE); // or those of the order before would stay among them
+    readRuns().catch(tell);
+  }
+
   async function readRuns(size = 25) {
+    const asked = order;
     try {
       const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), MOST_AT_ONCE) })}`);
+      if (asked !== order) return;
       const fresh = new Set(page.items.map((run) => run.run_id));
       if (shown.length > MOST_AT_ONCE) shown = [...page.items, ...shown.filter((run) => !fresh.has(run.run_id))];
       else [shown, token] = [page.items, page.next_page_token];
@@ -152,7 +167,7 @@ export async function view(place, { crumbs, address }) {
     more.hidden = !token;
     const metrics = namesOf(shown.map((run) => run.metrics)), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
     if (!list || (list.names !== names && !list.chooser.open)) {
-      list = Object.assign(runTable(metrics, params, { nameOf, picked, address }), { names });
+      list = Object.assign(runTable(metrics, params, { nameOf, picked, address, onTurn }), { names });
       runsPlace.replaceChildren(list.bar, list.element);
       chooserPlace.replaceChildren(list.chooser);
     }

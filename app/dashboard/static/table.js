@@ -6,9 +6,9 @@ const MOST_AT_ONCE = 200;
 
 /**
  * `columns`: {name, id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
- * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered. Answers {element, chooser, forget, update(rows)}.
+ * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order. Answers {element, chooser, forget, update(rows)}.
  */
-export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null }) {
+export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null, onTurn = () => null }) {
   const kind = (column) => (column.isScore ? "number score" : column.isNumber ? "number" : column.isNarrow ? "narrow" : null);
   const idOf = (column) => column.id ?? column.name;
   const usual = columns.filter((one) => !one.isHidden).map(idOf);
@@ -38,6 +38,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     address?.keep("sort", `${down ? "-" : ""}${by}`);
     element.scrollTop = 0;
     show();
+    onTurn(column, down);
   }
 
   function show() {
