@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.calls import answer, create_tuner, end_run, get_run, log_batch, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import SPACE, finish_trial, new_tuner
+from tests.dashboard.scenes import SPACE, finish_trial, lose_trial, new_tuner
 from tests.server import COMMAND, Server
 
 NASTY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -281,8 +281,9 @@ def test_keys_that_are_pressed_faster_than_frames_come_all_count(
 
 
 def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, client: httpx.Client) -> None:
-    tuner = new_tuner(client, name="a search whose name is longer than a phone is wide")
+    tuner = new_tuner(client, name="a search whose name is longer than a phone is wide", budget={"max_attempts": 1})
     run = finish_trial(client, tuner, 0.9)
+    lose_trial(client, tuner, reason="a reason that is longer than a phone is wide, too")
 
     def scenario(page: Page, seen: Seen) -> str:
         page.set_viewport_size({"width": 360, "height": 740})
@@ -290,11 +291,15 @@ def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, clie
             page.goto(path)
             expect(page.locator("#connection")).to_have_text("Live")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
-        page.goto("/")
-        best = page.locator("tr", has=page.locator(f"a[href='#/tuners/{tuner['tuner_id']}']")).get_by_role("strong")
-        box = best.bounding_box()
-        assert box is not None
-        assert box["x"] + box["width"] <= 360
+        line = page.locator("tr", has=page.locator(f"a[href='#/tuners/{tuner['tuner_id']}']"))
+        for path, best in (
+            ("/", line.get_by_role("strong")),
+            (f"/#/tuners/{tuner['tuner_id']}", page.locator("tr.best .score")),
+        ):
+            page.goto(path)
+            box = best.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= 360
         colour: str = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         return colour
 

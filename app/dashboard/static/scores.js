@@ -220,7 +220,7 @@ export function learningCurves(address) {
   let model = null, colouring = 0;
   const all = () => [...curves.values()];
   const chart = figure({
-    title: "Learning curves", file: "learning-curves", canZoom: true, height: 210, address,
+    title: "Learning curves", note: () => [all().some((one) => !one.colour) && "grey: the others", all().some((one) => one.isStopped) && "×: stopped early"].filter(Boolean).join(", "), file: "learning-curves", canZoom: true, height: 210, address,
     draw: (width, height, zoom, before) => lines(all(), width, height, zoom, before, { yLabel: model.metric }),
     describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${all().filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
     rows: () => lineRows(all(), model.metric),
@@ -264,9 +264,8 @@ export function learningCurves(address) {
     slots.forEach((runId, index) => { if (!ids.has(runId)) slots[index] = null; });
     for (const one of best) if (!slots.includes(one.runId)) slots[slots.indexOf(null)] = one.runId;
     for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
-    const isThere = [all().some((one) => !one.colour) && "grey: the others", all().some((one) => one.isStopped) && "×: stopped early"].filter(Boolean);
     key.hidden = !curves.size;
-    const told = [`${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`, ...isThere].join("; ");
+    const told = `${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`;
     const compare = best.length > 1 && h("a", { href: `#/compare${query({ run: best.map((one) => one.runId) })}` }, `Compare the best ${best.length}`);
     fill(key, legend(best), h("p", { class: "note" }, told, compare && [". ", compare]));
   }

@@ -101,9 +101,9 @@ export async function view(place, { id, crumbs, address }) {
     columns: [
       { name: "Trial", isNumber: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
       ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
-      { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && h("span", { class: "note", title: noteOf(trial) }, ` ${noteOf(trial).slice(0, 60)}`)] },
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
+      { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && h("span", { class: "note", title: noteOf(trial) }, ` ${noteOf(trial).slice(0, 60)}`)] },
       ...params.map((parameter, index) => ({ name: parameter, id: `params.${parameter}`, isHidden: index >= SHOWN_PARAMS, isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
       { name: "Attempt", isNumber: true, isHidden: true, sort: (trial) => trial.attempt, cell: (trial) => num(trial.attempt) },
       { name: "Worker", sort: (trial) => trial.worker, cell: (trial) => trial.worker ?? "–" },
