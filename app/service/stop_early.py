@@ -133,9 +133,10 @@ def _catch_up(connection: Connection, tuner_id: UUID, watched: _Watched) -> bool
     """Whether all of the log is known now."""
     wanted = EventFilter(types=_TELLING, tuner_ids=frozenset({tuner_id}))
     for _ in range(_MOST_PAGES):
-        found, watched.position = events.list_after(connection, watched.position, wanted, _PAGE)
+        found = events.list_next(connection, watched.position, wanted, _PAGE)
         for event in found:
             _hear(watched, orjson.loads(event.data))
+            watched.position = event.event_id
         if len(found) < _PAGE:
             return True
     return False

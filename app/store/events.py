@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text
+from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text
 
 from app.domain.curve import Logged
 from app.domain.events import RunDelete
@@ -64,7 +64,8 @@ def list_after(
 
 def list_next(connection: Connection, after: int, event_filter: EventFilter, limit: int) -> list[StoredEvent]:
     """The next events after a number, at most `limit`, in order."""
-    rows = connection.execute(_matching(event_filter).where(events.c.event_id > after).limit(limit))
+    wanted = {name: tuple(values) for name in _FILTERED if (values := getattr(event_filter, name))}
+    rows = connection.execute(_matching(frozenset(wanted)), {"after": after, "limit": limit, **wanted})
     return [stored(row) for row in rows]
 
 
@@ -110,22 +111,22 @@ def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, S
     return {row.event_id: stored(row) for row in rows}
 
 
-def _matching(event_filter: EventFilter) -> Select[Any]:
-    query = select(events).order_by(events.c.event_id)
-    if event_filter.types:
-        query = query.where(events.c.type.in_(event_filter.types))
-    if event_filter.run_ids:
-        query = query.where(events.c.run_id.in_(event_filter.run_ids))
-    if event_filter.tuner_ids:
-        query = query.where(events.c.tuner_id.in_(event_filter.tuner_ids))
-    if event_filter.tags:
-        query = query.where(_has_a_tag(event_filter.tags))
-    return query
+_FILTERED = ("types", "run_ids", "tuner_ids", "tags")
 
 
-def _has_a_tag(wanted: Collection[str]) -> ColumnElement[bool]:
-    owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
-    return exists().where(and_(owner, tags.c.tag.in_(wanted)))
+@cache
+def _matching(filtered: frozenset[str]) -> Select[Any]:
+    """Built once for each choice of what is filtered by: to build a query costs more than to run it."""
+    wanted: dict[str, BindParameter[Any]] = {name: bindparam(name, expanding=True) for name in _FILTERED}
+    is_its_owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
+    conditions = {
+        "types": events.c.type.in_(wanted["types"]),
+        "run_ids": events.c.run_id.in_(wanted["run_ids"]),
+        "tuner_ids": events.c.tuner_id.in_(wanted["tuner_ids"]),
+        "tags": exists().where(is_its_owner, tags.c.tag.in_(wanted["tags"])),
+    }
+    query = select(events).where(events.c.event_id > bindparam("after"), *(conditions[name] for name in filtered))
+    return query.order_by(events.c.event_id).limit(bindparam("limit"))
 
 
 def stored(row: Row[Any] | Appended) -> StoredEvent:
