@@ -7,11 +7,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection
 
-from app.domain.goal import Budget, Direction, Objective, Outcome
-from app.domain.space import Space
+from app.domain.goal import Outcome
 from app.domain.states import TrialState
 from app.service.add_trials import AddTrials, NewTrial, add_trials
-from app.service.create import CreateTuner, create_tuners, define
+from app.service.create import create_tuners
 from app.service.overview import Lines
 from app.store import standing
 from app.store.database import Database
@@ -19,6 +18,7 @@ from app.store.engines import parse
 from app.store.migrate import migrate
 from app.store.standing import Improvement
 from tests.conftest import NewDatabase
+from tests.service.tuner import of_one_number
 
 
 def test_only_the_trials_of_tuners_where_one_more_has_ended_are_looked_through(
@@ -37,20 +37,7 @@ def test_only_the_trials_of_tuners_where_one_more_has_ended_are_looked_through(
 
     async def ask() -> None:
         database = Database(parse(url))
-        definition = define(
-            name="",
-            strategy="random",
-            options={},
-            space=Space.from_json({"x": {"type": "float_range", "min": 0.0, "max": 1.0}}),
-            objectives=[Objective("score", Direction.maximize)],
-            seed=1,
-            budget=Budget(),
-            stopper={"type": "none"},
-            tags=[],
-            lease_s=60.0,
-        )
-        wanted = CreateTuner(None, definition, b"")
-        made = [(await database.write(create_tuners, wanted)).tuner.tuner_id for _ in range(3)]
+        made = [(await database.write(create_tuners, of_one_number())).tuner.tuner_id for _ in range(3)]
         lines = Lines()
         for _ in range(2):
             await database.read(lines.list_page, None, 10)

@@ -6,11 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from app.domain.goal import Budget, Direction, Objective
-from app.domain.space import Space
 from app.domain.states import TrialState
 from app.service import reap
-from app.service.create import CreateTuner, create_tuners, define
+from app.service.create import create_tuners
 from app.service.reap import Reaper
 from app.service.suggest import Suggester
 from app.store import clock, tuners
@@ -18,6 +16,7 @@ from app.store.database import Database
 from app.store.engines import parse
 from app.store.migrate import migrate
 from tests.conftest import NewDatabase
+from tests.service.tuner import of_one_number
 
 
 def test_many_leases_that_are_over_at_once_are_given_up_in_parts(
@@ -30,19 +29,7 @@ def test_many_leases_that_are_over_at_once_are_given_up_in_parts(
 
     async def story() -> None:
         database = Database(parse(url))
-        definition = define(
-            name="",
-            strategy="random",
-            options={},
-            space=Space.from_json({"x": {"type": "float_range", "min": 0.0, "max": 1.0}}),
-            objectives=[Objective("score", Direction.maximize)],
-            seed=1,
-            budget=Budget(),
-            stopper={"type": "none"},
-            tags=[],
-            lease_s=60.0,
-        )
-        tuner = (await database.write(create_tuners, CreateTuner(None, definition, b""))).tuner
+        tuner = (await database.write(create_tuners, of_one_number())).tuner
         await Suggester(database).suggest(tuner.tuner_id, None, 5)
         database.on_events = lambda appended: sizes.append(len(appended))
         monkeypatch.setattr(clock, "now", later)
