@@ -165,7 +165,10 @@ class Feed:
         yield opening
         with self._asking_tags(wanted):
             limit = _FIRST_PAGE
-            while self._is_open and not (self._may_join(position, wanted) if self._audience else has_all):
+            while not (self._may_join(position, wanted) if self._audience else has_all):
+                if not self._is_open:
+                    yield GOODBYE  # and nothing of what is remembered: something lies between
+                    return
                 try:
                     found, position = await self._database.read(events.list_after, position, wanted, limit)
                 except Unavailable as error:

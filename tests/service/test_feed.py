@@ -277,6 +277,31 @@ def test_closing_ends_every_stream_with_a_last_word(new_database: NewDatabase) -
     assert all(said.startswith(b":") for said in asyncio.run(asyncio.wait_for(body(), 60)))
 
 
+def test_a_replay_that_the_end_of_the_service_cuts_short_skips_nothing(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "_FIRST_PAGE", 3)
+
+    async def body() -> tuple[list[int], bytes]:
+        async with running(new_database()) as (database, feed):
+            for number in range(10):
+                await database.write(record, number)
+            watching = await feed.stream(None, EventFilter())
+            await anext(watching)
+            news = asyncio.create_task(ids(watching, 1))
+            replay = await feed.stream(0, EventFilter())
+            await anext(replay)
+            found = await ids(replay, 1)
+            await database.write(record, 10)
+            assert await news == [11]  # which the feed remembers
+            feed.close()
+            return found, await _all(replay)
+
+    found, rest = asyncio.run(asyncio.wait_for(body(), 60))
+    assert found == [1, 2, 3]
+    assert rest == b": the service is going down; come back with the last id\n\n"
+
+
 def test_an_old_stream_is_ended_and_its_client_told_to_come_back(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
