@@ -37,7 +37,7 @@ class Subscriber:
     """An open stream; entering waits until it is open, so that nothing after that can be missed.
 
     Args:
-        last_event_id: sent as the header `Last-Event-ID`.
+        last_event_id: sent as the header `Last-Event-ID`; afterwards, what a browser would come back with.
         query: `after`, `type`, `run_id`, `tuner_id`, `tag`; a list repeats.
     """
 
@@ -48,6 +48,7 @@ class Subscriber:
         self.comments: list[str] = []
         self.events: list[Received] = []
         self.retry_ms: int | None = None
+        self.last_event_id: int | None = None
         self.response: httpx.Response | None = None
         self.has_ended = False
         self._url = url
@@ -59,7 +60,7 @@ class Subscriber:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._wait(lambda: bool(self.lines) or self.has_ended, DEADLINE_S)
+        self._wait(lambda: "" in self.lines or self.has_ended, DEADLINE_S)
         assert self.response is not None, "no connection to the stream"
         assert self.response.status_code == 200, f"{self.response.status_code} {self.lines}"
         return self
@@ -137,8 +138,9 @@ class Subscriber:
     def _take(self, line: str) -> None:
         if not line:
             message, self._message = self._message, _Message()
+            event_id = None if message.id is None else int(message.id)
+            self.last_event_id = self.last_event_id if event_id is None else event_id
             if message.data:
-                event_id = None if message.id is None else int(message.id)
                 self.events.append(Received(event_id, message.type, json.loads("\n".join(message.data))))
             return
         name, _, value = line.partition(":")

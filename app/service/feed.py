@@ -41,7 +41,7 @@ _KEEP_ALIVE_S = 15.0
 _REMEMBERED = 4096
 _REMEMBERED_BYTES = 2**22
 
-_RETRY = b"retry: 2000\n\n"
+_RETRY = b"retry: 2000\n"
 
 
 class Feed:
@@ -149,16 +149,19 @@ class Feed:
     async def stream(self, after: int | None, wanted: EventFilter) -> AsyncIterator[bytes]:
         """Server-Sent Events: all that is wanted after a number (None: from now on), and then what comes.
 
-        A number that this store has not reached is answered by a `reset` event; then from now on.
+        A number that this store has not reached is answered by a `reset` event; then from now on. What goes on from
+        now opens with the number that now has: who is cut before the first event comes back with that.
 
         Raises:
             Unavailable: the store is away; before anything is sent, so that it can be told.
         """
         last = await self._database.read(events.last_event_id)
-        opening = _RETRY
-        if after is not None and after > last:
-            opening += b'event: reset\ndata: {"last_event_id":%d}\n\n' % last
-        position = last if after is None else min(after, last)
+        if after is not None and after <= last:
+            opening, position = _RETRY + b"\n", after
+        else:
+            opening, position = _RETRY + b"id: %d\n\n" % last, last
+            if after is not None:
+                opening += b'event: reset\ndata: {"last_event_id":%d}\n\n' % last
         return self._send(opening, position, wanted, has_all=position == last)
 
     async def _send(self, opening: bytes, position: int, wanted: EventFilter, has_all: bool) -> AsyncIterator[bytes]:

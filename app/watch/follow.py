@@ -71,10 +71,10 @@ class Follower:
                     data = value
                 elif name == "retry":
                     self._retry_s = int(value) / 1000
-                elif not line and data:
-                    event = json.loads(data)
-                    self._last_event_id = event_id or str(event["last_event_id"])
-                    yield {"type": kind} | event
+                elif not line:
+                    self._last_event_id = event_id or self._last_event_id  # it may come alone, before any event
+                    if data:
+                        yield {"type": kind} | json.loads(data)
                     event_id, data = None, ""
 
 

@@ -98,6 +98,16 @@ def test_a_new_stream_starts_now(server: Server, client: httpx.Client) -> None:
         assert before not in watcher.ids
 
 
+def test_who_is_cut_before_the_first_event_comes_back_with_where_it_began(server: Server, client: httpx.Client) -> None:
+    run = start_run(client)
+    last = marker(client)
+    with Subscriber(server.url, run_id=run["run_id"]) as watcher:
+        assert (watcher.last_event_id, watcher.events) == (last, [])
+    missed = log_epoch(client, run, 0, loss=1.0)["event_id"]
+    with Subscriber(server.url, last_event_id=watcher.last_event_id, run_id=run["run_id"]) as watcher:
+        assert [event.id for event in watcher.wait_for(1)] == [missed]
+
+
 def test_after_zero_replays_all_there_is_and_goes_on(server: Server, client: httpx.Client) -> None:
     last = marker(client)
     everything = list_events(client)

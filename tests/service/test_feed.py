@@ -78,7 +78,8 @@ async def ids(stream: AsyncIterator[bytes], n: int) -> list[int]:
     """The ids of the next n events."""
     found: list[int] = []
     async for chunk in stream:
-        found += [int(line[4:]) for line in chunk.split(b"\n") if line.startswith(b"id: ")]
+        if not chunk.startswith(b"retry: "):  # the opening may name the event before
+            found += [int(line[4:]) for line in chunk.split(b"\n") if line.startswith(b"id: ")]
         if len(found) >= n:
             break
     return found
