@@ -113,6 +113,8 @@ class Webhooks:
                 if answer is not True:  # another process was here: look at what it stored
                     del self._reached[one.observer_id]
             self._has_work.set()
+            if failed := next((answer for answer in done if isinstance(answer, BaseException)), None):
+                raise failed
         if news.is_behind:
             return 0.0
         if self._is_needed:

@@ -1,19 +1,27 @@
-"""The loops of a process that calls webhooks, in this process: how they end."""
+"""The loops of a process that calls webhooks, in this one: how they end, and what they do while nothing is stored."""
 
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
+from app.domain.errors import DomainError, StorageFull
 from app.domain.states import DeliveryState
+from app.observers import webhooks as webhooks_module
 from app.observers.sender import Answer, Message, Sender
 from app.observers.webhooks import Webhooks
+from app.service import deliver
+from app.service.deliver import TakeOn
 from app.service.guard import Guard
 from app.service.observe import OfObserver, Register, add_test, register, seal_secret
+from app.service.start import StartRun, start_runs
 from app.service.vault import Vault, new_key, new_secret
 from app.store import deliveries
 from app.store.database import Database
 from app.store.deliveries import Delivery
 from app.store.engines import parse
 from app.store.migrate import migrate
+from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
 
 
@@ -54,3 +62,34 @@ def test_a_call_under_way_when_the_service_ends_is_waited_for_and_what_came_of_i
         return found
 
     assert asyncio.run(story()).state is DeliveryState.delivered
+
+
+def test_what_cannot_be_stored_is_waited_for_also_where_there_is_more_to_read(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = parse(new_database())
+    migrate(url)
+    monkeypatch.setattr(deliver, "_PAGE", 1)  # so that one event is a full page, and there may be more
+
+    def refuse(_: Transaction, requests: Sequence[TakeOn]) -> list[DomainError]:
+        return [StorageFull() for _ in requests]
+
+    monkeypatch.setattr(webhooks_module, "take_on", refuse)
+
+    async def story() -> str:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        monkeypatch.setattr(webhooks_module.log, "warning", lambda text, *_: told.put_nowait(text))
+        database, vault = Database(url), Vault([new_key()])
+        await database.write(register, Register("http://receiver.test/", [], None, None, None, None, ""))
+        asked = StartRun(None, "", {}, [], "", None, None, None, stale_after_s=None, body_digest=b"")
+        await database.write(start_runs, asked)
+        webhooks = Webhooks(database, vault, Slow())
+        running = asyncio.create_task(webhooks.run())
+        try:
+            return await asyncio.wait_for(told.get(), 10)
+        finally:
+            webhooks.close()
+            await running
+            await database.close()
+
+    assert asyncio.run(story()).startswith("webhooks wait for the store")
