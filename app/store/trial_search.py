@@ -42,20 +42,6 @@ def list_found(
     limit: int,
 ) -> list[Found]:
     """The next trials of a tuner, at most `limit`; an empty `states` is any."""
-    best = _list_best(connection, tuner_id, states, condition, order, after, limit)
-    rows = trial_rows.find_many(connection, [trial_id for trial_id, _ in best])
-    return [Found(rows[trial_id], place) for trial_id, place in best]
-
-
-def _list_best(
-    connection: Connection,
-    tuner_id: UUID,
-    states: Collection[TrialState],
-    condition: Condition | None,
-    order: Order,
-    after: Place | None,
-    limit: int,
-) -> list[tuple[UUID, Place]]:
     is_by_number = order == BY_NUMBER
     named = {key.field for key in order.keys} | set(fields_of(condition))
     best: list[tuple[UUID, Place]] = []
@@ -70,13 +56,14 @@ def _list_best(
             continue
         best.append((trial_id, place))
         if is_by_number and len(best) == limit:
-            return best
+            break
         if len(best) >= 2 * limit:
             order.sort(best, lambda found: found[1])
             del best[limit:]
             last = best[-1][1]
     order.sort(best, lambda found: found[1])
-    return best[:limit]
+    rows = trial_rows.find_many(connection, [trial_id for trial_id, _ in best[:limit]])
+    return [Found(rows[trial_id], place) for trial_id, place in best[:limit]]
 
 
 def _iterate(

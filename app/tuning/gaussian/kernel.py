@@ -11,7 +11,7 @@ _SQRT5 = 5**0.5
 
 
 def matern(squares: Array) -> Array:
-    """Correlations at squared distances; their memory is used up."""
+    """Correlations at squared distances, in the memory of these: for large matrices, which it spares a copy."""
     t = np.sqrt(squares)
     t *= _SQRT5
     correlations = squares
