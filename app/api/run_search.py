@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query, Request, Response
+from sqlalchemy import Connection
 
 from app.api.large import show_found
 from app.api.once import show
@@ -17,7 +19,7 @@ from app.domain.errors import BadFilter, InvalidRequest
 from app.domain.filters import RUN_FIELDS
 from app.domain.order import Order
 from app.service.filter_language import MAX_LENGTH, parse_filter, parse_order
-from app.store import search
+from app.store import search, trials
 from app.store.search import Search
 
 router = new_router("runs")
@@ -73,13 +75,21 @@ async def list_runs(
     order = read_order(order_by)
     wanted = Search(parse_filter(filter, RUN_FIELDS), order, read_place(page_token, order))
 
-    def shown(found: list[search.Found]) -> Response:
+    def shown(listed: tuple[list[search.Found], dict[UUID, int]]) -> Response:
+        found, numbers = listed
         page, token = split(found, page_size, lambda one: write_place(one.place, order))
         items = [Run.of(one.run).model_dump(mode="json") for one in page]
         some = [_some_of(item, wanted_fields) for item in items] if wanted_fields else items
-        return show({"items": some, "next_page_token": token})
+        trial_numbers = [None if one.run.trial_id is None else numbers.get(one.run.trial_id) for one in page]
+        return show({"items": some, "trial_numbers": trial_numbers, "next_page_token": token})
 
-    return await show_found(request, shown, search.list_found, wanted, page_size + 1)
+    return await show_found(request, shown, _list_numbered, wanted, page_size + 1)
+
+
+def _list_numbered(connection: Connection, wanted: Search, limit: int) -> tuple[list[search.Found], dict[UUID, int]]:
+    """Runs, and the numbers of their trials."""
+    found = search.list_found(connection, wanted, limit)
+    return found, trials.numbers_of(connection, {one.run.trial_id for one in found if one.run.trial_id is not None})
 
 
 def read_order(order_by: str | None) -> Order:

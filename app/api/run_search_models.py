@@ -36,6 +36,7 @@ class RunPage(Answer):
     """Runs, in the order asked for; whole, unless only some `fields` were."""
 
     items: list[Run | SomeOfRun]
+    trial_numbers: list[int | None] = Field(description="Of each run's trial; null where it has none.")
     next_page_token: str | None
 
 

@@ -87,9 +87,9 @@ def compare(connection: Connection, run_ids: Sequence[UUID]) -> Compared:
         tuner_id: [Objective.from_json(objective) for objective in tuners.get(connection, tuner_id).objectives]
         for tuner_id in {run.tuner_id for run in in_order if run.tuner_id is not None}
     }
-    of_runs = trials.find_many(connection, {run.trial_id for run in in_order if run.trial_id is not None})
+    numbers = trials.numbers_of(connection, {run.trial_id for run in in_order if run.trial_id is not None})
     return Compared(
         in_order,
-        [of_runs[run.trial_id].number if run.trial_id else None for run in in_order],
+        [numbers[run.trial_id] if run.trial_id else None for run in in_order],
         [objectives[run.tuner_id] if run.tuner_id else [] for run in in_order],
     )

@@ -120,6 +120,11 @@ def find_many(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID,
     return {trial.trial_id: trial for trial in found}
 
 
+def numbers_of(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The numbers of those of these trials that exist."""
+    return dict(bulk.select(connection, trials, ("trial_id", "number"), "trial_id", trial_ids))
+
+
 def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -> list[Trial]:
     """The trials with one of these (tuner, digest of parameters), by tuner and number."""
     if not wanted:

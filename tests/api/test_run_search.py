@@ -189,6 +189,19 @@ def test_runs_are_compared_in_the_order_asked(client: httpx.Client) -> None:
     problem(client.get("/v1/runs/compare"), 422, "invalid-request")
 
 
+def test_a_list_of_runs_tells_the_numbers_of_their_trials(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    _, trial = suggest(client, tuner, count=2)
+    for trial_id in (trial["trial_id"], None):
+        start_run(client, tags=["numbered"], trial_id=trial_id)
+    query = {"filter": '"numbered" in tags'}
+    assert answer(client.get("/v1/runs", params=query))["trial_numbers"] == [None, 1]
+    first = answer(client.get("/v1/runs", params=query | {"page_size": "1", "fields": "run_id"}))
+    assert first["trial_numbers"] == [None]
+    token = first["next_page_token"]
+    assert answer(client.get("/v1/runs", params=query | {"page_token": token}))["trial_numbers"] == [1]
+
+
 @pytest.mark.parametrize("max_points", [None, 4])
 def test_the_curves_of_several_runs_come_in_one_call(client: httpx.Client, max_points: int | None) -> None:
     made = [start_run(client) for _ in range(3)]

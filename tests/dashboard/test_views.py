@@ -395,3 +395,47 @@ def test_a_run_that_lost_its_trial_is_not_among_the_best_for_what_another_made_o
         assert sorted(page.locator(".legend a").all_text_contents()) == [f"Trial {number}" for number in range(5)]
 
     chromium.run(server.url, scenario)
+
+
+def test_a_run_is_called_by_its_trial_wherever_it_is_listed(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, name="named")
+    for name in ("", "own name"):
+        (trial,) = suggest(client, tuner)
+        start_run(client, trial_id=trial["trial_id"], name=name, tags=["named"])
+    start_run(client, name="no trial", tags=["named"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22named%22+in+tags")
+        rows = page.get_by_role("region", name="Runs").locator("tbody tr")
+        expect(rows.locator(".name")).to_have_text(["no trial", "own name", "named, trial 0"])
+        expect(rows.locator(".note:visible")).to_have_text(["named, trial 1"])
+        rows.get_by_role("link", name="own name").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Trial 1")
+        expect(page.locator(".title-line")).to_contain_text("own name")
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_phone_shows_what_is_wanted_and_whether_it_still_gets_better(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, name="a search on a phone", objective={"metric": "wanted", "direction": "maximize"})
+    for score in (0.25, 0.5):
+        finish_trial(client, tuner, score, wanted=score)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.set_viewport_size({"width": 390, "height": 780})
+        page.goto(f"/#/?filter=tuner_id+%3D+%22{tuner['tuner_id']}%22")
+        runs = page.get_by_role("region", name="Runs")
+        expect(runs.get_by_role("columnheader").nth(2)).to_have_text("wanted")
+        line = page.get_by_role("region", name="Tuners").get_by_role("row", name=re.compile("a search on a phone"))
+        places = (runs.get_by_role("cell", name="0.5000").first, line.get_by_role("img", name=re.compile("^From 0.25")))
+        for place in places:
+            box = place.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= 390 - 28, box
+        expect(runs.locator("tbody .badge:visible").first).to_have_text("finished")
+
+    chromium.run(server.url, scenario)

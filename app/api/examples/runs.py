@@ -41,7 +41,7 @@ COMPARED_METRIC = {
 EXAMPLES: dict[str, Any] = {
     "RunRequest": {"params": {"learning_rate": 0.01}, "tags": ["integration-test"], "name": "baseline"},
     "Run": RUN,
-    "RunPage": {"items": [RUN], "next_page_token": None},
+    "RunPage": {"items": [RUN], "trial_numbers": [17], "next_page_token": None},
     "SomeOfRun": {"run_id": RUN_ID, "metrics": {"loss": 0.41}},
     "ComparedParam": COMPARED_PARAM,
     "ComparedMetric": COMPARED_METRIC,

@@ -1,7 +1,7 @@
 // Some runs side by side: their curves over each other, the parameters that differ.
 
 import { follow, get, MOST_COMPARED, query } from "./api.js";
-import { count, fill, h, num } from "./dom.js";
+import { count, fill, h, num, trialName } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, lineRows, lines, put, styleOf, swatch } from "./lines.js";
 import { cutName } from "./scale.js";
@@ -27,7 +27,7 @@ async function readTuners(runs) {
 /** What each run is called: by its own name or its trial's number; those that would be called alike also by their ids. */
 function namesOf({ run_ids: ids, names, trial_numbers: numbers }, tunerOf) {
   const isOne = new Set(tunerOf.filter(Boolean)).size === 1;
-  const trial = (index) => (isOne || !tunerOf[index]?.name ? `Trial ${numbers[index]}` : `${tunerOf[index].name}, trial ${numbers[index]}`);
+  const trial = (index) => trialName(numbers[index], isOne ? "" : tunerOf[index]?.name);
   const plain = names.map((name, index) => name || (numbers[index] === null ? "" : trial(index)));
   const isAlone = (name) => name && plain.indexOf(name) === plain.lastIndexOf(name);
   return plain.map((name, index) => (isAlone(name) ? name : `${name || "run"} ${ids[index].slice(-8)}`));

@@ -122,5 +122,8 @@ export const command = (text) => h("div", { class: "command" }, h("pre", { tabin
 /** An id, whole, to be selected with one click or copied. */
 export const identity = (id) => h("div", null, h("dt", null, "Id"), h("dd", { class: "id" }, h("code", null, id), copier(id)));
 
+/** What a run of a trial is called where there are runs of others, too. */
+export const trialName = (number, tunerName) => (tunerName ? `${tunerName}, trial ${number}` : `Trial ${number}`);
+
 /** A name that is cut in its middle where there is no room: names that begin alike differ at their ends. It is read as one. */
 export const nameLink = (text, href) => h("a", { class: "name", title: text, "aria-label": text, href }, h("span", null, text.slice(0, -NAME_END)), h("span", null, text.slice(-NAME_END)));

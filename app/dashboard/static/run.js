@@ -53,7 +53,7 @@ export async function view(place, { id, crumbs, address }) {
     const { run, trial } = seen, name = nameOf(seen);
     crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: name });
     const isOpen = run.status === "running";
-    fill(top, h("h1", { class: "name" }, name), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
+    fill(top, h("h1", { class: "name" }, name), ...(trial && run.name ? [h("span", { class: "name" }, run.name)] : []), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
       h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));

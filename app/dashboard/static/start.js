@@ -1,7 +1,7 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
 import { Away, follow, get, MOST_COMPARED, query } from "./api.js";
-import { badge, command, count, duration, h, nameLink, num, s, scoresOf, when } from "./dom.js";
+import { badge, command, count, duration, h, nameLink, num, s, scoresOf, trialName, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
 
@@ -35,8 +35,8 @@ function tunerTable() {
     sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.front?.n_trials, bestOf(one), one.last_sign_time, one.budget.max_trials, one.objectives.map(({ metric }) => writers.get(metric).form)]),
     columns: [
       { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state)] },
-      { name: "Best", isNumber: true, sort: (one) => bestOf(one)[0][1], cell: (one) => (one.objectives.length > 1 ? short(bestOf(one)) : [write(bestOf(one)[0]), h("div", { class: "note" }, one.objectives[0].metric)]) },
-      { name: "Best so far", cell: sparkline },
+      { name: "Best", isNumber: true, sort: (one) => bestOf(one)[0][1], cell: (one) => [one.objectives.length > 1 ? short(bestOf(one)) : [write(bestOf(one)[0]), h("div", { class: "note" }, one.objectives[0].metric)], (one.front || one.improvements.length > 0) && h("div", { class: "small" }, sparkline(one))] },
+      { name: "Best so far", isAside: true, cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
       { name: "Running", isNumber: true, sort: (one) => one.counts.running, cell: (one) => num(one.counts.running) },
       { name: "Failed", isNumber: true, sort: (one) => one.counts.failed, cell: (one) => num(one.counts.failed + one.counts.infeasible) },
@@ -57,7 +57,8 @@ const fieldOf = (kind, name) => `${kind}.${/^[a-z_]\w*$/i.test(name) ? name : `\
 
 /** Runs with their numbers; those that are ticked can be compared. */
 function runTable(metrics, params, { nameOf, picked, address, onTurn }) {
-  const title = (run) => run.name || `${nameOf.get(run.tuner_id) || "run"} ${run.run_id.slice(-8)}`;
+  const trialOf = (run) => (run.trialNumber === null ? "" : trialName(run.trialNumber, nameOf.get(run.tuner_id) || `tuner ${run.tuner_id.slice(-8)}`));
+  const title = (run) => run.name || trialOf(run) || `run ${run.run_id.slice(-8)}`;
   const compare = h("a", { class: "button first" }), enough = h("span", { class: "note", role: "status" });
   const bar = h("div", { class: "picked" }, compare, h("button", { type: "button", class: "quiet", onclick: untick }, "Untick all"), enough);
   function offer() {
@@ -91,8 +92,8 @@ function runTable(metrics, params, { nameOf, picked, address, onTurn }) {
     sign: (run) => JSON.stringify([run.name, run.status, run.metrics, run.last_epoch, run.end_time]),
     columns: [
       { name: "", isNarrow: true, cell: tick },
-      { name: "Run", field: "name", sort: (run) => run.name, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
-      { name: "Status", field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
+      { name: "Run", field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
+      { name: "Status", isAside: true, field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
       ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, field: fieldOf("metrics", metric), isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
       ...params.map((param) => ({ name: param, id: `params.${param}`, field: fieldOf("params", param), isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
       { name: "Epoch", field: "last_epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
@@ -103,11 +104,14 @@ function runTable(metrics, params, { nameOf, picked, address, onTurn }) {
   return { ...rows, bar };
 }
 
-/** The names that these maps have, the most frequent first. */
-function namesOf(maps) {
+/** The runs of a page, each with the number of its trial. */
+const runsOf = (page) => page.items.map((run, index) => ({ ...run, trialNumber: page.trial_numbers[index] }));
+
+/** The names that these maps have, those that somebody is after before the others, the most frequent first. */
+function namesOf(maps, wanted = new Set()) {
   const n = new Map();
   for (const one of maps) for (const name of Object.keys(one)) n.set(name, (n.get(name) ?? 0) + 1);
-  return [...n].sort((a, b) => b[1] - a[1]).slice(0, MOST_NAMES).map(([name]) => name);
+  return [...n].sort(([a, ofA], [b, ofB]) => wanted.has(b) - wanted.has(a) || ofB - ofA).slice(0, MOST_NAMES).map(([name]) => name);
 }
 
 export async function view(place, { crumbs, address }) {
@@ -123,7 +127,7 @@ export async function view(place, { crumbs, address }) {
   const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
   const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
   const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
-  const nameOf = new Map(), picked = new Set(search.get("picked")?.split(" ").slice(0, MOST_COMPARED));
+  const nameOf = new Map(), wantedBy = new Map(), picked = new Set(search.get("picked")?.split(" ").slice(0, MOST_COMPARED));
   let shown = [], token = null, list = null, unfollow = null, timer = null, isGone = false;
 
   function onsubmit(event) {
@@ -148,8 +152,8 @@ export async function view(place, { crumbs, address }) {
       const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), MOST_AT_ONCE) })}`);
       if (asked !== order) return;
       const fresh = new Set(page.items.map((run) => run.run_id));
-      if (shown.length > MOST_AT_ONCE) shown = [...page.items, ...shown.filter((run) => !fresh.has(run.run_id))];
-      else [shown, token] = [page.items, page.next_page_token];
+      if (shown.length > MOST_AT_ONCE) shown = [...runsOf(page), ...shown.filter((run) => !fresh.has(run.run_id))];
+      else [shown, token] = [runsOf(page), page.next_page_token];
       failure.replaceChildren();
       input.removeAttribute("aria-invalid");
     } catch (error) {
@@ -165,7 +169,8 @@ export async function view(place, { crumbs, address }) {
 
   function showRuns() {
     more.hidden = !token;
-    const metrics = namesOf(shown.map((run) => run.metrics)), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
+    const wanted = new Set(shown.flatMap((run) => wantedBy.get(run.tuner_id) ?? []));
+    const metrics = namesOf(shown.map((run) => run.metrics), wanted), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
     if (!list || (list.names !== names && !list.chooser.open)) {
       list = Object.assign(runTable(metrics, params, { nameOf, picked, address, onTurn }), { names });
       runsPlace.replaceChildren(list.bar, list.element);
@@ -183,14 +188,17 @@ export async function view(place, { crumbs, address }) {
     const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: token })}`).catch(tell);
     if (!page) return;
     failure.replaceChildren();
-    shown = [...shown, ...page.items];
+    shown = [...shown, ...runsOf(page)];
     token = page.next_page_token;
     showRuns();
   }
 
   async function readTuners() {
     const seen = await get("/v1/overview?page_size=100");
-    for (const one of seen.items) nameOf.set(one.tuner_id, one.name);
+    for (const one of seen.items) {
+      nameOf.set(one.tuner_id, one.name);
+      wantedBy.set(one.tuner_id, one.objectives.map(({ metric }) => metric));
+    }
     tuners.update(seen.items);
     tuners.element.hidden = !seen.items.length;
     others.hidden = !seen.next_page_token;
@@ -220,7 +228,7 @@ export async function view(place, { crumbs, address }) {
   place.append(h("h1", { class: "hidden" }, "Tuners and runs"), tunersPlace,
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), chooserPlace), form, failure, runsPlace, more));
   const [last] = await Promise.all([readTuners(), readRuns()]); // at once, and named when the tuners are known
-  list?.forget();
+  list = null;
   showRuns();
   unfollow = follow({}, last, hear, start);
   return () => {
