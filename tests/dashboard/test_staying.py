@@ -313,3 +313,60 @@ def test_a_tab_that_was_left_for_long_is_read_again_where_it_was(
             assert place == 300 or path == "/"
 
     chromium.run(server.url, scenario)
+
+
+# One that hangs, or ends without a word, does not say so.
+_MUTE = """
+    const say = BroadcastChannel.prototype.postMessage;
+    window.isMute = false;
+    BroadcastChannel.prototype.postMessage = function (said) { if (!isMute) say.call(this, said); };
+"""
+
+
+def test_more_windows_can_be_seen_than_a_browser_has_connections(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run = start_run(client, name="seen in many windows")
+    log_epoch(client, run, 0, loss=9.0)
+
+    def shows(window: Page, n_epochs: int) -> None:
+        chart = window.get_by_role("img", name=re.compile("^loss"))
+        expect(chart).to_have_accessible_name(re.compile(f"{n_epochs} epochs, now {9 - n_epochs}"))
+
+    def scenario(page: Page, seen: Seen) -> None:
+        windows = [page, *(page.context.new_page() for _ in range(7))]
+        windows[1].add_init_script(_MUTE)
+        for window in windows:
+            if window is windows[5]:
+                window.clock.install()
+            window.goto(f"/#/runs/{run['run_id']}")
+            expect(window.locator("#connection")).to_have_text("Live")
+        for epoch in (1, 2):
+            log_epoch(client, run, epoch, loss=8 - epoch)
+        for window in windows:
+            shows(window, 3)
+        # Where one is closed another one has its seat, also while much happens.
+        log_epoch(client, run, 3, loss=5)
+        with windows[4].expect_request(re.compile("/events/stream")):
+            windows.pop(0).close()
+            log_epoch(client, run, 4, loss=4)
+        log_epoch(client, run, 5, loss=3)
+        for window in windows:
+            shows(window, 6)
+        # Where one is not heard of for long another one has its seat, until it is heard of again.
+        windows[0].evaluate("isMute = true")
+        with windows[4].expect_request(re.compile("/events/stream")):
+            windows[4].clock.fast_forward(60_000)
+        log_epoch(client, run, 6, loss=2)
+        for window in windows:
+            shows(window, 7)
+        with windows[4].expect_request(re.compile("/events[?]")):
+            windows[0].evaluate("isMute = false")
+        log_epoch(client, run, 7, loss=1)
+        for window in windows:
+            shows(window, 8)
+            window.get_by_role("button", name="Table").click()
+            told = window.locator(".chart-table td:nth-child(2)")
+            expect(told).to_have_text([str(epoch) for epoch in range(8)])
+
+    chromium.run(server.url, scenario)

@@ -46,62 +46,125 @@ export function query(values) {
 const TYPES = ["run_start", "epoch_end", "training_end", "run_crash", "run_resume", "run_delete",
   "trial_start", "trial_stale", "trial_end", "tuner_end"];
 
-const LONG_MS = 60_000;
+const LONG_MS = 60_000, AGAIN_MS = 3000, ASK_MS = 1000, MOST_EVENTS = 1000;
 
 /**
- * Follow the events after a number: the browser comes back by itself, with the last one that it had.
+ * Follow the events after a number, by a stream where there is a seat for one; whatever comes between, each is told once.
  * `onReset`: this store has not come so far (it is another one), or nobody has looked for long; all must be read again.
+ * `onBack`: the service answers again.
  */
-export function follow(filter, after, onEvent, onReset) {
-  let source = null, last = after, wasLost = false, again = null, leftAt = Date.now();
-  const hear = (message) => {
-    last = message.lastEventId;
-    onEvent(JSON.parse(message.data));
+export function follow(filter, after, onEvent, onReset, onBack = () => null) {
+  let source = null, last = after, again = null, leftAt = Date.now(), nTurns = 0, isUnsure = false;
+  const hear = (event, id) => {
+    last = id;
+    onEvent(event);
   };
 
-  function open() {
+  function live() {
+    if (isLost()) show("back"), onBack();
+    else if (!isLive()) show("live");
+  }
+
+  function stream() {
     source = new EventSource(`/v1/events/stream${query({ ...filter, after: last })}`);
-    for (const type of TYPES) source.addEventListener(type, hear);
+    for (const type of TYPES) source.addEventListener(type, ({ data, lastEventId }) => hear(JSON.parse(data), lastEventId));
     source.addEventListener("reset", onReset);
-    source.onopen = () => {
-      show(wasLost ? "back" : "live");
-      wasLost = false;
-    };
+    source.onopen = live;
     source.onerror = () => {
-      wasLost = true;
       show("lost");
       // A browser gives up where it was answered anything but a stream, as a proxy does while the service is away.
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(onReset, 3000);
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(onReset, AGAIN_MS);
     };
   }
 
+  async function ask() {
+    const mine = nTurns, page = await get(`/v1/events${query({ ...filter, after: last, limit: MOST_EVENTS })}`).catch(() => null);
+    if (mine !== nTurns) return;
+    if (page && isUnsure) return onReset(); // who answers again may be another store
+    page ? live() : show("lost");
+    isUnsure = !page;
+    for (const event of page?.items ?? []) if (mine === nTurns) hear(event, event.event_id);
+    if (mine !== nTurns) return;
+    again = setTimeout(ask, !page ? AGAIN_MS : page.items.length < MOST_EVENTS ? ASK_MS : 0);
+  }
+
   function close() {
+    nTurns++;
     clearTimeout(again);
     source?.close();
   }
 
-  // All tabs of a browser share six connections to a host: one that nobody sees leaves its own to the others.
   function turn() {
     close();
     if (document.hidden) leftAt = Date.now();
     else if (Date.now() - leftAt > LONG_MS) onReset();
-    else open();
+    else isSeated ? stream() : ask();
+  }
+
+  function sit() {
+    if (!document.hidden) close(), isSeated ? stream() : ask();
   }
 
   document.addEventListener("visibilitychange", turn);
-  if (!document.hidden) open();
+  addEventListener("seat", sit);
+  sit();
   return () => {
     document.removeEventListener("visibilitychange", turn);
+    removeEventListener("seat", sit);
     close();
     show("");
   };
 }
 
+// -------------------------------------------------------------------------------------------------------------- seats
+//
+// All windows of a browser share six connections to a host (but over HTTP/2), and a stream holds one. So each window that is seen says so to
+// the others, again and again, and those that have been seen for longest have a seat; the rest ask for events. Nobody
+// relies on another: each reads the log for itself, from the last event that it had.
+
+const N_SEATS = ["h2", "h3"].includes(performance.getEntriesByType("navigation")[0]?.nextHopProtocol) ? Infinity : 4;
+const BEAT_MS = 4000, GONE_MS = 3 * BEAT_MS;
+const others = new Map(), channel = new BroadcastChannel("tunetrack windows");
+let name = null, isSeated = true;
+
+const say = (isSeen) => name && channel.postMessage({ name, isSeen });
+
+function judge() {
+  for (const [other, heardAt] of others) if (Date.now() - heardAt > GONE_MS) others.delete(other);
+  const before = isSeated;
+  isSeated = [...others.keys()].filter((other) => other < name).length < N_SEATS;
+  if (isSeated !== before) dispatchEvent(new Event("seat"));
+}
+
+channel.onmessage = ({ data: { name: other, isSeen } }) => {
+  if (isSeen && !others.has(other)) say(true); // it has not heard of this one
+  isSeen ? others.set(other, Date.now()) : others.delete(other);
+  if (name) judge();
+};
+
+/** A window that is seen again comes after those that were seen meanwhile. */
+function attend() {
+  say(false);
+  name = document.hidden ? null : `${Date.now()} ${Math.random()}`;
+  beat();
+}
+
+function beat() {
+  say(true);
+  if (name) judge();
+}
+
+document.addEventListener("visibilitychange", attend);
+setInterval(beat, BEAT_MS);
+attend();
+
+// ---------------------------------------------------------------------------------------------------------- connection
+
 const SAID = { out: "Signed out", live: "Live", back: "Live again", lost: "Connection lost, trying again …", "": "" };
+const place = document.getElementById("connection"), isLost = () => place.className === "lost", isLive = () => place.className === "live";
 let calm = null;
 
 function show(state) {
-  const place = document.getElementById("connection");
   clearTimeout(calm);
   place.className = state === "back" ? "live" : state;
   place.textContent = SAID[state];
