@@ -189,6 +189,30 @@ def test_a_refusal_is_gone_when_it_worked_after_all(chromium: Chromium, server: 
     chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED",))
 
 
+def test_a_refusal_is_gone_when_the_service_is_back(
+    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
+) -> None:
+    tuner, run = new_tuner(fresh_client), start_run(fresh_client, name="asked for in vain")
+    for number in range(30):
+        start_run(fresh_client, name=f"run {number}")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        pages = {"/": "More runs", f"/#/tuners/{tuner['tuner_id']}": "Pause", f"/#/runs/{run['run_id']}": "Stop"}
+        for path, button in pages.items():
+            page.goto(path)
+            expect(page.locator("#connection")).to_have_text("Live")
+            fresh_server.kill()
+            page.get_by_role("button", name=button).click()
+            refusal = page.get_by_text("The service does not answer.")
+            expect(refusal).to_be_visible()
+            expect(page.locator("#connection")).to_contain_text("Connection lost")
+            fresh_server.start()
+            expect(page.locator("#connection")).to_contain_text("Live")
+            expect(refusal).to_have_count(0)
+
+    chromium.run(fresh_server.url, scenario, may_complain_of=("ERR_",))
+
+
 def test_the_columns_that_were_chosen_stay_when_a_filter_is_asked_for(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -90,6 +90,9 @@ export async function view(place, { id, crumbs, address }) {
     reload();
   }
 
+  /** What is refused because nobody answers is told until somebody does. */
+  const forgive = () => { refusal.textContent = ""; };
+
   function hear(event) {
     if (event.type !== "epoch_end") return later(100);
     for (const [metric, value] of Object.entries(event.metrics)) {
@@ -139,12 +142,13 @@ export async function view(place, { id, crumbs, address }) {
     curves.clear();
     take();
     show();
-    unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
+    forgive();
+    unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart, forgive);
   }
 
   take();
   place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid.element, side));
   show();
-  unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart);
+  unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart, forgive);
   return leave;
 }

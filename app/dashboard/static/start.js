@@ -217,12 +217,15 @@ export async function view(place, { crumbs, address }) {
     await Promise.all([readTuners(), readRuns()]).catch(() => { if (!isGone) timer ??= setTimeout(reread, 3000); });
   }
 
+  /** What failed because nobody answered may do now. */
+  const forgive = () => failure.hasChildNodes() && readRuns().catch(tell);
+
   async function start() {
     unfollow?.();
     const [last] = await Promise.all([readTuners(), readRuns()]).catch(() => [null]);
     if (isGone) return;
     if (last === null) return setTimeout(start, 3000);
-    unfollow = follow({}, last, hear, start);
+    unfollow = follow({}, last, hear, start, forgive);
   }
 
   place.append(h("h1", { class: "hidden" }, "Tuners and runs"), tunersPlace,
@@ -230,7 +233,7 @@ export async function view(place, { crumbs, address }) {
   const [last] = await Promise.all([readTuners(), readRuns()]); // at once, and named when the tuners are known
   list = null;
   showRuns();
-  unfollow = follow({}, last, hear, start);
+  unfollow = follow({}, last, hear, start, forgive);
   return () => {
     isGone = true;
     clearTimeout(timer);

@@ -236,6 +236,9 @@ export async function view(place, { id, crumbs, address }) {
     unfollow();
   }
 
+  /** What is refused because nobody answers is told until somebody does. */
+  const forgive = () => { refusal.textContent = ""; };
+
   async function restart() {
     unfollow?.();
     const seen = await get(`${path}/overview`).catch((error) => error);
@@ -244,7 +247,8 @@ export async function view(place, { id, crumbs, address }) {
     recent.length = 0;
     take(seen);
     show();
-    unfollow = follow({ tuner_id: id }, seen.last_event_id, hear, restart);
+    forgive();
+    unfollow = follow({ tuner_id: id }, seen.last_event_id, hear, restart, forgive);
   }
 
   await readFront();
@@ -254,7 +258,7 @@ export async function view(place, { id, crumbs, address }) {
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, list.chooser), list.element));
   place.append(title, refusal, headline, bestParams, facts, start, body);
   show();
-  unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart);
+  unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart, forgive);
   readOlder();
   return leave;
 }
