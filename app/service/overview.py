@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from app.domain.events import EVENT_TYPES, EpochEnd
 from app.domain.goal import Direction, Objective
 from app.domain.states import TRIAL_ENDS
-from app.service.pareto import Front, sum_up_fronts
+from app.service.pareto import Front, best_few, sum_up_fronts
 from app.service.series import Series, read_series
 from app.store import events, runs, standing, trials, tuners
 from app.store.events import EventFilter
@@ -84,7 +84,8 @@ class Lines:
         kept = {tuner_id: one[1] for tuner_id, one in known.items() if one is not None and one[0] == stands[tuner_id]}
         changed = [tuner for tuner in found if tuner.tuner_id not in kept]
         improvements: dict[UUID, list[Improvement]] = {tuner.tuner_id: [] for tuner in changed}
-        for one in standing.list_improvements(connection, {tuner.tuner_id: _is_upward(tuner) for tuner in changed}):
+        directions = {tuner.tuner_id: _is_upward(tuner) for tuner in changed if not _is_of_many(tuner)}
+        for one in standing.list_improvements(connection, directions):
             improvements[one.tuner_id].append(one)
         fronts = sum_up_fronts(connection, changed)
         fresh = {tuner_id: (fronts.get(tuner_id), _some(steps)) for tuner_id, steps in improvements.items()}
@@ -100,6 +101,11 @@ def _stand(tuner: Tuner) -> _Stand:
 
 def _is_upward(tuner: Tuner) -> bool:
     return Objective.from_json(tuner.objectives[0]).direction is Direction.maximize
+
+
+def _is_of_many(tuner: Tuner) -> bool:
+    """Whether it has several objectives: no trial of it gets better, all are as good as what none beats."""
+    return len(tuner.objectives) > 1
 
 
 def _some(improvements: list[Improvement]) -> list[Improvement]:
@@ -151,7 +157,7 @@ def look_at_tuner(
         last_event_id=last,
         tuner=tuner,
         best=None if tuner.best_trial_id is None else trials.get(connection, tuner.best_trial_id),
-        improvements=standing.list_improvements(connection, {tuner_id: is_upward}),
+        improvements=standing.list_improvements(connection, {} if _is_of_many(tuner) else {tuner_id: is_upward}),
         n_ended=len(ended),
         trials=shown,
         places=[place_of.get(trial.number) for trial in shown],
@@ -163,7 +169,9 @@ def look_at_tuner(
 
 def _read_curves(connection: Connection, tuner: Tuner, max_curves: int, max_points: int) -> list[Curve]:
     metric = tuner.objectives[0]["metric"]
-    owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=_is_upward(tuner), limit=max_curves)
+    limit, is_upward = max_curves, _is_upward(tuner)
+    best = best_few(connection, tuner, max(1, limit // 5)) if limit and _is_of_many(tuner) else ()
+    owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=is_upward, limit=limit, best_numbers=best)
     return [Curve(owner, read_series(connection, owner.run_id, [metric], None, max_points)[metric]) for owner in owners]
 
 

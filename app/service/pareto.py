@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import Connection
 
 from app.domain.goal import Objective
@@ -12,7 +13,7 @@ from app.domain.values import Number, from_json_number
 from app.store import standing, trials, tuners
 from app.store.trials import Trial
 from app.store.tuners import Tuner
-from app.tuning.fronts import non_dominated
+from app.tuning.fronts import best_first, non_dominated
 
 
 def list_pareto(connection: Connection, tuner_id: UUID) -> list[Trial]:
@@ -41,6 +42,16 @@ def _losses_of(scores: Mapping[str, Number], objectives: list[Objective]) -> tup
     return tuple(one.loss(from_json_number(scores[one.metric])) for one in objectives)
 
 
+def best_few(connection: Connection, tuner: Tuner, n: int) -> list[int]:
+    """The numbers of the best trials of a tuner with several objectives: those that none beats, the far apart first."""
+    scores = standing.list_scores(connection, [tuner.tuner_id]).get(tuner.tuner_id, {})
+    objectives = [Objective.from_json(objective) for objective in tuner.objectives]
+    values = np.array([[one[goal.metric] for goal in objectives] for one in scores.values()], dtype=np.float64)
+    signs = [goal.loss(1.0) for goal in objectives]
+    numbers = list(scores)
+    return [numbers[index] for index in best_first(values.reshape(-1, len(signs)) * signs, n)]
+
+
 @dataclass(frozen=True, slots=True)
 class Front:
     """How far a tuner with several objectives has come. `best` is of each objective by itself."""
@@ -57,7 +68,7 @@ def sum_up_fronts(connection: Connection, found: Iterable[Tuner]) -> dict[UUID, 
         if len(tuner.objectives) > 1
     }
     return {
-        tuner_id: _sum_up([_losses_of(one, objectives[tuner_id]) for one in scores], objectives[tuner_id])
+        tuner_id: _sum_up([_losses_of(one, objectives[tuner_id]) for one in scores.values()], objectives[tuner_id])
         for tuner_id, scores in standing.list_scores(connection, objectives).items()
     }
 

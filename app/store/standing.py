@@ -57,16 +57,16 @@ def list_improvements(connection: Connection, directions: Mapping[UUID, bool]) -
     return [Improvement(*row) for row in connection.execute(query)]
 
 
-def list_scores(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Number]]]:
-    """What the trials of each of these tuners scored in several objectives; those without any are left out."""
+def list_scores(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, dict[int, dict[str, Number]]]:
+    """What the trials of each of these tuners, by number, scored in several objectives; those without are left out."""
     if not tuner_ids:
         return {}
-    query = select(trials.c.tuner_id, trials.c.scores).where(
+    query = select(trials.c.tuner_id, trials.c.number, trials.c.scores).where(
         trials.c.tuner_id.in_(tuner_ids), trials.c.state.in_(SCORED), trials.c.scores.is_not(None)
     )
-    found: dict[UUID, list[dict[str, Number]]] = {}
-    for tuner_id, scores in connection.execute(query):
-        found.setdefault(tuner_id, []).append(scores)
+    found: dict[UUID, dict[int, dict[str, Number]]] = {}
+    for tuner_id, number, scores in connection.execute(query):
+        found.setdefault(tuner_id, {})[number] = scores
     return found
 
 
@@ -92,8 +92,14 @@ class CurveOwner(NamedTuple):
     score: float | None
 
 
-def pick_runs(connection: Connection, tuner_id: UUID, *, is_upward: bool, limit: int) -> list[CurveOwner]:
-    """The runs of a tuner that are worth a look, oldest first: those under way, the best few, and the newest."""
+def pick_runs(
+    connection: Connection, tuner_id: UUID, *, is_upward: bool, limit: int, best_numbers: Collection[int] = ()
+) -> list[CurveOwner]:
+    """The runs of a tuner that are worth a look, oldest first: those under way, the best few, and the newest.
+
+    Args:
+        best_numbers: the best trials, where no single score tells which they are.
+    """
     score = case((trials.c.state.in_(SCORED), trials.c.score), else_=null())
     best_first = cast(score, Double) * literal(-1.0 if is_upward else 1.0)
     is_running = case((runs.c.status == RunStatus.running, 0), else_=1)
@@ -104,6 +110,8 @@ def pick_runs(connection: Connection, tuner_id: UUID, *, is_upward: bool, limit:
     )
     newest = (runs.c.start_time.desc(), runs.c.run_id.desc())
     best = owners.order_by(best_first.is_(None), best_first, *newest).limit(max(1, limit // 5))
+    if best_numbers:
+        best = owners.where(trials.c.number.in_(best_numbers)).order_by(*newest).limit(limit)
     latest = owners.order_by(is_running, *newest).limit(limit)
     found: dict[UUID, CurveOwner] = {}
     for query in (best, latest):

@@ -157,6 +157,26 @@ def test_the_curves_are_of_the_best_and_of_those_under_way(client: httpx.Client)
     assert (seen["n_runs"], seen["trials"]["run_id"]) == (5, [*runs, running["run_id"]])
 
 
+def test_of_several_objectives_the_curves_are_of_trials_that_none_beats(client: httpx.Client) -> None:
+    objectives = [{"metric": "a", "direction": "maximize"}, {"metric": "b", "direction": "minimize"}]
+    tuner = create_tuner(client, objectives=objectives)
+    runs = []
+    for a, b in ((0.5, 9), (0.1, 2), (0.9, 8), (0.0, 9), (0.0, 9), (0.0, 9)):
+        (trial,) = suggest(client, tuner)
+        run = start_run(client, trial_id=trial["trial_id"])
+        log_epoch(client, run, 0, a=a, b=b)
+        runs.append(end_run(client, run, final_metrics={"a": a, "b": b})["run_id"])
+    for n_curves, shown in ((1, 1), (10, 6), (0, 0)):
+        assert len(overview(client, tuner, max_curves=n_curves)["curves"]) == shown
+    found = [curve["run_id"] for curve in overview(client, tuner, max_curves=1)["curves"]]
+    assert set(found) <= {runs[1], runs[2]}
+    for _ in range(12):
+        (trial,) = suggest(client, tuner)
+        report(client, tuner, trial_id=trial["trial_id"], scores={"a": 0.0, "b": 10.0})
+    found = [curve["run_id"] for curve in overview(client, tuner, max_curves=10)["curves"]]
+    assert {runs[1], runs[2]} <= set(found)
+
+
 def test_of_many_trials_the_open_the_best_and_the_newest_are_shown(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     made = [{"params": {"x": place / 100}, "score": -abs(place - 30)} for place in range(100)]

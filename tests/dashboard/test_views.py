@@ -59,6 +59,25 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
     assert chromium.run(server.url, scenario) <= 15
 
 
+def test_of_several_objectives_those_that_none_beats_are_compared(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
+    tuner = new_tuner(client, objectives=objectives)
+    fronts = [finish_trial(client, tuner, 0.1 * number, latency=float(number)) for number in range(1, 8)]
+    for _ in range(5):
+        finish_trial(client, tuner, 0.69, latency=40.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator(".legend a")).to_have_text([f"Trial {number}" for number in (0, 2, 3, 5, 6)])
+        page.get_by_role("link", name="Compare 5 of the 7 that none beats").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Best of 5 runs"))
+        assert {run["run_id"] for run in fronts} > set(re.findall(r"run=([0-9a-f-]+)", page.url))
+
+    chromium.run(server.url, scenario)
+
+
 def test_what_was_stopped_or_lost_can_be_seen(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = varied_tuner(client)
 

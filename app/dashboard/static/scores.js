@@ -211,6 +211,9 @@ export function importance(shares, width, height, isMuch = false) {
   };
 }
 
+/** Of some in a row so many as are coloured, its ends among them. */
+const spread = (row) => (row.length <= N_COLOURED ? row : Array.from({ length: N_COLOURED }, (_, index) => row[Math.round((index * (row.length - 1)) / (N_COLOURED - 1))]));
+
 /**
  * The learning curves, of what was taken and heard of since: {element, redraw, take, hear, colour}. The best few have a colour,
  * and keep it while they are among the best few.
@@ -259,14 +262,16 @@ export function learningCurves(address) {
     const scoreOf = new Map(model.trials.filter(isScored).map((trial) => [trial.runId, trial.score])); // not of the runs that lost it
     const sign = model.isUpward ? 1 : -1;
     const worth = (curve) => sign * (scoreOf.get(curve.runId) ?? curve.ys.reduce((best, value) => (typeof value === "number" && sign * value > sign * best ? value : best), -sign * Infinity));
-    const best = all().filter((one) => one.ys.length).map((one) => [one, worth(one)]).sort((a, b) => b[1] - a[1]).slice(0, N_COLOURED).map(([one]) => one);
+    const learnt = all().filter((one) => one.ys.length), unbeaten = new Map(model.trials.filter((trial) => model.front.has(trial.trialId)).map((trial) => [trial.runId, trial.score]));
+    const best = unbeaten.size ? spread(learnt.filter((one) => unbeaten.has(one.runId)).sort((a, b) => unbeaten.get(a.runId) - unbeaten.get(b.runId)))
+      : learnt.map((one) => [one, worth(one)]).sort((a, b) => b[1] - a[1]).slice(0, N_COLOURED).map(([one]) => one);
     const ids = new Set(best.map((one) => one.runId));
     slots.forEach((runId, index) => { if (!ids.has(runId)) slots[index] = null; });
     for (const one of best) if (!slots.includes(one.runId)) slots[slots.indexOf(null)] = one.runId;
     for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
     key.hidden = !curves.size;
     const told = `${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`;
-    const compare = best.length > 1 && h("a", { href: `#/compare${query({ run: best.map((one) => one.runId) })}` }, `Compare the best ${best.length}`);
+    const compare = best.length > 1 && h("a", { href: `#/compare${query({ run: best.map((one) => one.runId) })}` }, !unbeaten.size ? `Compare the best ${best.length}` : `Compare ${best.length < unbeaten.size ? `${best.length} of ` : ""}the ${num(unbeaten.size)} that none beats`);
     fill(key, legend(best), h("p", { class: "note" }, told, compare && [". ", compare]));
   }
 
