@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run
+from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
@@ -102,6 +102,41 @@ def test_what_is_compared_is_as_it_is_now(chromium: Chromium, server: Server, cl
 
 
 _OUT_OF_PAGE = "function () { return this.filter((one) => !one.isConnected).length; }"
+
+
+def test_who_comes_back_is_where_they_were(
+    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
+) -> None:
+    tuner = new_tuner(fresh_client)
+    for number in range(60):
+        start_run(fresh_client, name=f"run {number}")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        page.get_by_role("button", name="More runs").click()
+        link = page.get_by_role("link", name="run 3", exact=True)
+        link.scroll_into_view_if_needed()
+        place = page.evaluate("scrollY")
+        assert place > 500
+        link.click()
+        expect(page.get_by_role("heading", name="run 3", exact=True)).to_be_visible()
+        assert page.evaluate("scrollY") == 0
+        page.go_back()
+        expect(link).to_be_in_viewport()
+        assert page.evaluate("scrollY") == place
+        page.reload()
+        expect(link).to_be_in_viewport()
+        # What is selected stays selected, whatever is told anew.
+        finish_trial(fresh_client, tuner, 0.5)
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.evaluate("getSelection().selectAllChildren(document.getElementById('headline'))")
+        (trial,) = suggest(fresh_client, tuner)
+        start_run(fresh_client, trial_id=trial["trial_id"])
+        expect(page.get_by_role("row", name=re.compile("^1 "))).to_be_visible()
+        assert "Trial 0 is best" in page.evaluate("getSelection().toString()")
+
+    chromium.run(fresh_server.url, scenario)
 
 
 def test_a_page_that_was_left_is_forgotten(chromium: Chromium, server: Server, client: httpx.Client) -> None:

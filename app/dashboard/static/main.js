@@ -14,9 +14,12 @@ const main = document.getElementById("main");
 let leave = null, visit = 0, shown = null, write = () => null;
 
 /** Show what stands behind the # of the address: a path, and a query that the view keeps its state in. */
-async function route() {
+async function route(event) {
+  clearTimeout(scrolling);
+  scrolling = null;
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const mine = ++visit, address = remembered(path, new URLSearchParams(search), () => mine === visit);
+  const isSame = path === shown, y = event?.isTrusted === false ? null : history.state?.y;
   leave?.();
   leave = null;
   main.setAttribute("aria-busy", "true");
@@ -38,9 +41,21 @@ async function route() {
   }
   main.replaceChildren(place);
   main.removeAttribute("aria-busy");
-  if (path !== shown) scrollTo(0, 0);
+  if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);
   shown = path;
 }
+
+// Who comes back is where they were: the browser would scroll before there is anything to scroll to.
+history.scrollRestoration = "manual";
+let scrolling = null;
+
+function keepPlace() {
+  clearTimeout(scrolling);
+  scrolling = null;
+  history.replaceState({ y: scrollY }, "");
+}
+
+addEventListener("scroll", () => { scrolling ??= setTimeout(keepPlace, 400); }, { passive: true });
 
 /** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */
 function remembered(path, search, isHere) {
@@ -49,7 +64,7 @@ function remembered(path, search, isHere) {
     if (timer === null) return;
     clearTimeout(timer);
     timer = null;
-    if (isHere()) history.replaceState(null, "", `#/${path}${search.size ? `?${search}` : ""}`);
+    if (isHere()) history.replaceState(history.state, "", `#/${path}${search.size ? `?${search}` : ""}`);
   };
   return {
     search,
@@ -100,6 +115,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the view's
   main.focus();
 });
-addEventListener("click", () => write(), true); // before a link leads away
+addEventListener("click", () => { // before a link leads away
+  write();
+  if (scrolling !== null) keepPlace();
+}, true);
 addEventListener("hashchange", route);
 route();

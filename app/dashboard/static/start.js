@@ -146,8 +146,8 @@ export async function view(place, { crumbs, address }) {
     readRuns().catch(tell);
   }
 
-  async function readRuns(size = 25) {
-    const asked = order;
+  async function readRuns() {
+    const asked = order, size = Number(search.get("runs")) || 25;
     try {
       const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), MOST_AT_ONCE) })}`);
       if (asked !== order) return;
@@ -190,6 +190,7 @@ export async function view(place, { crumbs, address }) {
     failure.replaceChildren();
     shown = [...shown, ...runsOf(page)];
     token = page.next_page_token;
+    address.keep("runs", String(shown.length));
     showRuns();
   }
 

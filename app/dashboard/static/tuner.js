@@ -117,7 +117,7 @@ export async function view(place, { id, crumbs, address }) {
 
   function show() {
     const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
-    headline.textContent = sentence(model, shares);
+    fill(headline, document.createTextNode(sentence(model, shares))); // what somebody has selected stays so
     crumbs({ text: name });
     const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(reload) }, word);
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
