@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
-from tests.calls import JSON, answer, log_batch, start_run, suggest
+from tests.calls import JSON, answer, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.server import COMMAND, Server
@@ -456,5 +456,74 @@ def test_a_phone_shows_what_is_wanted_and_whether_it_still_gets_better(
             assert box is not None
             assert box["x"] + box["width"] <= 390 - 28, box
         expect(runs.locator("tbody .badge:visible").first).to_have_text("finished")
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_curve_that_explodes_can_be_read_on_a_logarithmic_scale(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run, narrow = start_run(client), start_run(client)
+    losses: list[float | str] = [2.0, 1.0, 0.5, 4e3, 5e5, "NaN", "NaN"]
+    log_batch(client, run, [(epoch, {"loss": loss, "accuracy": 0.5 - epoch / 10}) for epoch, loss in enumerate(losses)])
+    log_epoch(client, narrow, 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        loss = chart_of(page, "loss")
+        expect(loss.locator("figcaption")).to_contain_text("NaN from 5 on")
+        button = page.get_by_role("button", name="loss on a logarithmic scale")
+        assert button.get_attribute("aria-pressed") == "false"
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        ticks = loss.locator(".tick text")
+        for text in ("100", "10,000"):
+            expect(ticks.filter(has_text=re.compile(f"^{text}$"))).to_have_count(1)
+        loss.get_by_role("img").focus()
+        page.keyboard.press("End")
+        expect(loss.locator(".tip")).to_contain_text("500,000 at epoch 4")
+        expect(page).to_have_url(re.compile("look.loss=log"))
+        page.reload()
+        expect(chart_of(page, "loss").locator(".tick text", has_text="10,000")).to_have_count(1)
+        # Where it tells no more it is not offered.
+        expect(page.get_by_role("button", name="accuracy on a logarithmic scale")).to_be_hidden()
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_noisy_curve_can_be_smoothed_where_all_of_it_is_there(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    short, long = start_run(client, name="short"), start_run(client, name="long")
+    for run, n_epochs in ((short, 400), (long, 2000)):
+        epochs: list[tuple[int, JSON]] = [(epoch, {"loss": epoch % 2 + 1.0}) for epoch in range(n_epochs)]
+        for start in range(0, n_epochs, 1000):
+            log_batch(client, run, epochs[start : start + 1000])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{short['run_id']}")
+        loss = chart_of(page, "loss")
+        page.get_by_role("button", name="loss smoothed").click()
+        expect(page).to_have_url(re.compile("look.loss=smooth"))
+        with page.expect_download() as download:
+            page.get_by_role("button", name="loss as SVG").click()
+        pale, strong = re.findall(
+            '<path class="curve"[^>]* stroke-opacity="([^"]+)"', download.value.path().read_text()
+        )
+        assert {pale, strong} == {"0.25", "1"}
+        end = loss.locator(".end-mark").bounding_box()
+        ticks = [
+            loss.locator(".tick text").filter(has_text=re.compile(f"^{one}$")).bounding_box() for one in (1.6, 1.4)
+        ]
+        assert end is not None
+        assert ticks[0] is not None
+        assert ticks[1] is not None
+        assert ticks[0]["y"] < end["y"] < ticks[1]["y"]
+        # Of a long one the extremes are there, whose mean is another.
+        page.goto(f"/#/runs/{long['run_id']}?look.loss=smooth")
+        expect(page.get_by_role("heading", name="long")).to_be_visible()
+        with page.expect_download() as download:
+            chart_of(page, "loss").get_by_role("button", name="loss as SVG").click()
+        assert download.value.path().read_text().count('class="curve"') == 1
 
     chromium.run(server.url, scenario)

@@ -6,13 +6,13 @@ import { figure } from "./figure.js";
 import { legend, lineRows, lines, put, styleOf, swatch } from "./lines.js";
 import { cutName } from "./scale.js";
 
-const MOST_METRICS = 12, MOST_NAMED = 3, NAME = 60, ID = /^[\da-f-]{36}$/;
+const MOST_METRICS = 12, MOST_POINTS = 500, MOST_NAMED = 3, NAME = 60, ID = /^[\da-f-]{36}$/;
 
 /** Those of these runs that there are, in their order, each with its tuner. */
 async function existing(ids) {
   const wanted = ids.filter((id) => ID.test(id));
   if (!wanted.length) return [];
-  const { items } = await get(`/v1/runs${query({ filter: `run_id in (${wanted.map((id) => JSON.stringify(id)).join()})`, fields: "run_id,tuner_id", page_size: MOST_COMPARED })}`);
+  const { items } = await get(`/v1/runs${query({ filter: `run_id in (${wanted.map((id) => JSON.stringify(id)).join()})`, fields: "run_id,tuner_id,last_epoch", page_size: MOST_COMPARED })}`);
   const there = new Map(items.map((run) => [run.run_id, run]));
   return wanted.map((id) => there.get(id)).filter(Boolean);
 }
@@ -80,7 +80,7 @@ export async function view(place, { crumbs, address }) {
     return () => null;
   }
   const comparison = `/v1/runs/compare${query({ run_id: ids })}`;
-  const [compared, { runs }, tuners] = await Promise.all([get(comparison), get(`/v1/metrics${query({ run_id: ids, max_points: 500 })}`), readTuners(there)]);
+  const [compared, { runs }, tuners] = await Promise.all([get(comparison), get(`/v1/metrics${query({ run_id: ids, max_points: MOST_POINTS })}`), readTuners(there)]);
   const tunerOf = there.map((run) => tuners.get(run.tuner_id)), directions = directionsOf([...tuners.values()]);
   if (tunerOf[0] && new Set(tunerOf).size === 1) crumbs({ text: tunerOf[0].name || "tuner", href: `#/tuners/${tunerOf[0].tuner_id}` }, { text: "Compare" });
   const without = (id) => `#/compare${query({ ...Object.fromEntries(address.search), run: asked.filter((one) => one !== id) })}`;
@@ -90,7 +90,7 @@ export async function view(place, { crumbs, address }) {
   function curveOf(metric, index) {
     if (!byMetric.has(metric)) byMetric.set(metric, new Map());
     const curves = byMetric.get(metric);
-    if (!curves.has(index)) curves.set(index, { xs: [], ys: [], name: names[index], ...styleOf(index), isStopped: false, href: `#/runs/${ids[index]}` });
+    if (!curves.has(index)) curves.set(index, { xs: [], ys: [], name: names[index], ...styleOf(index), isStopped: false, isWhole: (there[index].last_epoch ?? 0) < MOST_POINTS, href: `#/runs/${ids[index]}` });
     return curves.get(index);
   }
 
@@ -99,7 +99,7 @@ export async function view(place, { crumbs, address }) {
   });
   const charts = new Map([...byMetric.keys()].slice(0, MOST_METRICS).map((metric) => [metric, figure({
     title: metric, file: `compare-${metric}`, canZoom: true, height: 260, address,
-    draw: (width, height, zoom, before) => lines([...byMetric.get(metric).values()], width, height, zoom, before),
+    draw: (...how) => lines([...byMetric.get(metric).values()], ...how),
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
     rows: () => lineRows([...byMetric.get(metric).values()], metric),
   })]));

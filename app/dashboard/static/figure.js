@@ -1,14 +1,16 @@
 // What every chart has around it: a title, a tooltip, keys, zoom by dragging and pinching, a table of its data, downloads.
 //
-// `draw(width, height, zoom, before)` answers a plot: {nodes, over?, x?, y?, full?, marks?, key?, paint?, grow?, vector?}.
+// `draw(width, height, zoom, before, looks)` answers a plot: {nodes, over?, x?, y?, full?, marks?, offers?, key?, paint?, grow?, vector?}.
 // `nodes` stay while `key` stays the same, `over` is laid upon them and made anew each time. `marks()` are the places that the
 // pointer and the arrow keys go to: {key (of what it is, the same in the next picture), x, y, text (or what makes it), href?}. `paint(context)` draws on a canvas below the SVG
 // where there is too much for elements, and where that takes long (`isLong`) in parts, as a generator; `grow(context, before)` adds what is new to a picture of the same key, or answers
-// false; `vector()` draws it all as SVG, for the download. `full` is what `x` shows without zoom.
+// false; `vector()` draws it all as SVG, for the download. `full` is what `x` shows without zoom. `looks` has the keys of
+// LOOKS that are chosen, `offers` of those that this plot may be drawn with.
 
 import { h, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
+const LOOKS = { log: ["Log", "on a logarithmic scale"], smooth: ["Smooth", "smoothed"] };
 const MOST_ROWS = 1000, REACH_PX = 40, STILL_PX = 8, BUDGET_MS = 6;
 
 // One queue for all charts: a frame draws as many as leave it time for everything else, the next one goes on.
@@ -44,11 +46,13 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   const table = h("div", { class: "chart-table", hidden: true, tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
   const reset = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) }, "Reset zoom");
   const toggle = h("button", { type: "button", class: "quiet", "aria-label": `${title} as a table`, "aria-pressed": "false", onclick: flip }, "Table");
+  const looks = new Set(address?.search.get(`look.${file}`)?.split(" ").filter((key) => key in LOOKS));
+  const lookButtons = Object.entries(LOOKS).map(([key, [word, way]]) => [key, h("button", { type: "button", class: "quiet", hidden: true, "aria-label": `${title} ${way}`, onclick: () => lookAs(key) }, word)]);
   const tool = (name, act) => h("button", { type: "button", class: "quiet", "aria-label": `${title} as ${name}`, onclick: async () => plot && act(await import("./keep.js")) }, name);
   const noteText = h("span", { class: "note" }, typeof note === "string" ? note : "");
   const element = h("figure", { class: wide ? "card wide" : "card" },
     h("figcaption", null, h("h3", { title }, title), noteText,
-      h("span", { class: "chart-tools" }, reset, toggle, tool("CSV", (as) => as.saveCsv(file, rows())),
+      h("span", { class: "chart-tools" }, reset, lookButtons.map(([, button]) => button), toggle, tool("CSV", (as) => as.saveCsv(file, rows())),
         tool("SVG", (as) => as.saveSvg(file, svg, plot)), tool("PNG", (as) => as.savePng(file, svg, plot)))),
     stage, table);
   let parts = null, isLate = false, plot = null, zoom = null, at = -1, from = null, isSeen = false, isStale = false, room = [0, 0], found = null, n = 0;
@@ -63,7 +67,11 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     if (isStale || room[0] < 20) return;
     if (parts) return void (isLate = true); // first let it be finished
     const before = plot, held = found?.[at]?.key, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);
-    plot = draw(width, tall, zoom, before);
+    plot = draw(width, tall, zoom, before, looks);
+    for (const [key, button] of lookButtons) {
+      button.hidden = !looks.has(key) && !plot.offers?.includes(key);
+      button.setAttribute("aria-pressed", String(looks.has(key)));
+    }
     found = null;
     const isSame = before && plot.key !== undefined && plot.key === before.key && Number(svg.getAttribute("width")) === width && Number(svg.getAttribute("height")) === tall;
     if (!isSame) {
@@ -248,6 +256,12 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     reset.hidden = !zoom;
     address?.keep(`zoom.${file}`, zoom && zoom.map((one) => num(one, 6).replaceAll(",", "")).join(".."));
     point(-1);
+    redraw();
+  }
+
+  function lookAs(key) {
+    looks.delete(key) || looks.add(key);
+    address?.keep(`look.${file}`, [...looks].join(" ") || null);
     redraw();
   }
 

@@ -1,26 +1,39 @@
 // Curves over epochs, dense ones too: axes in SVG, lines on a canvas, the same lines as SVG paths for a download.
 //
-// A curve: {xs, ys, name, colour (a custom property) or null for a grey one, dash? (lengths), isStopped, href}.
+// A curve: {xs, ys, name, colour (a custom property) or null for a grey one, dash? (lengths), isStopped, href,
+// isWhole? (of one that was thinned there are the extremes, whose mean is another)}.
 
 import { h, num, s } from "./dom.js";
 import { nothing } from "./figure.js";
-import { axes, colourOf, linear, widen } from "./scale.js";
+import { axes, colourOf, linear, log, widen } from "./scale.js";
 
 const MOST_SAMPLED = 4000, DENSE = 8, WHOLE_MS = 1000, LONE_PX = 1.5;
+const WIDE = 20, MANY_POINTS = 100, SPANS = 50, PALE = 0.25;
 
 /** The range of most values: a run that explodes does not flatten all others, nor do the first epochs of many the rest. */
-function sight(curves) {
+function sight(curves, isLog) {
   const total = curves.reduce((sum, one) => sum + one.ys.length, 0);
   const every = Math.max(1, Math.floor(total / MOST_SAMPLED));
   const sample = new Float64Array(Math.ceil(total / every) + curves.length);
   let n = 0;
-  for (const { ys } of curves) for (let index = ys.length - 1; index >= 0; index -= every) if (typeof ys[index] === "number") sample[n++] = ys[index];
+  for (const { ys } of curves) for (let index = ys.length - 1; index >= 0; index -= every) if (typeof ys[index] === "number" && (!isLog || ys[index] > 0)) sample[n++] = ys[index];
   if (!n) return null;
   const sorted = sample.subarray(0, n).sort();
   const at = (share) => sorted[Math.round(share * (n - 1))];
   const [low, high, q1, q3] = [at(0), at(1), at(0.1), at(0.9)];
-  const reach = (curves.length > DENSE ? 1.5 : 8) * (q3 - q1);
-  return reach > 0 ? [Math.max(low, q1 - reach), Math.min(high, q3 + reach)] : [low, high];
+  const reach = isLog ? 0 : (curves.length > DENSE ? 1.5 : 8) * (q3 - q1), isWide = low > 0 && high > low * WIDE;
+  return { isWide, range: reach > 0 ? [Math.max(low, q1 - reach), Math.min(high, q3 + reach)] : [low, high] };
+}
+
+/** The mean of the values before each point, of which those long ago count little: of a fiftieth of the curve, or so. */
+function smoothed(curve) {
+  const keep = 1 - 2 / (Math.max(4, curve.ys.length / SPANS) + 1);
+  let sum = 0, weight = 0;
+  return { ...curve, ys: curve.ys.map((value) => {
+    if (typeof value !== "number") return value;
+    [sum, weight] = [sum * keep + value, weight * keep + 1];
+    return sum / weight;
+  }) };
 }
 
 /** The range with some air; while curves grow the one before stays as long as it fits, so that pictures can be added to. */
@@ -49,7 +62,7 @@ function trace(pen, { xs, ys }, x, y, from = 0) {
   };
   let last = 0;
   for (let index = from; index < xs.length; index++) {
-    if (typeof ys[index] !== "number") { lift(); isDown = false; column = NaN; continue; }
+    if (!y.has(ys[index])) { lift(); isDown = false; column = NaN; continue; }
     if (xs[index + 1] < low || xs[index - 1] > high) continue;
     const px = x(xs[index]), py = y(ys[index]);
     if (isDown && Math.abs(px - column) < 0.5) {
@@ -61,24 +74,27 @@ function trace(pen, { xs, ys }, x, y, from = 0) {
     }
     lift();
     if (isDown) pen.lineTo(px, py);
-    else if (typeof ys[index - 1] === "number" || typeof ys[index + 1] === "number") pen.moveTo(px, py);
+    else if (y.has(ys[index - 1]) || y.has(ys[index + 1])) pen.moveTo(px, py);
     else pen.moveTo(px - LONE_PX, py), pen.lineTo(px + LONE_PX, py); // or nobody sees it
     [isDown, column, held, last] = [true, px, 1, index];
   }
   lift();
 }
 
-export function lines(curves, width, height, zoom, before, { xLabel = "epoch", yLabel } = {}) {
-  const seen = sight(curves);
-  if (!seen) return nothing(width, height, curves.some((one) => one.ys.length) ? "No value is a finite number" : "No epochs yet");
+export function lines(curves, width, height, zoom, before, looks, { xLabel = "epoch", yLabel } = {}) {
+  const isLog = Boolean(looks?.has("log")), isWhole = curves.every((one) => one.isWhole), isSmooth = Boolean(looks?.has("smooth")) && isWhole, drawn = isSmooth ? curves.map(smoothed) : curves;
+  const seen = sight(drawn, isLog);
+  if (!seen) return nothing(width, height, !curves.some((one) => one.ys.length) ? "No epochs yet" : isLog ? "No value is above zero" : "No value is a finite number");
   const isOpen = curves.some((one) => one.isOpen), top = yLabel ? 26 : 12;
   const last = Math.max(...curves.map(({ xs }) => xs.at(-1) ?? 0)), first = Math.min(...curves.map(({ xs }) => xs[0] ?? Infinity));
   const full = [Math.min(first, last), isOpen ? roomy(last) : last];
-  const y = linear(airy(seen, before?.y?.domain, isOpen), [height - 40, top]);
+  const wasLike = before?.y && before.isLog === isLog ? before.y.domain : null, sides = [height - 40, top];
+  const y = isLog ? log(airy(seen.range.map(Math.log10), wasLike?.map(Math.log10), isOpen).map((one) => 10 ** one), sides) : linear(airy(seen.range, wasLike, isOpen), sides);
   const x = linear(zoom ?? full, [56, width - 14], true);
-  const ordered = [...curves].sort((a, b) => Boolean(a.colour) - Boolean(b.colour));
+  const byColour = (some) => [...some].sort((a, b) => Boolean(a.colour) - Boolean(b.colour));
+  const layers = isSmooth ? [[PALE, byColour(curves)], [1, byColour(drawn)]] : [[1, byColour(curves)]];
   const inkOf = (one) => colourOf(`var(${one.colour ?? "--rest"})`);
-  const ends = curves.filter(({ ys }) => typeof ys.at(-1) === "number").map((one) => ({ one, x: x(one.xs.at(-1)), y: y(one.ys.at(-1)) }))
+  const ends = drawn.filter(({ ys }) => y.has(ys.at(-1))).map((one) => ({ one, x: x(one.xs.at(-1)), y: y(one.ys.at(-1)) }))
     .filter((end) => end.x >= 55 && end.x <= width - 10 && end.y >= top - 6 && end.y <= height - 36);
   const textOf = (one, epoch, value, isEnd) => [one.name, `${num(value)} at ${xLabel} ${num(epoch)}${isEnd && one.isStopped ? ", stopped early" : ""}`];
 
@@ -90,7 +106,8 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
     context.rect(55, top - 6, width - 65, height - top - 33);
     context.clip();
     context.lineJoin = "bevel";
-    for (const one of ordered) {
+    for (const [alpha, some] of layers) for (const one of some) {
+      context.globalAlpha = alpha;
       context.beginPath();
       context.strokeStyle = inkOf(one);
       context.lineWidth = one.colour ? 2 : 1;
@@ -102,8 +119,9 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
   }
 
   const plot = {
-    x, y, full,
-    key: JSON.stringify([x.domain, y.domain, curves.map((one) => [one.colour, one.edits ?? 0])]),
+    x, y, full, isLog,
+    offers: [seen.isWide && "log", isWhole && curves.some((one) => one.ys.length > MANY_POINTS) && "smooth"].filter(Boolean),
+    key: JSON.stringify([isLog, x.domain, y.domain, curves.map((one) => [one.colour, one.edits ?? 0])]),
     nodes: [axes(x, y, { xLabel, yLabel })],
     over: ends.map(({ one, x: px, y: py }) => one.isStopped
       ? s("path", { class: "stop-mark", d: `M${px - 3} ${py - 3}l6 6m0 -6l-6 6`, style: { stroke: `var(${one.colour ?? "--faint-ink"})` } })
@@ -119,16 +137,16 @@ export function lines(curves, width, height, zoom, before, { xLabel = "epoch", y
     },
     /** The new ends alone. Now and then all, for grey ones that came to lie above coloured ones; always where dashes go on. */
     grow(context, { painted, wholeAt }) {
-      if (!painted || performance.now() - wholeAt > WHOLE_MS || painted.size !== curves.length || curves.some((one) => one.dash || !(painted.get(one) <= one.xs.length))) return false;
+      if (isSmooth || !painted || performance.now() - wholeAt > WHOLE_MS || painted.size !== curves.length || curves.some((one) => one.dash || !(painted.get(one) <= one.xs.length))) return false;
       stroke(context, (one) => Math.max(0, painted.get(one) - 1));
       plot.wholeAt = wholeAt;
       plot.painted = new Map(curves.map((one) => [one, one.xs.length]));
       return true;
     },
-    vector: () => [...ordered].reverse().map((one) => {
+    vector: () => layers.flatMap(([alpha, some]) => some.map((one) => ({ one, alpha }))).reverse().map(({ one, alpha }) => {
       let d = "";
       trace({ moveTo: (a, b) => { d += `M${a.toFixed(1)} ${b.toFixed(1)}`; }, lineTo: (a, b) => { d += `L${a.toFixed(1)} ${b.toFixed(1)}`; } }, one, x, y);
-      return s("path", { class: "curve", d, style: { fill: "none", stroke: `var(${one.colour ?? "--rest"})`, "stroke-width": one.colour ? "2" : "1", "stroke-dasharray": one.dash?.join(" ") ?? "none" } });
+      return s("path", { class: "curve", d, style: { fill: "none", stroke: `var(${one.colour ?? "--rest"})`, "stroke-width": one.colour ? "2" : "1", "stroke-opacity": alpha, "stroke-dasharray": one.dash?.join(" ") ?? "none" } });
     }),
   };
   return plot;

@@ -16,6 +16,12 @@ const TOLD = {
   run_delete: () => "was deleted",
 };
 
+/** From where on a curve has no numbers. */
+function brokenFrom({ xs, ys }) {
+  const index = ys.findLastIndex((one) => typeof one === "number") + 1;
+  return index > 0 && index < ys.length ? `${ys[index]} from ${num(xs[index])} on` : "";
+}
+
 const nameOf = ({ run, trial }) => (trial ? `Trial ${trial.number}` : run.name || `run ${run.run_id.slice(-8)}`);
 
 export async function view(place, { id, crumbs, address }) {
@@ -31,8 +37,8 @@ export async function view(place, { id, crumbs, address }) {
   function chart(metric) {
     if (charts.has(metric)) return charts.get(metric);
     const one = figure({
-      title: metric, file: metric, canZoom: true, height: 240, address,
-      draw: (width, height, zoom, before) => lines([curves.get(metric)], width, height, zoom, before),
+      title: metric, file: metric, canZoom: true, height: 240, address, note: () => brokenFrom(curves.get(metric)),
+      draw: (...how) => lines([curves.get(metric)], ...how),
       describe: () => `${count(Math.max(curves.get(metric).xs.length, seen.run.summary[metric]?.count ?? 0), "epoch")}, now ${num(curves.get(metric).ys.at(-1))}.`,
       rows: () => lineRows([curves.get(metric)], metric),
     });
@@ -41,12 +47,12 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   function curveOf(metric) {
-    if (!curves.has(metric)) curves.set(metric, { xs: [], ys: [], name: metric, colour: COLOURS[0], isOpen: true, isStopped: false });
+    if (!curves.has(metric)) curves.set(metric, { xs: [], ys: [], name: metric, colour: COLOURS[0], isOpen: true, isStopped: false, isWhole: true });
     return curves.get(metric);
   }
 
   function take() {
-    for (const [metric, { epochs, values }] of Object.entries(seen.series)) Object.assign(curveOf(metric), { xs: epochs, ys: values });
+    for (const [metric, { epochs, values }] of Object.entries(seen.series)) Object.assign(curveOf(metric), { xs: epochs, ys: values, isWhole: epochs.length >= (seen.run.summary[metric]?.count ?? 0) });
   }
 
   function show() {

@@ -17,6 +17,7 @@ export function linear([low, high], [from, to], isWhole = false) {
   const scale = (value) => from + ((value * part - low * part) / (high * part - low * part)) * (to - from);
   scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high * part - low * part) / part;
   scale.ticks = (n) => linearTicks(low, high, n, isWhole ? 1 : 0);
+  scale.has = (value) => typeof value === "number";
   return Object.assign(scale, { domain: [low, high], range: [from, to] });
 }
 
@@ -25,6 +26,7 @@ export function log([low, high], range) {
   const inner = linear([Math.log10(low), Math.log10(high)], range);
   const scale = (value) => inner(Math.log10(value));
   scale.invert = (pixel) => 10 ** inner.invert(pixel);
+  scale.has = (value) => value > 0; // of what is no number, too
   scale.ticks = (n) => {
     const decades = [];
     for (let exponent = Math.ceil(Math.log10(low) - 1e-9); exponent <= Math.log10(high) + 1e-9; exponent++) decades.push(Number(`1e${exponent}`));

@@ -224,7 +224,7 @@ export function learningCurves(address) {
   const all = () => [...curves.values()];
   const chart = figure({
     title: "Learning curves", note: () => [all().some((one) => !one.colour) && "grey: the others", all().some((one) => one.isStopped) && "×: stopped early"].filter(Boolean).join(", "), file: "learning-curves", canZoom: true, height: 210, address,
-    draw: (width, height, zoom, before) => lines(all(), width, height, zoom, before, { yLabel: model.metric }),
+    draw: (...how) => lines(all(), ...how, { yLabel: model.metric }),
     describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${all().filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
     rows: () => lineRows(all(), model.metric),
   });
