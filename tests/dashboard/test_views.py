@@ -104,6 +104,26 @@ def test_what_was_stopped_or_lost_can_be_seen(chromium: Chromium, server: Server
     chromium.run(server.url, scenario)
 
 
+def test_what_was_lost_does_not_lie_among_the_best(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client, objective={"metric": "accuracy", "direction": "minimize"}, budget={"max_attempts": 1})
+    for accuracy in (0.5, 0.2, 0.9):
+        finish_trial(client, tuner, accuracy)
+    lose_trial(client, tuner)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        for title in ("Best so far", "learning_rate"):
+            chart = chart_of(page, title)
+            with page.expect_download() as download:
+                chart.get_by_role("button", name=f"{title} as SVG").click()
+            found = re.search(r'class="lost-mark" d="M[\d.]+ ([\d.]+)', download.value.path().read_text())
+            assert found is not None
+            best = float(chart.locator(".dot.best").get_attribute("cy") or 0)
+            assert best < float(found[1]) - 10
+
+    chromium.run(server.url, scenario)
+
+
 def test_a_tuner_that_only_failed_says_why(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = new_tuner(client, budget={"max_attempts": 1})
     lose_trial(client, tuner)

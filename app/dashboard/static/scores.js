@@ -5,7 +5,7 @@ import { query } from "./api.js";
 import { count, fill, h, num, s } from "./dom.js";
 import { figure, nothing } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
-import { axes, colourOf, cut, cutName, extent, linear, ofSpec } from "./scale.js";
+import { axes, colourOf, cut, cutName, extent, linear, ofSpec, widen } from "./scale.js";
 
 /** The colour of a score: pale where it is poor, deep where it is good. `share` is 0 to 1, or null. */
 const shade = (share) => (share === null ? "var(--rest)" : `color-mix(in oklch, var(--good) ${Math.round(share * 20) * 5}%, var(--poor))`);
@@ -91,14 +91,14 @@ function sentenceOfNone({ tuner: { counts }, trials, nEnded }) {
   return `None of ${count(nEnded, "trial")} has a score: ${[[counts.failed, "failed"], [counts.infeasible, "infeasible"]].filter(([n]) => n).map(([n, word]) => `${num(n)} ${word}`).join(", ")}${last.reason ? `. The last one: ${cut(last.reason, 120)}` : "."}`;
 }
 
-/** A range in which most scores lie: of bad outliers no more than their presence is seen. */
-function sight(scores, isUpward) {
+/** A range in which most scores lie: of bad outliers no more than their presence is seen; what was lost has room at the foot. */
+function sight(scores, isUpward, isAnyLost) {
   const sorted = [...scores].sort((a, b) => a - b);
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
   const reach = 4 * (at(0.75) - at(0.25));
   let [low, high] = [at(0), at(1)];
   if (reach > 0 && sorted.length > 8) isUpward ? (low = Math.max(low, at(0.25) - reach)) : (high = Math.min(high, at(0.75) + reach));
-  return extent([low, high]);
+  return widen(extent([low, high]), isAnyLost ? high * FOOT - low * FOOT : 0, 0);
 }
 
 const paramTexts = (trial) => Object.entries(trial.params).filter(([, value]) => value !== null).slice(0, 8).map(([name, value]) => `${name} ${num(value, 3)}`);
@@ -106,7 +106,7 @@ const paramTexts = (trial) => Object.entries(trial.params).filter(([, value]) =>
 export const trialText = (trial, metric) => (isLost(trial) ? [`Trial ${trial.number}: ${trial.state}`, trial.reason && cut(trial.reason, 120), ...paramTexts(trial)].filter(Boolean)
   : [`Trial ${trial.number}${trial.state === "stopped" ? ", stopped early" : ""}`, `${metric} ${num(trial.score)}`, ...paramTexts(trial)]);
 
-const CROSS = 3, AT_ONCE = 600;
+const CROSS = 3, AT_ONCE = 600, FOOT = 0.1;
 
 /** Dots by the hundred: on a canvas, and as SVG for a download; the best ones stand out, what failed is a cross. */
 function cloud(model, dots) {
@@ -146,7 +146,7 @@ export function bestSoFar(model, width, height, zoom) {
   const shown = model.trials.filter((trial) => trial.place && (isScored(trial) || isLost(trial)));
   const scores = [...shown.filter(isScored), ...model.improvements].map((one) => one.score);
   if (!shown.length) return nothing(width, height, "No trial has ended yet");
-  const y = linear(scores.length ? sight(scores, model.isUpward) : [0, 1], [height - 40, 26]);
+  const y = linear(scores.length ? sight(scores, model.isUpward, shown.some(isLost)) : [0, 1], [height - 40, 26]);
   const full = [1, Math.max(model.nEnded, 2)], x = linear(zoom ?? full, [56, width - 14], true);
   const clip = (value) => Math.min(Math.max(value, y.range[1] - 4), y.range[0]);
   const dots = shown.filter(({ place }) => place >= x.domain[0] && place <= x.domain[1]).map((trial) => ({ trial, x: x(trial.place), y: isLost(trial) ? y.range[0] - 5 : clip(y(trial.score)) }));
@@ -166,7 +166,7 @@ export function against(model, name, width, height) {
   const shown = model.trials.filter((trial) => (isScored(trial) || isLost(trial)) && trial.params[name] !== null && trial.params[name] !== undefined);
   if (!shown.some(isScored)) return nothing(width, height, "No trial has a score yet");
   const x = ofSpec(model.space[name], [50, width - 12], shown.map((one) => one.params[name]));
-  const y = linear(sight(shown.filter(isScored).map((one) => one.score), model.isUpward), [height - 34, 14]);
+  const y = linear(sight(shown.filter(isScored).map((one) => one.score), model.isUpward, shown.some(isLost)), [height - 34, 14]);
   const clip = (value) => Math.min(Math.max(value, 10), y.range[0]);
   // Beside each other where many share one place; always the same way.
   const shift = (trial) => (x.isDiscrete ? (((trial.number * 37) % 17) / 17 - 0.5) * 0.5 * ((x.range[1] - x.range[0]) / x.domain.length) : 0);
