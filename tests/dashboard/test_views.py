@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
-from tests.calls import JSON, answer, log_batch, log_epoch, start_run, suggest
+from tests.calls import JSON, answer, log_batch, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.server import COMMAND, Server
@@ -120,6 +120,28 @@ def test_what_was_lost_does_not_lie_among_the_best(chromium: Chromium, server: S
             assert found is not None
             best = float(chart.locator(".dot.best").get_attribute("cy") or 0)
             assert best < float(found[1]) - 10
+
+    chromium.run(server.url, scenario)
+
+
+def test_of_many_parameters_those_that_matter_are_seen_beside_the_score(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    space = {f"p{number:02}": {"type": "float_range", "min": 0.0, "max": 1.0} for number in range(20)}
+    tuner = new_tuner(client, space=space)
+    for trial in suggest(client, tuner, count=60):
+        report(client, tuner, trial_id=trial["trial_id"], score=trial["params"]["p19"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        strands = chart_of(page, "Parameters and score")
+        expect(strands).to_contain_text("12 of 20 parameters, the most important")
+        expect(strands.get_by_role("slider")).to_have_count(13)
+        expect(strands.get_by_role("slider", name="Filter by p19")).to_be_visible()
+        expect(strands.get_by_role("slider", name="Filter by accuracy")).to_be_in_viewport(ratio=1)
+        heads = page.get_by_role("region", name="Trials").get_by_role("columnheader")
+        expect(heads.filter(has_text=re.compile("^p"))).to_have_count(12)
+        expect(heads.filter(has_text="p19")).to_have_count(1)
 
     chromium.run(server.url, scenario)
 

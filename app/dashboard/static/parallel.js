@@ -17,12 +17,11 @@ export function isOutOf(brushes, trial) {
   return false;
 }
 
-/** The lines; `onBrush(axis, filter or null)` hears of changes. */
-export function parallel(model, brushes, onBrush, width, height) {
+/** The lines over these parameters; `onBrush(axis, filter or null)` hears of changes. */
+export function parallel(model, names, brushes, onBrush, width, height) {
   const shown = model.trials.filter(isScored);
   if (!shown.length) return nothing(width, height, "No trial has a score yet");
   const range = [height - BOTTOM, TOP];
-  const names = Object.keys(model.space);
   const scales = new Map(names.map((name) => [name, ofSpec(model.space[name], range, shown.map((one) => one.params[name]))]));
   scales.set("", linear(extent(shown.map((one) => one.score), 0.02), range));
   const step = (width - 110) / names.length;
@@ -51,7 +50,7 @@ export function parallel(model, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor(step / 7.4), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === "" }))],
+    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor((step - 8) / 7.8), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === "" }))],
     marks: () => shown.map((trial) => ({ key: trial.number, x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }

@@ -60,14 +60,15 @@ export async function view(place, { id, crumbs, address }) {
   });
   const brushes = new Map(params.concat("").flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
   const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { [...brushes.keys()].forEach((axis) => brush(axis, null)); } }, "Clear filters");
+  const byShare = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)), important = new Set(byShare.slice(0, SHOWN_PARAMS)), axes = params.filter((one) => important.has(one));
   const strands = figure({
-    title: "Parameters and score", note: "deep colour: better; drag along an axis to filter", file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * params.length,
-    draw: (width, height) => parallel(model, brushes, brush, width, height),
-    describe: () => `${count(scored().length, "trial")} over ${params.join(", ")}, coloured by ${model.metric}.`,
+    title: "Parameters and score", note: `deep colour: better; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * axes.length,
+    draw: (width, height) => parallel(model, axes, brushes, brush, width, height),
+    describe: () => `${count(scored().length, "trial")} over ${axes.join(", ")}, coloured by ${model.metric}.`,
     rows: () => trialRows(model),
   });
   strands.element.querySelector(".chart-tools").prepend(clear);
-  const planes = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)).slice(0, MOST_PLANES).map((parameter) => figure({
+  const planes = byShare.slice(0, MOST_PLANES).map((parameter) => figure({
     title: parameter, note: [model.space[parameter].log && "log", conditionOf(model.space[parameter])].filter(Boolean).join("; "), file: `score-by-${parameter}`, height: 190,
     draw: (width, height) => against(model, parameter, width, height),
     describe: () => `${model.metric} against ${parameter}, ${count(scored().length, "trial")}.`,
@@ -104,7 +105,7 @@ export async function view(place, { id, crumbs, address }) {
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
       { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && h("span", { class: "note", title: noteOf(trial) }, ` ${noteOf(trial).slice(0, 60)}`)] },
-      ...params.map((parameter, index) => ({ name: parameter, id: `params.${parameter}`, isHidden: index >= SHOWN_PARAMS, isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
+      ...params.map((parameter) => ({ name: parameter, id: `params.${parameter}`, isHidden: !important.has(parameter), isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
       { name: "Attempt", isNumber: true, isHidden: true, sort: (trial) => trial.attempt, cell: (trial) => num(trial.attempt) },
       { name: "Worker", sort: (trial) => trial.worker, cell: (trial) => trial.worker ?? "–" },
       { name: "Ended", sort: (trial) => trial.endTime, cell: (trial) => when(trial.endTime) },
