@@ -569,3 +569,32 @@ def test_a_noisy_curve_can_be_smoothed_where_all_of_it_is_there(
         assert download.value.path().read_text().count('class="curve"') == 1
 
     chromium.run(server.url, scenario)
+
+
+def test_what_a_row_is_of_stays_in_sight_and_its_runs_are_one_click_away(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+    runs = [finish_trial(client, tuner, number / 10) for number in range(8)]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.set_viewport_size({"width": 390, "height": 780})
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        trials = page.get_by_role("region", name="Trials", exact=True)
+        first = trials.get_by_role("link", name="7", exact=True)
+        first.scroll_into_view_if_needed()
+        place = first.bounding_box()
+        assert trials.evaluate("(one) => { one.scrollLeft = 200; return one.scrollLeft; }") > 0
+        assert first.bounding_box() == place
+        page.get_by_role("link", name="Pick some to compare").press("Enter")
+        expect(page.get_by_role("region", name="Runs").locator("tbody tr")).to_have_count(len(runs))
+        # Who walks with the keyboard goes on within the new page.
+        expect(page.get_by_role("main")).to_be_focused()
+        page.goto("/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs))
+        table = page.get_by_role("region", name="Side by side")
+        name = table.get_by_role("rowheader", name="accuracy")
+        place = name.bounding_box()
+        assert table.evaluate("(one) => { one.scrollLeft = 300; return one.scrollLeft; }") > 0
+        assert name.bounding_box() == place
+
+    chromium.run(server.url, scenario)

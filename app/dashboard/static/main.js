@@ -41,6 +41,7 @@ async function route(event) {
   }
   main.replaceChildren(place);
   main.removeAttribute("aria-busy");
+  if (event?.isTrusted && !isSame && document.activeElement === document.body) main.focus({ preventScroll: true }); // what had it is gone
   if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);
   shown = path;
 }

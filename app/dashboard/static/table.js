@@ -5,11 +5,11 @@ import { h, scoresOf } from "./dom.js";
 const MOST_AT_ONCE = 200;
 
 /**
- * `columns`: {name, id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
+ * `columns`: {name, id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isLead? (a number that stays in sight), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
  * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order. Answers {element, chooser, forget, update(rows)}.
  */
 export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null, onTurn = () => null }) {
-  const kind = (column) => (column.isScore ? "number score" : column.isNumber ? "number" : column.isNarrow ? "narrow" : column.isAside ? "aside" : null);
+  const kind = (column) => (column.isScore ? "number score" : column.isLead ? "number lead" : column.isNumber ? "number" : column.isNarrow ? "narrow" : column.isAside ? "aside" : null);
   const idOf = (column) => column.id ?? column.name;
   const usual = columns.filter((one) => !one.isHidden).map(idOf);
   const shown = new Set(listOf(address?.search.get("columns")) ?? usual);

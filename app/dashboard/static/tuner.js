@@ -1,6 +1,6 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { call, follow, get } from "./api.js";
+import { call, follow, get, query } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { isOutOf, parallel, trialRows } from "./parallel.js";
@@ -100,7 +100,7 @@ export async function view(place, { id, crumbs, address }) {
     sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.endTime, isBest(trial)].join(),
     rowClass: (trial) => (isBest(trial) ? "best" : ""),
     columns: [
-      { name: "Trial", isNumber: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
+      { name: "Trial", isNumber: true, isLead: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
       ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
@@ -256,7 +256,7 @@ export async function view(place, { id, crumbs, address }) {
   const skip = h("a", { class: "skip", href: "#trials", onclick: (event) => { event.preventDefault(); list.element.focus(); } }, "Skip the charts");
   const body = h("div", null, skip, h("div", { class: "charts" }, charts.map((one) => one.element),
     params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has all.`)),
-    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, list.chooser), list.element));
+    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, h("a", { class: "aside-link", href: `#/${query({ filter: `tuner_id = "${id}"` })}` }, "Pick some to compare"), list.chooser), list.element));
   place.append(title, refusal, headline, bestParams, facts, start, body);
   show();
   unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart, forgive);
