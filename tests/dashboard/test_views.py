@@ -45,6 +45,10 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         chart = chart_of(page, "Objectives")
         expect(chart.locator(".dot.best")).to_have_count(3)
         expect(chart.locator(".step.front")).to_have_count(1)
+        strands = chart_of(page, "Parameters and score")
+        expect(strands.locator(".strand.best")).to_have_count(3)
+        for title in ("accuracy", "latency"):
+            expect(strands.get_by_role("slider", name=f"Filter by {title}")).to_be_visible()
         rows = page.get_by_role("region", name="Trials")
         # Those that none beats come first, the best at the first objective before the others.
         expect(rows.locator("tbody td:first-child")).to_have_text(["0", "3", "4", "1", "2"])

@@ -3,14 +3,21 @@
 import { num, s } from "./dom.js";
 import { nothing } from "./figure.js";
 import { colourOf, cutName, extent, label, linear, ofSpec } from "./scale.js";
-import { isScored, trialText } from "./scores.js";
+import { isBest, isScored, trialText } from "./scores.js";
 
 const BOTTOM = 26, FOOT = 6, TOP = 40, AT_ONCE = 200;
 
-/** A filter: an axis ("" is the score's) to the lowest and highest value let through, or to the options where it has some. */
+const OTHER = "\0"; // no name has it
+
+/** The axes of what is wanted: that of the score, or of the first of several objectives, is called "". */
+export const goalsOf = ({ metrics }) => ["", ...metrics.slice(1).map((metric) => OTHER + metric)];
+
+const valueOn = (axis, trial) => (axis === "" ? trial.score : axis.startsWith(OTHER) ? trial.scores[axis.slice(1)] : trial.params[axis]);
+
+/** A filter: an axis to the lowest and highest value let through, or to the options where it has some. */
 export function isOutOf(brushes, trial) {
   for (const [name, filter] of brushes) {
-    const value = name === "" ? trial.score : trial.params[name];
+    const value = valueOn(name, trial);
     if (value === null || value === undefined) return true;
     if (filter.options ? !filter.options.includes(String(value)) : !(value >= filter.low && value <= filter.high)) return true;
   }
@@ -23,14 +30,13 @@ export function parallel(model, names, brushes, onBrush, width, height) {
   if (!shown.length) return nothing(width, height, "No trial has a score yet");
   const range = [height - BOTTOM, TOP];
   const scales = new Map(names.map((name) => [name, ofSpec(model.space[name], range, shown.map((one) => one.params[name]))]));
-  scales.set("", linear(extent(shown.map((one) => one.score), 0.02), range));
-  const step = (width - 110) / names.length;
+  const goals = goalsOf(model), titleOf = (name) => (name === "" ? model.metric : name.startsWith(OTHER) ? name.slice(1) : name);
+  for (const goal of goals) scales.set(goal, linear(extent(shown.map((one) => valueOn(goal, one)), 0.02) ?? [0, 1], range));
+  const step = (width - 110) / (scales.size - 1);
   const places = new Map([...scales.keys()].map((name, index) => [name, 40 + index * step]));
-  const value = (trial, name) => (name === "" ? trial.score : trial.params[name]);
-  const pixel = (trial, name) => (value(trial, name) === null || value(trial, name) === undefined ? height - FOOT : scales.get(name)(value(trial, name)));
+  const pixel = (trial, name) => (valueOn(name, trial) ?? null) === null ? height - FOOT : scales.get(name)(valueOn(name, trial));
   const strands = [...shown].sort((a, b) => a.share - b.share).map((trial) => ({ trial, isOut: isOutOf(brushes, trial), places: [...places].map(([name, x]) => [x, pixel(trial, name)]) }));
-  const best = strands.find((one) => one.trial.trialId === model.bestId && !one.isOut);
-  const isDown = (one) => one !== best;
+  const isUp = ({ trial, isOut }) => !isOut && isBest(model, trial), isDown = (one) => !isUp(one);
   const path = (one) => `M${one.places.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`;
   return {
     isLong: true,
@@ -50,7 +56,7 @@ export function parallel(model, names, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [best && s("path", { class: "strand best", d: path(best) }), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: name || model.metric, filterNow: () => brushes.get(name), room: Math.floor((step - 8) / 7.8), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === "" }))],
+    nodes: [strands.filter(isUp).map((one) => s("path", { class: model.isMany ? "strand best front" : "strand best", d: path(one) })), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: titleOf(name), filterNow: () => brushes.get(name), room: Math.floor((step - 8) / 7.8), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === goals.at(-1) }))],
     marks: () => shown.map((trial) => ({ key: trial.number, x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }

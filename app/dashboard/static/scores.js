@@ -59,7 +59,8 @@ export function frontOf(trials, objectives) {
   return new Set(front.map(({ id }) => id));
 }
 
-const isBest = (model, trial) => trial.trialId === model.bestId || model.front.has(trial.trialId);
+/** Whether it is the best one, or of several objectives beaten by none. */
+export const isBest = (model, trial) => trial.trialId === model.bestId || model.front.has(trial.trialId);
 
 /** The answer to what people come for, in words. */
 export function sentence(model, shares) {

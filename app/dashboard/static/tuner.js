@@ -3,8 +3,8 @@
 import { call, follow, get, query } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
-import { isOutOf, parallel, trialRows } from "./parallel.js";
-import { against, bestSoFar, front, frontOf, importance, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
+import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
+import { against, bestSoFar, front, frontOf, importance, isBest, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
 const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000;
@@ -58,11 +58,11 @@ export async function view(place, { id, crumbs, address }) {
     describe: () => `Shares of the variance of ${model.metric} that each parameter explains alone: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
     rows: () => ({ columns: ["parameter", "share"], rows: Object.entries(shares) }),
   });
-  const brushes = new Map(params.concat("").flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
+  const brushes = new Map(params.concat(goalsOf(model)).flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
   const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { [...brushes.keys()].forEach((axis) => brush(axis, null)); } }, "Clear filters");
   const byShare = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)), important = new Set(byShare.slice(0, SHOWN_PARAMS)), axes = params.filter((one) => important.has(one));
   const strands = figure({
-    title: "Parameters and score", note: `deep colour: better; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * axes.length,
+    title: "Parameters and score", note: `deep colour: better${model.isMany ? ` ${model.metric}, orange: beaten by none` : ""}; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * (axes.length + model.metrics.length - 1),
     draw: (width, height) => parallel(model, axes, brushes, brush, width, height),
     describe: () => `${count(scored().length, "trial")} over ${axes.join(", ")}, coloured by ${model.metric}.`,
     rows: () => trialRows(model),
@@ -97,11 +97,11 @@ export async function view(place, { id, crumbs, address }) {
 
   const list = table({
     caption: "Trials", key: (trial) => trial.trialId, sorted: model.isMany ? "Front" : "Score", isDescending: model.isUpward, address,
-    sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.endTime, isBest(trial)].join(),
-    rowClass: (trial) => (isBest(trial) ? "best" : ""),
+    sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.endTime, isBest(model, trial)].join(),
+    rowClass: (trial) => (isBest(model, trial) ? "best" : ""),
     columns: [
       { name: "Trial", isNumber: true, isLead: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
-      ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
+      ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(model, trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
       { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && h("span", { class: "note", title: noteOf(trial) }, ` ${noteOf(trial).slice(0, 60)}`)] },
@@ -112,7 +112,6 @@ export async function view(place, { id, crumbs, address }) {
     ],
   });
   const listNote = h("span", { class: "note", role: "status" });
-  const isBest = (trial) => trial.trialId === model.bestId || model.front.has(trial.trialId);
 
   // ------------------------------------------------------------------------------------------------------------ page
 
