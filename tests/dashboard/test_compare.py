@@ -186,6 +186,29 @@ def test_the_headline_says_which_run_is_best_and_goes_on_saying_it(
     chromium.run(server.url, scenario)
 
 
+def test_what_the_tuner_is_after_comes_first_however_much_is_logged(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, objective={"metric": "wanted", "direction": "maximize"})
+    others = {f"other_{number:02}": 1.0 for number in range(20)}
+    runs = []
+    for value in (0.5, 0.75):
+        (trial,) = suggest(client, tuner)
+        runs.append(start_run(client, trial_id=trial["trial_id"]))
+        log_epoch(client, runs[-1], 0, **others)
+        log_epoch(client, runs[-1], 1, **others, wanted=value)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        for path in (compare_path(runs), f"/#/runs/{runs[0]['run_id']}"):
+            page.goto(path)
+            expect(page.locator("figure h3").first).to_have_text("wanted")
+        page.go_back()
+        rows = page.get_by_role("region", name="Side by side").locator("tbody").nth(1).locator(".lead")
+        expect(rows.first).to_have_text("wanted")
+
+    chromium.run(server.url, scenario)
+
+
 def test_beyond_the_eighth_line_dashes_tell_lines_apart(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -97,7 +97,8 @@ export async function view(place, { crumbs, address }) {
   runs.forEach(({ series }, index) => {
     for (const [metric, { epochs, values }] of Object.entries(series)) Object.assign(curveOf(metric, index), { xs: epochs, ys: values });
   });
-  const charts = new Map([...byMetric.keys()].slice(0, MOST_METRICS).map((metric) => [metric, figure({
+  const wantedFirst = (some) => [...some].sort((a, b) => directions.has(b) - directions.has(a));
+  const charts = new Map(wantedFirst(byMetric.keys()).slice(0, MOST_METRICS).map((metric) => [metric, figure({
     title: metric, file: `compare-${metric}`, canZoom: true, height: 260, address,
     draw: (...how) => lines([...byMetric.get(metric).values()], ...how),
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
@@ -115,7 +116,7 @@ export async function view(place, { crumbs, address }) {
 
   function showMetrics({ metrics }) {
     fill(headline, document.createTextNode(sentence(names, metrics, directions, told)));
-    fill(metricsNow, lead("Metrics, latest"), ...Object.entries(metrics).map(([name, one]) => line(name, one.latest, false, bestOf(one.latest, directions.get(name)))));
+    fill(metricsNow, lead("Metrics, latest"), ...wantedFirst(Object.keys(metrics)).map((name) => line(name, metrics[name].latest, false, bestOf(metrics[name].latest, directions.get(name)))));
   }
 
   place.append(headline, ...notes,

@@ -51,6 +51,9 @@ export async function view(place, { id, crumbs, address }) {
     return curves.get(metric);
   }
 
+  /** What its tuner is after comes first. */
+  const metricsHere = () => [...curves.keys()].sort((a, b) => (b === seen.objective?.metric) - (a === seen.objective?.metric));
+
   function take() {
     for (const [metric, { epochs, values }] of Object.entries(seen.series)) Object.assign(curveOf(metric), { xs: epochs, ys: values, isWhole: epochs.length >= (seen.run.summary[metric]?.count ?? 0) });
   }
@@ -68,7 +71,7 @@ export async function view(place, { id, crumbs, address }) {
     }), fact("Epoch", num(run.last_epoch)), fact("Started", [when(run.start_time), h("div", { class: "note" }, exact(run.start_time))]), fact("Took", isOpen ? "running" : duration(run.duration_s)),
       ...(trial && run.status === "crashed" ? [fact("Its trial", badge(trial.state))] : []), idFact);
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
-    grid.show([...curves.keys()]);
+    grid.show(metricsHere());
     fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));
     fill(side, ...[
       h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Parameters"), Object.keys(run.params).length > 0 && copier(JSON.stringify(run.params), "Copy as JSON")), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
@@ -104,7 +107,7 @@ export async function view(place, { id, crumbs, address }) {
     for (const [metric, value] of Object.entries(event.metrics)) {
       const isNew = !curves.has(metric);
       put(curveOf(metric), event.epoch, value);
-      if (isNew) grid.show([...curves.keys()]);
+      if (isNew) grid.show(metricsHere());
       charts.get(metric)?.redraw();
     }
     empty.replaceChildren();
