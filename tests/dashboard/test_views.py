@@ -164,6 +164,30 @@ def test_a_tuner_that_only_failed_says_why(chromium: Chromium, server: Server, c
     chromium.run(server.url, scenario)
 
 
+def test_a_long_reason_can_be_read_to_its_end_without_a_mouse(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, budget={"max_attempts": 1})
+    finish_trial(client, tuner, 0.5)
+    lose_trial(client, tuner, reason=f"CUDA {'out of memory ' * 20}at layer 17")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.set_viewport_size({"width": 390, "height": 780})
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        reason = page.get_by_role("region", name="Trials", exact=True).locator("details")
+        expect(reason.get_by_text("at layer 17")).to_be_hidden()
+        reason.locator("summary").focus()
+        page.keyboard.press("Enter")
+        expect(reason.get_by_text("at layer 17")).to_be_visible()
+        # It stays open, and is where the focus is, while others come.
+        finish_trial(client, tuner, 0.75)
+        expect(page.get_by_role("region", name="Trials", exact=True).locator("tbody tr")).to_have_count(3)
+        expect(reason.get_by_text("at layer 17")).to_be_visible()
+        expect(reason.locator("summary")).to_be_focused()
+
+    chromium.run(server.url, scenario)
+
+
 def test_the_best_trials_parameters_are_told_without_a_click(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

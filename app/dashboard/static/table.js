@@ -109,7 +109,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   return { element, chooser, forget: () => known.clear(), update(next) { rows = next; show(); } };
 }
 
-const focusable = (row) => [...(row?.querySelectorAll("a, button, input") ?? [])];
+const focusable = (row) => [...(row?.querySelectorAll("a, button, input, summary") ?? [])];
 
 /** What was remembered as a list of texts, or null. */
 function listOf(text) {

@@ -7,10 +7,12 @@ import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
 import { against, bestSoFar, front, frontOf, importance, isBest, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
-const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000;
+const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000, MOST_SAID = 60;
 const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
 const noteOf = (trial) => (trial.state === "stale" ? "its worker fell silent; it waits for another" : trial.reason);
+/** What is said of a trial; a long reason can be opened. */
+const remark = (text) => (text.length <= MOST_SAID ? h("span", { class: "note" }, ` ${text}`) : h("details", { class: "note" }, h("summary", null, `${text.slice(0, MOST_SAID)}…`), h("p", { class: "text" }, text)));
 const nameOf = (tuner) => tuner.name || `tuner ${tuner.tuner_id.slice(-8)}`;
 /** Where a parameter exists, in words. */
 const conditionOf = ({ when }) => when && `only with ${Object.entries(when).map(([parent, values]) => `${parent} ${values.join(" or ")}`).join(" and ")}`;
@@ -104,7 +106,7 @@ export async function view(place, { id, crumbs, address }) {
       ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(model, trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
-      { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && h("span", { class: "note", title: noteOf(trial) }, ` ${noteOf(trial).slice(0, 60)}`)] },
+      { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && remark(noteOf(trial))] },
       ...params.map((parameter) => ({ name: parameter, id: `params.${parameter}`, isHidden: !important.has(parameter), isNumber: isNumeric(model.space[parameter]), sort: (trial) => trial.params[parameter], cell: (trial) => num(trial.params[parameter], 3) })),
       { name: "Attempt", isNumber: true, isHidden: true, sort: (trial) => trial.attempt, cell: (trial) => num(trial.attempt) },
       { name: "Worker", sort: (trial) => trial.worker, cell: (trial) => trial.worker ?? "–" },
