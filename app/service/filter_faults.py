@@ -23,7 +23,6 @@ _HINTS = {
     "&": "say `and`",
     "|": "say `or`",
     "!": "say `not`, or !=",
-    "`": "only what comes after the dot stands in backquotes: params.`batch size`",
 }
 
 

@@ -64,7 +64,7 @@ _GRAMMAR = rf"""
     FALSE.2: /false\b/i
     ASC.2: /asc\b/i
     DESC.2: /desc\b/i
-    FIELD: /[^\W\d]\w*(?:\.(?:\w+|`(?:[^`]|``)+`))*/
+    FIELD: /(?:[^\W\d]\w*|`(?:[^`]|``)+`)(?:\.(?:\w+|`(?:[^`]|``)+`))*/
     %ignore /\s+/
 """
 

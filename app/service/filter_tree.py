@@ -1,5 +1,6 @@
 """The tree of a filter or order, made while the text is parsed: what makes no sense is refused where it stands."""
 
+import re
 from typing import Any
 
 from lark import Token, Transformer, v_args
@@ -65,7 +66,7 @@ class TreeBuilder(Transformer[Token, Any]):
         return _not_too_deep(Not(self.is_(field, what)))
 
     def has_tag(self, tag: Token, field: Token) -> Condition:
-        if str(field) != "tags" or "tags" not in self._vocabulary:
+        if _split(field)[0] != "tags" or "tags" not in self._vocabulary:
             raise BadFilter('`in` after a text looks into tags: "baseline" in tags', start_of(field))
         return HasTag(read_text(tag))
 
@@ -85,7 +86,7 @@ class TreeBuilder(Transformer[Token, Any]):
         return OrderKey(self._field(field), direction is not None and direction.lower() == "desc")
 
     def _field(self, token: Token) -> Field:
-        name, dot, key = str(token).partition(".")
+        name, key = _split(token)
         kind = self._vocabulary.get(name)
         if kind is None:
             raise BadFilter(
@@ -93,11 +94,11 @@ class TreeBuilder(Transformer[Token, Any]):
             )
         if kind is Kind.tags:
             raise BadFilter('tags are looked into: "baseline" in tags', start_of(token))
-        if kind in MAPS and not dot:
+        if kind in MAPS and key is None:
             raise BadFilter(f"expected is one of the {name}: {name}.…", start_of(token) + len(token))
-        if kind not in MAPS and dot:
-            raise BadFilter(f"{name} has no parts; only {_maps(self._vocabulary)} have", start_of(token) + len(name))
-        return Field(name, kind, _unquoted(key) if dot else None)
+        if kind not in MAPS and key is not None:
+            raise BadFilter(f"{name} has no parts; only {_maps(self._vocabulary)} have", start_of(token))
+        return Field(name, kind, key)
 
 
 def _listed(vocabulary: Vocabulary) -> str:
@@ -108,15 +109,18 @@ def _maps(vocabulary: Vocabulary) -> str:
     return " and ".join(name for name, kind in vocabulary.items() if kind in MAPS)
 
 
-def _unquoted(key: str) -> str:
-    """The name behind the first dot: its pieces, of which some may stand in backquotes."""
-    text, is_quoted, characters = "", False, iter(key.replace("``", "\0"))
-    for character in characters:
-        if character == "`":
-            is_quoted = not is_quoted
-        else:
-            text += "`" if character == "\0" else character
-    return text
+_FIELD_AND_KEY = re.compile(r"(`(?:[^`]|``)+`|[^.]+)(?:\.(.+))?", re.DOTALL)
+
+
+def _split(token: Token) -> tuple[str, str | None]:
+    """The field, and the name behind its first dot, if there is one; any piece may stand in backquotes."""
+    found = _FIELD_AND_KEY.fullmatch(token)
+    assert found is not None, "the grammar lets no other through"
+    return _unquoted(found[1]), None if found[2] is None else _unquoted(found[2])
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("``", "\0").replace("`", "").replace("\0", "`")
 
 
 def _depth(condition: Condition) -> int:

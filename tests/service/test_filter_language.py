@@ -26,6 +26,7 @@ params.yes = true | not params.no | params.no = false | not params.missing | par
 params.opt like "a%m" | params.opt ilike 'ADA_' | name = "it's" | name = 'it\\'s' | "a b" in tags | metrics.nan is nan
 metrics.loss is finite | params.missing is null | params.opt is not null | not metrics.nan = 1 | not metrics.nan != 1
 status = "running" and (metrics.loss > 1 or params.lr >= .5) | NOT status = "failed" AND metrics.loss <= 25e-2
+`name` = "it's" | `params`.`batch size` = 7 | params.`a.b` = 1 | params.a.`b` = 1 | "baseline" in `tags`
 start_time >= "2026-11-24" | start_time < "2026-11-24T09:00:00+01:00" | metrics.loss>-1 | end_time is null
 """
 FALSE = """
@@ -63,6 +64,9 @@ def test_is_false_and_its_opposite_true(text: str) -> None:
         ("metrics.loss == 1", 14, "one ="),
         ("foo = 1", 0, "there is no field 'foo'"),
         ("metrics", 7, "metrics"),
+        ("`metrics.loss` = 1", 0, "there is no field 'metrics.loss'"),
+        ("`name`.x = 1", 0, "no parts"),
+        ("`` = 1", 0, "a field"),
         ("status", 6, "comparison"),
         ('(status = "a"', 13, "expected is )"),
         ('status = "a', 9, "quote"),
