@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from app.api.fields import Int64, Key, Scalar, Wire
+from app.api.fields import Key, Scalar, Wire
+from app.domain.values import INT64_MAX, INT64_MIN
 
 Condition = TypeAliasType(
     "Condition",
@@ -17,14 +18,18 @@ When = Annotated[
 ]
 
 
+Bound = Annotated[StrictInt, WithJsonSchema({"type": "integer", "minimum": INT64_MIN, "maximum": INT64_MAX})]
+"""An integer that the space itself takes or refuses, with the name of the parameter."""
+
+
 class IntRange(Wire):
     """Integers from min to max, both included."""
 
     type: Literal["int_range"]
-    min: Int64
-    max: Int64
+    min: Bound
+    max: Bound
     log: StrictBool = False
-    step: Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | None = None
+    step: Bound | None = None
     when: When = None
 
 

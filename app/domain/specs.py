@@ -38,8 +38,8 @@ class IntRange:
     when: When | None = None
 
     def __post_init__(self) -> None:
-        if not INT64_MIN <= self.min <= INT64_MAX or not INT64_MIN <= self.max <= INT64_MAX:
-            raise ValueError("min and max must fit into 64 bits.")
+        if not all(INT64_MIN <= number <= INT64_MAX for number in (self.min, self.max, self.step or 1)):
+            raise ValueError("min, max and step must be integers of 64 bits.")
         _check_range(self.min, self.max, self.log)
         if self.step is not None:
             _check_step(self.step, self.max - self.min)
