@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from app.api.mistakes import what_is_right
 from app.domain import errors
 from app.domain.access import Scope
 from app.domain.errors import DomainError
@@ -215,15 +216,19 @@ async def on_domain_error(request: Request, error: Exception) -> Response:
 async def on_invalid_request(request: Request, error: Exception) -> Response:
     """A request of the wrong shape. What was sent is not echoed: it may hold secrets, or no JSON can hold it."""
     assert isinstance(error, RequestValidationError)
-    found = [
-        {"loc": [_shown(part) for part in one["loc"]], "message": one["msg"].removeprefix(_OUR_OWN)}
-        for one in error.errors()[:20]
-    ]
+    body = getattr(request.scope.get("route"), "body_field", None)
+    found = [_field_error(one, None if body is None else body.field_info.annotation) for one in error.errors()[:20]]
     first = found[0]
     place = ".".join(str(part) for part in first["loc"])
     invalid = errors.InvalidRequest(f"{place}: {first['message']}")
     invalid.facts["errors"] = found
     return respond(request, invalid)
+
+
+def _field_error(error: Mapping[str, Any], body: Any) -> dict[str, Any]:
+    where, *inside = error["loc"]
+    better = what_is_right(error.get("type", ""), inside, body) if where == "body" else None
+    return {"loc": [_shown(part) for part in error["loc"]], "message": better or error["msg"].removeprefix(_OUR_OWN)}
 
 
 def _shown(part: str | int) -> str | int:

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic_core
 from fastapi import Request, Response
@@ -123,8 +123,8 @@ class StrictRoute(APIRoute):
         takes_request = self.dependant.request_param_name
         (body_param,) = self.dependant.body_params
         is_required = body_param.field_info.is_required()
-        model: Any = body_param.field_info.annotation
-        validate = TypeAdapter[Any](model).validate_python
+        expected: Any = Annotated[body_param.field_info.annotation, body_param.field_info]
+        validate = TypeAdapter[Any](expected).validate_python
         most = getattr(endpoint, _LIMIT, _BODY_BYTES)
 
         def understand(request: Request, body: bytes) -> Any:

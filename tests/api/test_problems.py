@@ -200,6 +200,32 @@ def test_a_validation_error_names_each_place(client: httpx.Client) -> None:
     assert sorted(places, key=str) == sorted([["seed"], ["tags", 0], ["tags", 2], ["name"]], key=str)
 
 
+@pytest.mark.parametrize(
+    ("body", "place", "words"),
+    [
+        ({"budget": {"trials": 5}}, "budget.trials", "did you mean max_trials?"),
+        ({"objectives": [{"metrik": "loss"}]}, "objectives.0.metrik", "there are: metric, direction"),
+        ({"space": {"x": {"type": "flag", "wen": {}}}}, "space.x.flag.wen", "did you mean when?"),
+        ({"space": {"x": {"min": 0, "max": 1}}}, "space.x", "one of int_range, float_range, choice, flag"),
+        ({"space": {"x": {"type": "float", "min": 0}}}, "space.x", "one of int_range, float_range, choice, flag"),
+        ({"space": {"x": [0, 1]}}, "space.x", "an object is expected"),
+    ],
+    ids=json.dumps,
+)
+def test_a_mistake_is_told_what_would_be_right(client: httpx.Client, body: JSON, place: str, words: str) -> None:
+    found = problem(send(client, "/v1/tuners", {"space": SPACE} | body), 422, "invalid-request")
+    assert f"body.{place}: " in found["detail"]
+    assert words in found["detail"]
+
+
+def test_a_mistake_in_one_of_several_trials_is_found_there(client: httpx.Client) -> None:
+    tuner_id = send(client, "/v1/tuners", {"space": SPACE}).json()["tuner_id"]
+    body = {"trials": [{"params": {"lr": 0.1}}, {"parms": {"lr": 0.1}}]}
+    found = problem(send(client, f"/v1/tuners/{tuner_id}/trials", body), 422, "invalid-request")
+    assert {tuple(error["loc"][:4]) for error in found["errors"]} == {("body", "batch", "trials", 1)}
+    assert "did you mean params?" in found["errors"][-1]["message"]
+
+
 @pytest.mark.parametrize("endpoint", WRITES)
 def test_what_was_sent_is_not_echoed(client: httpx.Client, things: Things, endpoint: str) -> None:
     bodies: list[JSON] = [{name: {SECRET: SECRET} for name in things.body(endpoint)}]

@@ -1,0 +1,65 @@
+"""What a body of the wrong shape is told where the framework's words would not say what would be right."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from typing_extensions import TypeAliasType
+
+_TAG = "type"
+"""The field that tells the members of a union apart."""
+
+
+def what_is_right(kind: str, loc: Sequence[str | int], body: Any) -> str | None:
+    """A better message; None where the framework's is as good.
+
+    Args:
+        kind: of the mistake, as pydantic calls it.
+        loc: where it is in the body, outermost first.
+        body: the annotation of what was expected.
+    """
+    if kind == "extra_forbidden":
+        known = [name for model in _models_at(body, loc[:-1]) for name in model.model_fields]
+        near = get_close_matches(str(loc[-1]), known, n=1)
+        return f"no such field{f' (did you mean {near[0]}?)' if near else ''}; there are: {', '.join(known)}"
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        tags = [tag for model in _models_at(body, loc) for tag in get_args(model.model_fields[_TAG].annotation)]
+        return f"its {_TAG} must be one of {', '.join(tags)}"
+    return "an object is expected" if kind in ("model_attributes_type", "model_type") else None
+
+
+def _models_at(annotation: Any, loc: Sequence[str | int]) -> list[type[BaseModel]]:
+    found = [annotation]
+    for step in loc:
+        # A place names the member of a union that was chosen, too: where nothing is called so, it is that.
+        found = [inner for one in found for kind in _kinds(one) for inner in _inside(kind, step)] or found
+    return [kind for one in found for kind in _kinds(one) if _is_model(kind)]
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """What an annotation stands for: each member of a union, without names and constraints."""
+    if isinstance(annotation, TypeAliasType):
+        yield from _kinds(annotation.__value__)
+    elif get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _kinds(member)
+    else:
+        yield annotation
+
+
+def _inside(kind: Any, step: str | int) -> Iterator[Any]:
+    if _is_model(kind):
+        if step in kind.model_fields:
+            yield kind.model_fields[step].annotation
+        elif _TAG in kind.model_fields and step in get_args(kind.model_fields[_TAG].annotation):
+            yield kind
+    elif get_origin(kind) in (list, dict):
+        yield get_args(kind)[-1]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
