@@ -1,5 +1,6 @@
 """What a trainer does, and what the service then knows."""
 
+import contextlib
 import gc
 import math
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 import numpy
 import pytest
 
+from tests.server import Server
 from tunetrack_client import Client, Refused, choice, errors, flag, float_range, int_range
 
 SPACE = {"x": float_range(0.0, 1.0)}
@@ -80,6 +82,76 @@ def test_trials_that_are_over_are_not_kept(client: Client) -> None:
 
 def test_a_run_that_nobody_holds_any_more_still_tells_its_trial_what_is_refused(client: Client) -> None:
     tuner = client.tuner(SPACE, max_trials=1)
+def test_a_training_under_a_key_goes_on_where_it_was_interrupted(
+    client: Client, request: pytest.FixtureRequest
+) -> None:
+    key = request.node.nodeid
+    with contextlib.suppress(KeyboardInterrupt), client.run({"lr": 0.1}, key=key) as before:
+        before.log(0, loss=1.0)
+        before.log(1, loss=0.5)
+        raise KeyboardInterrupt
+    with client.run({"lr": 0.1}, key=key) as after:
+        after.log(1, loss=0.49)  # from its checkpoint on, and a little different
+        after.log(2, loss=0.25)
+    client.flush()
+    found = client.get(f"/v1/runs/{after.run_id}")
+    assert (after.run_id, found["name"], found["status"]) == (before.run_id, key, "finished")
+    assert client.curves(after.run_id)["loss"] == {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.25]}
+    with client.run({"lr": 0.1}, key=key) as late:
+        late.log(3, loss=0.1)
+        late.flush()
+        assert late.should_stop
+    assert isinstance(late.error, errors.RunEnded)
+
+
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_a_worker_that_comes_again_goes_on_with_its_run(client: Client, server: Server, is_interrupted: bool) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1)
+    with Client(server.url) as before:
+        (trial,) = before.tuner(tuner_id=tuner.tuner_id).suggest(worker="phoenix")
+        run = trial.run(resume=True)
+        run.log(0, gain=0.5)
+        if is_interrupted:
+            with contextlib.suppress(KeyboardInterrupt), trial.held(), run:
+                raise KeyboardInterrupt
+    (again,) = tuner.suggest(worker="phoenix")
+    with again.run(resume=True) as resumed:
+        resumed.log(1, gain=0.75)
+    client.flush()
+    assert (again.trial_id, again.attempt, resumed.run_id) == (trial.trial_id, 1, run.run_id)
+    assert client.curves(run.run_id)["gain"]["values"] == [0.5, 0.75]
+    assert tuner.best is not None
+    assert tuner.best["score"] == 0.75
+
+
+def test_what_was_not_known_at_the_start_joins_the_run(client: Client) -> None:
+    with client.run({"lr": 0.1}, tags=["draft"], name="one") as run:
+        run.edit({"n_weights": numpy.int64(7)}, tags=["checked"])
+        run.edit(note="all went well")
+        with pytest.raises(ValueError, match="never changed"):
+            run.edit({"lr": 0.2})
+    client.flush()
+    found = client.get(f"/v1/runs/{run.run_id}")
+    assert (found["params"], found["tags"]) == ({"lr": 0.1, "n_weights": 7}, ["checked"])
+    assert (found["note"], found["name"]) == ("all went well", "one")
+    with pytest.raises(RuntimeError, match="has ended"):
+        run.edit(note="too late")
+
+
+def test_numbers_that_json_lacks_come_back_as_numbers(client: Client, request: pytest.FixtureRequest) -> None:
+    tag = request.node.name
+    with client.run({"metrics": "NaN"}, tags=[tag]) as run:
+        run.log(0, loss=math.nan, other=-math.inf)
+    client.flush()
+    (found,) = client.runs(f'"{tag}" in tags')
+    assert math.isnan(found["metrics"]["loss"])
+    assert found["summary"]["other"]["last"] == -math.inf
+    assert found["params"] == {"metrics": "NaN"}
+    assert math.isnan(client.curves(run.run_id, "loss")["loss"]["values"][0])
+    event = next(client.events(after=0, run_id=run.run_id, type="epoch_end"))
+    assert event["metrics"]["other"] == -math.inf
+
+
     (trial,) = tuner.suggest()
 
     def train() -> None:
@@ -225,6 +297,32 @@ def test_a_worker_that_comes_again_gets_the_trial_that_it_held(client: Client) -
     tuner = client.tuner(SPACE, max_trials=3)
     (before,) = tuner.suggest(worker="phoenix")
     (after,) = tuner.suggest(worker="phoenix")
+def test_a_search_that_is_over_goes_on_with_a_larger_budget(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=1, budget={"max_failures": 3})
+    for trial in tuner.trials():
+        trial.result(trial.params["x"])
+    assert tuner.state == "completed"
+    tuner.edit(max_trials=12, name="longer", tags=["t"])
+    for trial in tuner.trials():
+        trial.result(trial.params["x"])
+    found = tuner.fetch()
+    assert (found["name"], found["tags"], found["counts"]["completed"]) == ("longer", ["t"], 12)
+    assert (found["budget"]["max_trials"], found["budget"]["max_failures"]) == (12, 3)
+    assert tuner.importance() == {"x": 1.0}
+    assert tuner.pareto() == [tuner.best]
+
+
+def test_objectives_are_named_and_share_a_direction(client: Client) -> None:
+    accuracy = {"metric": "accuracy", "direction": "maximize"}
+    tuner = client.tuner(SPACE, objectives=["loss", accuracy], direction="minimize", max_trials=2)
+    assert tuner.fetch()["objectives"] == [{"metric": "loss", "direction": "minimize"}, accuracy]
+    for trial in tuner.trials():
+        trial.result(loss=trial.number, accuracy=trial.number)
+    assert [trial["number"] for trial in tuner.pareto()] == [0, 1]
+    with pytest.raises(ValueError, match="either an objective or several"):
+        client.tuner(SPACE, objective="loss", objectives=["loss", "size"])
+
+
     assert (after.trial_id, after.attempt) == (before.trial_id, before.attempt)
     for trial in tuner.trials("phoenix", limit=1):
         assert trial.trial_id == before.trial_id

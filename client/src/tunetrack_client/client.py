@@ -17,15 +17,16 @@ from tunetrack_client.backlog import Backlog, default_folder
 from tunetrack_client.connection import JSON, Connection
 from tunetrack_client.errors import Unavailable
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.run import Run, plain, tag_list
+from tunetrack_client.run import Run
 from tunetrack_client.trial import LONGEST_SILENCE_S
 from tunetrack_client.tuner import Tuner, request
+from tunetrack_client.wire import plain, tag_list, with_numbers
 
 log = logging.getLogger("tunetrack_client")
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _NAMESPACE = uuid.UUID("5e0b6c1a-3f1d-5d0e-9a57-74756e657472")
-"""What makes a tuner's id of a key."""
+"""What makes an id of a key."""
 
 
 class Client:
@@ -76,7 +77,7 @@ class Client:
         name: str | None = None,
         objective: str | Mapping[str, Any] | None = None,
         direction: str | None = None,
-        objectives: Sequence[Mapping[str, Any]] | None = None,
+        objectives: Sequence[str | Mapping[str, Any]] | None = None,
         strategy: str | None = None,
         options: Mapping[str, Any] | None = None,
         max_trials: int | None = None,
@@ -91,6 +92,7 @@ class Client:
         Args:
             key: a name of your own. Workers that create a tuner with the same key and the same words share one.
             objective, direction: the metric to look at, and `maximize` or `minimize` (default: score, maximize).
+            objectives: several metrics; one with another direction as `{"metric": …, "direction": …}`.
             max_trials: short for `budget={"max_trials": …}`.
             stopper: a name such as "asha", or the whole of it with its options.
         Raises:
@@ -100,7 +102,7 @@ class Client:
         """
         if key is not None and tuner_id is not None:
             raise ValueError("give either a key or a tuner_id: the key stands for an id")
-        known_id = tuner_id if key is None else str(uuid.uuid5(_NAMESPACE, key))
+        known_id = tuner_id if key is None else _id_of(key)
         if space is None:
             if known_id is None:
                 raise ValueError("a new tuner needs a space, and an old one its tuner_id or its key")
@@ -127,7 +129,8 @@ class Client:
         self,
         params: Mapping[str, Any] | None = None,
         *,
-        name: str = "",
+        key: str | None = None,
+        name: str | None = None,
         tags: Sequence[str] = (),
         note: str = "",
         stale_after_s: float | None = None,
@@ -135,13 +138,16 @@ class Client:
         """Start a run that belongs to no tuner: `with client.run({"lr": 0.01}) as run:`. Needs no service to begin.
 
         Args:
+            key: a name of your own, for a training that goes on from a checkpoint. The same key with the same words
+                goes on with the same run, for as long as it has not ended; epochs logged anew keep their first values.
             stale_after_s: silent for so long, it is given up as crashed; by default it never is.
         Raises:
             TypeError, ValueError: a param is no finite number, text or boolean.
         """
-        run_id = str(uuid.uuid4())
-        run = Run(self.outbox, run_id, plain(params or {}))
-        body: JSON = {"run_id": run_id, "params": run.params, "name": name, "tags": tag_list(tags), "note": note}
+        run_id = str(uuid.uuid4()) if key is None else _id_of(key)
+        run = Run(self.outbox, run_id, plain(params or {}), is_resumable=key is not None)
+        body: JSON = {"run_id": run_id, "params": dict(run.params), "tags": tag_list(tags), "note": note}
+        body["name"] = (key or "") if name is None else name
         if stale_after_s is not None:
             body["stale_after_s"] = stale_after_s
         silence_s = min(LONGEST_SILENCE_S, (stale_after_s or 3 * LONGEST_SILENCE_S) / 3)
@@ -150,7 +156,18 @@ class Client:
 
     def runs(self, filter: str | None = None, order_by: str | None = None) -> Iterator[JSON]:
         """Runs, newest first unless told otherwise, as the service shows them."""
-        return self.pages("/v1/runs", filter=filter, order_by=order_by)
+        return map(with_numbers, self.pages("/v1/runs", filter=filter, order_by=order_by))
+
+    def curves(self, run_id: str, *metrics: str, max_points: int | None = None) -> dict[str, JSON]:
+        """The values of these metrics, or of all, at each epoch: `pandas.DataFrame(client.curves(run_id)["loss"])`.
+
+        Args:
+            max_points: thinned to so many of each, with their first, last and extreme ones.
+        """
+        keys = ",".join(metrics) or None
+        found = self.get(f"/v1/runs/{run_id}/metrics", keys=keys, max_points=max_points)
+        series: dict[str, JSON] = with_numbers(found)["series"]
+        return series
 
     def tuners(self) -> Iterator[JSON]:
         """Tuners, newest first, as the service shows them."""
@@ -249,6 +266,11 @@ class Client:
             if left is not None:
                 why = self.outbox.trouble or f"{self.url} has not heard all"
                 log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
+
+
+def _id_of(key: str) -> str:
+    """The id that a key stands for."""
+    return str(uuid.uuid5(_NAMESPACE, key))
 
 
 def _call_weakly(client: Client) -> Any:

@@ -54,7 +54,7 @@ class Delivery:
             self.refusals["lost before"] += len(request.messages)
             return
         try:
-            answer = self._connection.send("POST", request.path, request.body)
+            answer = self._connection.send(request.method, request.path, request.body)
         except NotAllowed as error:
             raise Unavailable(f"{self._connection.url} does not take the key: {error}") from error
         except ServiceFailed as error:

@@ -11,6 +11,7 @@ import httpx
 
 from tunetrack_client.connection import Connection, pauses, read
 from tunetrack_client.errors import Unavailable
+from tunetrack_client.wire import with_numbers
 
 log = logging.getLogger("tunetrack_client")
 
@@ -59,7 +60,7 @@ def follow(connection: Connection, after: int | None, filters: Mapping[str, Sequ
                         log.warning("the service does not know of event %d; it goes on from now", last_id)
                     last_id = json.loads(message.data)["last_event_id"]
                 elif message.id is not None:
-                    data = json.loads(message.data)
+                    data = with_numbers(json.loads(message.data))
                     last_id = int(message.id)
                     yield Event(last_id, message.type, data["timestamp"], data)
         except (httpx.TransportError, Unavailable):

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from transformers import TrainerCallback
 
-from tunetrack_client.run import Run, numbers
+from tunetrack_client.run import Run
+from tunetrack_client.wire import numbers
 
 
 class TunetrackCallback(TrainerCallback):

@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from tunetrack_client.run import Run, numbers
+from tunetrack_client.run import Run
+from tunetrack_client.wire import numbers
 
 
 class TunetrackCallback(keras.callbacks.Callback):

@@ -17,7 +17,8 @@ except ImportError:  # the package's other name
     from pytorch_lightning.loggers import Logger
     from pytorch_lightning.utilities import rank_zero_only
 
-from tunetrack_client.run import Run, numbers
+from tunetrack_client.run import Run
+from tunetrack_client.wire import numbers
 
 
 class TunetrackCallback(Callback):

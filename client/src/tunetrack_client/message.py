@@ -31,6 +31,7 @@ class Message:
     about: str
     is_epoch: bool = False
     at: float = field(default_factory=time.time)
+    method: str = "POST"
 
     def to_line(self) -> bytes:
         """As a line of a spool file."""
@@ -57,6 +58,7 @@ class Request:
     body: JSON
     about: str
     messages: tuple[Message, ...]
+    method: str = "POST"
 
 
 def fold(messages: Iterable[Message]) -> list[Request]:
@@ -78,7 +80,7 @@ def _fold(messages: Sequence[Message]) -> Iterator[Request]:
         if message.is_epoch:
             epochs.append(message)
         else:
-            yield Request(message.path, message.body, message.about, (message,))
+            yield Request(message.path, message.body, message.about, (message,), message.method)
     if epochs:
         yield _batch(epochs)
 

@@ -1,17 +1,16 @@
 """One training, tracked."""
 
 import logging
-import math
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tunetrack_client.errors import LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
+from tunetrack_client.wire import Value, plain, tag_list, to_wire
 
 if TYPE_CHECKING:
     from tunetrack_client.trial import Trial
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tunetrack_client")
 
 Status = Literal["finished", "failed", "stopped"]
-Value = SupportsFloat
-"""A metric's value: anything that is a number, zero-dimensional arrays and tensors too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +33,26 @@ class Run:
     """A training that is going on. Its methods return at once; the network is somebody else's work.
 
     As a context it ends by itself: `finished`; `stopped` where it was told to stop and did; `failed` where an exception
-    leaves the block. One that is interrupted (Ctrl-C, `sys.exit`) hands its trial back, for another worker to take up.
+    leaves the block. One that is interrupted (Ctrl-C, `sys.exit`) hands its trial back, for another worker to take up;
+    one that `is_resumable` stays as it is, for the same program to go on with.
     """
 
-    def __init__(self, outbox: Outbox, run_id: str, params: Mapping[str, Any], trial: "Trial | None" = None) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        run_id: str,
+        params: Mapping[str, Any],
+        trial: "Trial | None" = None,
+        *,
+        is_resumable: bool = False,
+    ) -> None:
         self.run_id = run_id
         self.params = dict(params)
         self.trial = trial
         self.error: Refused | None = None
         """What the service refused last of what this run said, None where it took everything."""
         self._outbox = outbox
+        self._is_resumable = is_resumable
         self._stop: Stop | None = None
         self._has_obeyed = False
         self._is_open = True
@@ -66,6 +73,8 @@ class Run:
             self.end()
         elif issubclass(kind, Exception):
             self.end("failed")
+        elif self._is_resumable:
+            self._close()
         elif self.trial is not None:
             self._is_open = False
             self._outbox.let_go(self.run_id)
@@ -105,6 +114,30 @@ class Run:
         """Tell what came out in the end, of no epoch in particular; a trial's score is taken from here first."""
         self._require_open()
         self._final |= to_wire({**(metrics or {}), **more})
+
+    def edit(
+        self,
+        params: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Add what was not known when it began: params join those that there are; tags and the rest replace them.
+
+        Raises:
+            TypeError, ValueError: a param is no finite number, text or boolean, or has another value already.
+            RuntimeError: the run has ended.
+        """
+        self._require_open()
+        added = plain(params or {})
+        for param, value in added.items():
+            known = self.params.get(param, value)
+            if (type(known), known) != (type(value), value):
+                raise ValueError(f"param {param!r} is {known!r} already, and params are never changed")
+        self.params |= added
+        words = {"params": added or None, "name": name, "tags": None if tags is None else tag_list(tags), "note": note}
+        self._say("", {word: value for word, value in words.items() if value is not None}, method="PATCH")
 
     def end(self, status: Status | None = None) -> None:
         """End it, which is the result of its trial, too. A second end changes nothing.
@@ -158,10 +191,10 @@ class Run:
         self._outbox.put(Message("/v1/runs", body, self.run_id))
         self._started_as, self._pid = (body, silence_s), os.getpid()
 
-    def _say(self, path: str, body: dict[str, Any], *, is_epoch: bool = False) -> None:
+    def _say(self, path: str, body: dict[str, Any], *, is_epoch: bool = False, method: str = "POST") -> None:
         if self._started_as is not None and os.getpid() != self._pid:
             self.start(*self._started_as)  # in a forked process, which may be heard first; once more is harmless
-        self._outbox.put(Message(f"/v1/runs/{self.run_id}{path}", body, self.run_id, is_epoch))
+        self._outbox.put(Message(f"/v1/runs/{self.run_id}{path}", body, self.run_id, is_epoch, method=method))
 
     def _close(self) -> None:
         self._is_open = False
@@ -181,65 +214,3 @@ class Run:
         known = ", ".join(sorted(self._logged | self._final.keys())) or "nothing"
         detail = f"The tuner optimises {missing!r}, which this run never logged; it logged {known}."
         return MissingObjective({"code": "missing-objective", "status": 422, "detail": detail, "metric": missing})
-
-
-def to_wire(metrics: Mapping[str, Value]) -> dict[str, float | str]:
-    """Metrics as the service takes them: numbers, and names for the three that JSON lacks.
-
-    Raises:
-        TypeError, ValueError: a value is no number.
-    """
-    values: dict[str, float | str] = {}
-    for name, value in metrics.items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"metric {name!r} is no number: {value!r:.100}") from error
-        values[str(name)] = number if abs(number) < float("inf") else _name(number)
-    return values
-
-
-def tag_list(tags: Iterable[str]) -> list[str]:
-    """Tags as the service takes them.
-
-    Raises:
-        TypeError: one text, whose letters would be the tags.
-    """
-    if isinstance(tags, str):
-        raise TypeError(f"tags are several texts, as in tags=[{tags!r:.100}]")
-    return list(tags)
-
-
-def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
-    """Params as the service takes them, which knows Python's own scalars: those of numpy, and tensors of one number,
-    become such.
-
-    Raises:
-        TypeError, ValueError: a value is no finite number, text or boolean.
-    """
-    values: dict[str, int | float | str | bool] = {}
-    for name, value in params.items():
-        own = value.item() if hasattr(value, "item") else value
-        if not isinstance(own, int | float | str):
-            raise TypeError(f"param {name!r} is no number, text or boolean: {value!r:.100}")
-        if isinstance(own, float) and not math.isfinite(own):
-            raise ValueError(f"param {name!r} is not finite: {value!r}")
-        if isinstance(own, int) and not -(2**63) <= own < 2**63:
-            raise ValueError(f"param {name!r} has more than 64 bits: {value!r:.100}")
-        values[str(name)] = own
-    return values
-
-
-def _name(number: float) -> str:
-    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
-
-
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Those of the metrics that are numbers: frameworks mix others in."""
-    found: dict[str, float] = {}
-    for name, value in metrics.items():
-        if not isinstance(value, str | bytes):
-            with suppress(TypeError, ValueError):
-                found[name] = float(value)
-    return found

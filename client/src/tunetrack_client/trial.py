@@ -8,7 +8,8 @@ from typing import Any
 from tunetrack_client.errors import LeaseLost, Refused
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.run import Run, Value, tag_list, to_wire
+from tunetrack_client.run import Run
+from tunetrack_client.wire import Value, tag_list, to_wire
 
 LONGEST_SILENCE_S = 30.0
 """A run is heard of at least so often, whatever its lease: that is how soon it learns that it should stop."""
@@ -43,11 +44,17 @@ class Trial:
     def __repr__(self) -> str:
         return f"Trial(number={self.number}, params={self.params}, attempt={self.attempt})"
 
-    def run(self, *, name: str = "", tags: Sequence[str] = (), note: str = "") -> Run:
-        """Start the training of it, as a tracked run: `with trial.run() as run:`. Its end is the trial's result."""
+    def run(self, *, name: str = "", tags: Sequence[str] = (), note: str = "", resume: bool = False) -> Run:
+        """Start the training of it, as a tracked run: `with trial.run() as run:`. Its end is the trial's result.
+
+        Args:
+            resume: for trainings that go on from a checkpoint. A worker that was interrupted or killed, and comes again
+                under its name before the lease is over, is handed this trial again, and goes on with the same run;
+                without it, a new run takes its place.
+        """
         self._require_open()
-        run_id = str(uuid.uuid4())
-        run = self._run = Run(self._outbox, run_id, self.params, self)
+        run_id = str(uuid.uuid5(uuid.UUID(self.trial_id), str(self.attempt)) if resume else uuid.uuid4())
+        run = self._run = Run(self._outbox, run_id, self.params, self, is_resumable=resume)
         body = {"run_id": run_id, "trial_id": self.trial_id, "attempt": self.attempt}
         body |= {"name": name, "tags": tag_list(tags), "note": note}
         run.start(body, self._silence_s)

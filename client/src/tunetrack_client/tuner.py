@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunetrack_client.run import Value, plain, to_wire
 from tunetrack_client.trial import Trial
+from tunetrack_client.wire import Value, plain, tag_list, to_wire, with_numbers
 
 if TYPE_CHECKING:
     from tunetrack_client.client import Client
@@ -98,7 +98,29 @@ class Tuner:
 
     def history(self) -> Iterator[JSON]:
         """All its trials, by number, as the service shows them."""
-        return self._client.pages(f"{self._path}/trials")
+        return map(with_numbers, self._client.pages(f"{self._path}/trials"))
+
+    def pareto(self) -> list[JSON]:
+        """The trials that no other beats in every objective; with one objective, the best."""
+        return [with_numbers(trial) for trial in self._client.get(f"{self._path}/pareto")["items"]]
+
+    def importance(self) -> dict[str, float]:
+        """How much of the scores' variance each parameter explains; empty while there is too little to tell."""
+        found: dict[str, float] = self._client.get(f"{self._path}/importance")["importance"]
+        return found
+
+    def edit(
+        self,
+        *,
+        max_trials: int | None = None,
+        budget: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """Change its budget, of which what is not named stays, or its name or tags. One that was completed goes on
+        where its budget was raised."""
+        body = {"budget": _budget(max_trials, budget), "name": name, "tags": None if tags is None else tag_list(tags)}
+        self._client.ask("PATCH", self._path, {field: value for field, value in body.items() if value is not None})
 
     def pause(self) -> None:
         """Hand out nothing for a while."""
@@ -136,7 +158,7 @@ def request(
     *,
     objective: str | Mapping[str, Any] | None,
     direction: str | None,
-    objectives: Sequence[Mapping[str, Any]] | None,
+    objectives: Sequence[str | Mapping[str, Any]] | None,
     max_trials: int | None,
     budget: Mapping[str, Any] | None,
     stopper: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
@@ -145,14 +167,33 @@ def request(
     """The body that creates a tuner, from what a person would say."""
     body: JSON = {name: value for name, value in rest.items() if value is not None}
     if space is not None:
-        body["space"] = {name: dict(spec) for name, spec in space.items()}
+        body["space"] = {name: _spec(name, spec) for name, spec in space.items()}
     if objectives is not None:
-        body["objectives"] = [dict(one) for one in objectives]
+        if objective is not None:
+            raise ValueError("give either an objective or several objectives")
+        body["objectives"] = [_objective(one, direction) for one in objectives]
     elif objective is not None or direction is not None:
-        one = {"metric": objective} if isinstance(objective, str) else dict(objective or {})
-        body["objective"] = one | ({} if direction is None else {"direction": direction})
-    if budget is not None or max_trials is not None:
-        body["budget"] = dict(budget or {}) | ({} if max_trials is None else {"max_trials": max_trials})
+        body["objective"] = _objective(objective or {}, direction)
+    if (spent := _budget(max_trials, budget)) is not None:
+        body["budget"] = spent
     if stopper is not None:
         body["stopper"] = {"type": stopper} if isinstance(stopper, str) else stopper
     return body
+
+
+def _spec(name: str, spec: Any) -> JSON:
+    if not isinstance(spec, Mapping):
+        raise TypeError(
+            f"parameter {name!r} must be made by int_range, float_range, choice or flag, and is {spec!r:.100}"
+        )
+    return dict(spec)
+
+
+def _objective(one: str | Mapping[str, Any], direction: str | None) -> JSON:
+    named = {"metric": one} if isinstance(one, str) else dict(one)
+    return ({} if direction is None else {"direction": direction}) | named
+
+
+def _budget(max_trials: int | None, budget: Mapping[str, Any] | None) -> JSON | None:
+    named = dict(budget or {}) | ({} if max_trials is None else {"max_trials": max_trials})
+    return named or None

@@ -1,0 +1,87 @@
+"""Values on their way: what Python has, as the service takes it, and back."""
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, SupportsFloat
+
+Value = SupportsFloat
+"""A metric's value: anything that is a number, zero-dimensional arrays and tensors too."""
+
+_NUMBERS = frozenset({"metrics", "final_metrics", "summary", "score", "scores", "series"})
+"""Fields that hold nothing but numbers, those that JSON lacks by their names."""
+
+
+def to_wire(metrics: Mapping[str, Value]) -> dict[str, float | str]:
+    """Metrics as the service takes them: numbers, and names for the three that JSON lacks.
+
+    Raises:
+        TypeError, ValueError: a value is no number.
+    """
+    values: dict[str, float | str] = {}
+    for name, value in metrics.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"metric {name!r} is no number: {value!r:.100}") from error
+        values[str(name)] = number if abs(number) < float("inf") else _name(number)
+    return values
+
+
+def tag_list(tags: Iterable[str]) -> list[str]:
+    """Tags as the service takes them.
+
+    Raises:
+        TypeError: one text, whose letters would be the tags.
+    """
+    if isinstance(tags, str):
+        raise TypeError(f"tags are several texts, as in tags=[{tags!r:.100}]")
+    return list(tags)
+
+
+def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
+    """Params as the service takes them, which knows Python's own scalars: those of numpy, and tensors of one number,
+    become such.
+
+    Raises:
+        TypeError, ValueError: a value is no finite number, text or boolean.
+    """
+    values: dict[str, int | float | str | bool] = {}
+    for name, value in params.items():
+        own = value.item() if hasattr(value, "item") else value
+        if not isinstance(own, int | float | str):
+            raise TypeError(f"param {name!r} is no number, text or boolean: {value!r:.100}")
+        if isinstance(own, float) and not math.isfinite(own):
+            raise ValueError(f"param {name!r} is not finite: {value!r}")
+        if isinstance(own, int) and not -(2**63) <= own < 2**63:
+            raise ValueError(f"param {name!r} has more than 64 bits: {value!r:.100}")
+        values[str(name)] = own
+    return values
+
+
+def _name(number: float) -> str:
+    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the metrics that are numbers: frameworks mix others in."""
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        if not isinstance(value, str | bytes):
+            with suppress(TypeError, ValueError):
+                found[name] = float(value)
+    return found
+
+
+def with_numbers(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A run, trial or event of the service, with floats for the three numbers that JSON lacks."""
+    return {name: _read(value) if name in _NUMBERS else value for name, value in item.items()}
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _read(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_read(one) for one in value]
+    return float(value) if isinstance(value, str) else value
