@@ -44,6 +44,32 @@ def test_every_kind_of_spec_is_understood(client: Client) -> None:
         trial.result(trial.params["a"])
 
 
+def test_specs_take_what_numpy_has_and_single_values(client: Client) -> None:
+    few, many, half = numpy.int64(1), numpy.int64(3), numpy.float32(0.5)
+    space = {
+        "a": int_range(few, many),  # type: ignore[arg-type]
+        "b": float_range(half, 1.0),  # type: ignore[arg-type]
+        "c": choice(*numpy.array([8, 16])),
+        "d": flag(when={"c": 16}),
+        "e": flag(when={"d": True, "c": (8, 16)}),
+    }
+    found = client.tuner(space).space
+    assert (found["a"]["min"], found["b"]["min"], found["c"]["options"]) == (1, 0.5, [8, 16])
+    assert (found["d"]["when"], found["e"]["when"]) == ({"c": [16]}, {"d": [True], "c": [8, 16]})
+
+
+@pytest.mark.parametrize("spec", [[1, 2], (0.0, 1.0), "adam"])
+def test_a_spec_that_is_none_is_told_with_its_name(client: Client, spec: Any) -> None:
+    with pytest.raises(TypeError, match="'x' must be made by int_range"):
+        client.tuner({"x": spec})
+
+
+@pytest.mark.parametrize("option", [["adam", "sgd"], None])
+def test_an_option_that_is_none_is_told(option: Any) -> None:
+    with pytest.raises(TypeError, match=r"as in choice\('adam', 'sgd'\)"):
+        choice(option)
+
+
 def test_a_run_without_a_tuner_is_kept_with_all_that_was_said(client: Client) -> None:
     with client.run({"lr": 0.1}, name="alone", tags=["t"], note="n") as run:
         run.log(0, {"val/loss": 1})
@@ -56,32 +82,6 @@ def test_a_run_without_a_tuner_is_kept_with_all_that_was_said(client: Client) ->
     assert found["metrics"] == {"val/loss": "NaN", "other": "Infinity", "accuracy": 0.5}
 
 
-@pytest.mark.parametrize("words", [{"name": Path("/x")}, {"tags": [{1}]}, {"tags": "baseline"}])
-def test_words_that_no_json_holds_leave_the_trial_as_it_was(client: Client, words: dict[str, Any]) -> None:
-    (trial,) = client.tuner(SPACE, max_trials=1).suggest()
-    with pytest.raises(TypeError):
-        trial.run(**words)
-    with trial.run() as run:
-        run.final(score=0.5)
-    assert client.flush()
-    assert client.get(f"/v1/trials/{trial.trial_id}")["score"] == 0.5
-
-
-def test_trials_that_are_over_are_not_kept(client: Client) -> None:
-    def search() -> None:
-        for trial in client.tuner(SPACE, max_trials=20, strategy="random").trials():
-            with trial.run() as run:
-                run.log(0, score=trial.params["x"])
-        client.run().end()
-
-    search()
-    assert client.flush()
-    gc.collect()
-    assert len(client.outbox._delivery.listeners) == 0
-
-
-def test_a_run_that_nobody_holds_any_more_still_tells_its_trial_what_is_refused(client: Client) -> None:
-    tuner = client.tuner(SPACE, max_trials=1)
 def test_a_training_under_a_key_goes_on_where_it_was_interrupted(
     client: Client, request: pytest.FixtureRequest
 ) -> None:
@@ -152,6 +152,32 @@ def test_numbers_that_json_lacks_come_back_as_numbers(client: Client, request: p
     assert event["metrics"]["other"] == -math.inf
 
 
+@pytest.mark.parametrize("words", [{"name": Path("/x")}, {"tags": [{1}]}, {"tags": "baseline"}])
+def test_words_that_no_json_holds_leave_the_trial_as_it_was(client: Client, words: dict[str, Any]) -> None:
+    (trial,) = client.tuner(SPACE, max_trials=1).suggest()
+    with pytest.raises(TypeError):
+        trial.run(**words)
+    with trial.run() as run:
+        run.final(score=0.5)
+    assert client.flush()
+    assert client.get(f"/v1/trials/{trial.trial_id}")["score"] == 0.5
+
+
+def test_trials_that_are_over_are_not_kept(client: Client) -> None:
+    def search() -> None:
+        for trial in client.tuner(SPACE, max_trials=20, strategy="random").trials():
+            with trial.run() as run:
+                run.log(0, score=trial.params["x"])
+        client.run().end()
+
+    search()
+    assert client.flush()
+    gc.collect()
+    assert len(client.outbox._delivery.listeners) == 0
+
+
+def test_a_run_that_nobody_holds_any_more_still_tells_its_trial_what_is_refused(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=1)
     (trial,) = tuner.suggest()
 
     def train() -> None:
@@ -271,32 +297,6 @@ def test_proposals_and_observations_of_ones_own(client: Client) -> None:
     assert [one["score"] for one in tuner.history()] == [1.0, 2.0]
 
 
-def test_workers_with_the_same_key_share_a_tuner(client: Client, request: pytest.FixtureRequest) -> None:
-    key = request.node.nodeid
-    tuners = [client.tuner(SPACE, key=key, max_trials=12) for _ in range(4)]
-    assert len({tuner.tuner_id for tuner in tuners}) == 1
-    taken: list[int] = []
-
-    def work(number: int) -> None:
-        for trial in tuners[number].trials():
-            taken.append(trial.number)
-            trial.result(trial.params["x"])
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(taken) == list(range(12))
-    assert client.tuner(key=key).fetch()["counts"]["completed"] == 12
-    with pytest.raises(errors.IdConflict):
-        client.tuner(SPACE, key=key, max_trials=13)
-
-
-def test_a_worker_that_comes_again_gets_the_trial_that_it_held(client: Client) -> None:
-    tuner = client.tuner(SPACE, max_trials=3)
-    (before,) = tuner.suggest(worker="phoenix")
-    (after,) = tuner.suggest(worker="phoenix")
 def test_a_search_that_is_over_goes_on_with_a_larger_budget(client: Client) -> None:
     tuner = client.tuner(SPACE, max_trials=1, budget={"max_failures": 3})
     for trial in tuner.trials():
@@ -323,6 +323,32 @@ def test_objectives_are_named_and_share_a_direction(client: Client) -> None:
         client.tuner(SPACE, objective="loss", objectives=["loss", "size"])
 
 
+def test_workers_with_the_same_key_share_a_tuner(client: Client, request: pytest.FixtureRequest) -> None:
+    key = request.node.nodeid
+    tuners = [client.tuner(SPACE, key=key, max_trials=12) for _ in range(4)]
+    assert len({tuner.tuner_id for tuner in tuners}) == 1
+    taken: list[int] = []
+
+    def work(number: int) -> None:
+        for trial in tuners[number].trials():
+            taken.append(trial.number)
+            trial.result(trial.params["x"])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(12))
+    assert client.tuner(key=key).fetch()["counts"]["completed"] == 12
+    with pytest.raises(errors.IdConflict):
+        client.tuner(SPACE, key=key, max_trials=13)
+
+
+def test_a_worker_that_comes_again_gets_the_trial_that_it_held(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=3)
+    (before,) = tuner.suggest(worker="phoenix")
+    (after,) = tuner.suggest(worker="phoenix")
     assert (after.trial_id, after.attempt) == (before.trial_id, before.attempt)
     for trial in tuner.trials("phoenix", limit=1):
         assert trial.trial_id == before.trial_id

@@ -5,8 +5,8 @@ from typing import Any
 
 Spec = dict[str, Any]
 Scalar = int | float | str | bool
-When = Mapping[str, Sequence[Scalar]]
-"""Where a parameter exists: the parents, each with the values that it must have one of."""
+When = Mapping[str, Scalar | Sequence[Scalar]]
+"""Where a parameter exists: the parents, each with the value that it must have, or with several that it may have."""
 
 
 def int_range(min: int, max: int, *, log: bool = False, step: int | None = None, when: When | None = None) -> Spec:
@@ -22,8 +22,15 @@ def float_range(
 
 
 def choice(*options: Scalar, ordered: bool = False, when: When | None = None) -> Spec:
-    """One of these; `ordered` where neighbours are alike."""
-    return _spec("choice", when, options=list(options), ordered=ordered)
+    """One of these; `ordered` where neighbours are alike.
+
+    Raises:
+        TypeError: one is no number, text or boolean.
+    """
+    for option in map(_own, options):
+        if not isinstance(option, int | float | str):
+            raise TypeError(f"an option is a number, text or boolean, as in choice('adam', 'sgd'), not {option!r:.100}")
+    return _spec("choice", when, options=options, ordered=ordered)
 
 
 def flag(*, when: When | None = None) -> Spec:
@@ -32,6 +39,20 @@ def flag(*, when: When | None = None) -> Spec:
 
 
 def _spec(kind: str, when: When | None, **members: Any) -> Spec:
+    spec = {"type": kind} | {name: _own(value) for name, value in members.items() if value is not None}
     if when is not None:
-        members["when"] = {parent: list(values) for parent, values in when.items()}
-    return {"type": kind} | {name: value for name, value in members.items() if value is not None}
+        spec["when"] = {
+            parent: values if isinstance(values, list) else [values] for parent, values in _own(when).items()
+        }
+    return spec
+
+
+def _own(value: Any) -> Any:
+    """The same in Python's own types: those of numpy become such, and what holds several values a list."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _own(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | range):
+        return [_own(one) for one in value]
+    return value
