@@ -154,7 +154,16 @@ class DuplicateMetricKey(Conflict):
 
 
 class IdConflict(Conflict):
-    """This id is taken by something that was created with another body; choose another id, or none."""
+    """This id is taken by something that was created with another body; choose another id, or none.
+
+    Args:
+        differs: fields that are otherwise now; none where what was edited since hides it.
+    """
+
+    def __init__(self, differs: Sequence[str] = ()) -> None:
+        what = f"with another {', another '.join(differs)}" if differs else "that was created with another body"
+        todo = "send what was sent first, and PATCH what is to change, or choose another id"
+        super().__init__(f"This id is taken by something {what}: {todo}.", differs=list(differs))
 
 
 class RunEnded(Conflict):

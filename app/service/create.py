@@ -97,7 +97,7 @@ def create_tuners(transaction: Transaction, requests: Sequence[CreateTuner]) -> 
     answers: list[Created | DomainError] = []
     added: list[Tuner] = []
     for request in requests:
-        answer = there.answer(request.tuner_id, request.body_digest)
+        answer = there.answer(request.tuner_id, request.definition, request.body_digest)
         if answer is None:
             tuner = new_tuner(transaction, request.tuner_id, request.definition, request.body_digest)
             added.append(tuner)
@@ -116,13 +116,13 @@ class Present:
         best_ids = {tuner.best_trial_id for tuner in self._tuners.values() if tuner.best_trial_id is not None}
         self._best = {best.tuner_id: best for best in trials.find_many(transaction.connection, best_ids).values()}
 
-    def answer(self, tuner_id: UUID | None, body_digest: bytes) -> Created | IdConflict | None:
+    def answer(self, tuner_id: UUID | None, definition: Definition, body_digest: bytes) -> Created | IdConflict | None:
         """What a creation is answered without being done; None where it is to be done."""
         tuner = None if tuner_id is None else self._tuners.get(tuner_id)
         if tuner is None:
             return None
         if tuner.body_digest != body_digest:
-            return IdConflict()
+            return IdConflict(_differing(tuner, definition))
         return Created(tuner, self._best.get(tuner.tuner_id), is_new=False)
 
     def add(self, tuner: Tuner, best: Trial | None) -> Created:
@@ -131,6 +131,22 @@ class Present:
         if best is not None:
             self._best[tuner.tuner_id] = best
         return Created(tuner, best, is_new=True)
+
+
+def _differing(tuner: Tuner, definition: Definition) -> list[str]:
+    """What is another one in the definition; of seeds nobody knows whether they were drawn."""
+    wanted = {
+        "name": definition.name,
+        "strategy": definition.strategy,
+        "space": definition.space.to_json(),
+        "objectives": [objective.to_json() for objective in definition.objectives],
+        "options": definition.options,
+        "budget": definition.budget.to_json(),
+        "stopper": definition.stopper,
+        "lease_s": definition.lease_s,
+        "tags": definition.tags,
+    }
+    return [field for field, value in wanted.items() if getattr(tuner, field) != value]
 
 
 def new_tuner(transaction: Transaction, tuner_id: UUID | None, definition: Definition, body_digest: bytes) -> Tuner:

@@ -147,7 +147,7 @@ def restore_tuners(transaction: Transaction, requests: Sequence[RestoreTuner]) -
     there = Present(transaction, [request.tuner_id for request in requests])
     answers: list[Created | DomainError] = []
     for request in requests:
-        answer = there.answer(request.tuner_id, request.body_digest)
+        answer = there.answer(request.tuner_id, request.definition, request.body_digest)
         if answer is None:
             tuner = new_tuner(transaction, request.tuner_id, request.definition, request.body_digest)
             best = _best(request.trials, request.definition.objectives)

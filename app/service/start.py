@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from app.domain.errors import DomainError, IdConflict, LeaseLost, TrialEnded, TunerStopped, UnknownTrial
 from app.domain.events import RunStart
 from app.domain.states import RunStatus, TrialState, TunerState
-from app.domain.values import Scalar
+from app.domain.values import Scalar, same_scalar
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import STOPPED_TUNER
 from app.service.trial import has_ended, require_holder
@@ -97,8 +97,17 @@ def start_runs(transaction: Transaction, requests: Sequence[StartRun]) -> list[S
 
 def _repeat(same: Run, request: StartRun) -> Started:
     if same.body_digest != request.body_digest:
-        raise IdConflict()
+        raise IdConflict(_differing(same, request))
     return Started(same, is_new=False)
+
+
+def _differing(same: Run, request: StartRun) -> list[str]:
+    """What is another one in the request; params may have joined those of the run since."""
+    said = (request.params or {}).items()
+    changed = any(name not in same.params or not same_scalar(same.params[name], value) for name, value in said)
+    kept = ("name", "tags", "note", "trial_id", "stale_after_s")
+    others = [field for field in kept if getattr(same, field) != getattr(request, field)]
+    return ["params", *others] if changed else others
 
 
 def _new(transaction: Transaction, request: StartRun, trial: Trial | None, tuner: OpenTuner | None) -> Run:

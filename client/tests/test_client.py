@@ -341,7 +341,7 @@ def test_workers_with_the_same_key_share_a_tuner(client: Client, request: pytest
         thread.join()
     assert sorted(taken) == list(range(12))
     assert client.tuner(key=key).fetch()["counts"]["completed"] == 12
-    with pytest.raises(errors.IdConflict):
+    with pytest.raises(errors.IdConflict, match="another budget"):
         client.tuner(SPACE, key=key, max_trials=13)
 
 

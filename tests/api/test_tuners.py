@@ -197,13 +197,17 @@ def test_the_same_creation_again_shows_the_tuner_as_it_is_now(client: httpx.Clie
         {"space": {"x": {"type": "float_range", "min": 0.0, "max": 2.0}}},
         {"seed": 8},
         {"tags": []},
+        {"budget": {"max_trials": 99}, "lease_s": 77.0},
         {"objective": {"metric": "accuracy", "direction": "maximize"}},
     ],
 )
 def test_a_taken_id_with_another_body_is_a_conflict(client: httpx.Client, change: JSON) -> None:
     body = EVERYTHING | {"tuner_id": str(uuid.uuid4())}
     tuner = create_tuner(client, **body)
-    problem(client.post("/v1/tuners", json=body | change), 409, "id-conflict")
+    found = problem(client.post("/v1/tuners", json=body | change), 409, "id-conflict")
+    named = {"objectives" if name == "objective" else name for name in change if name != "seed"}  # which may be drawn
+    assert set(found["differs"]) == named
+    assert all(f"another {name}" in found["detail"] for name in named)
     assert get_tuner(client, tuner) == tuner
 
 

@@ -145,7 +145,7 @@ class DuplicateMetricKey(Conflict):
 
 
 class IdConflict(Conflict):
-    """The id, or the tuner's key, is taken by something that was created otherwise."""
+    """The id, or the key, is taken by something that was created otherwise; `problem["differs"]` names what."""
 
 
 class RunEnded(Conflict):
