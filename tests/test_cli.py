@@ -88,6 +88,7 @@ def test_help_says_what_each_command_and_each_option_is_for() -> None:
         (("check", "--databse", "x"), "--database"),
         (("serve", "--log-level", "warn"), "'warning'"),
         (("keys", "create", "--name", "x", "--scope", "write"), "'read', 'train', 'tune', 'admin'"),
+        (("keys", "create", "--name", " ", "--scope", "read"), "whose it is"),
     ],
 )
 def test_a_mistake_gets_a_suggestion(wrong: tuple[str, ...], hint: str) -> None:
@@ -224,6 +225,10 @@ def test_a_backup_holds_what_was_there_and_passes_the_check(tmp_path: Path) -> N
         done = tunetrack("backup", str(copy), "--database", server.database)
         assert done.returncode == 0, done.stderr
         refused(tunetrack("backup", str(copy), "--database", server.database), "nothing is overwritten")
+        nowhere = tmp_path / "nowhere" / "copy.db"
+        refused(
+            tunetrack("backup", str(nowhere), "--database", server.database), f"there is no folder {nowhere.parent}"
+        )
         expected = answer(client.get(f"/v1/runs/{run['run_id']}"))
     assert "all is well" in tunetrack("check", "--database", f"sqlite:///{copy}").stdout
     with Server(f"sqlite:///{copy}") as server:

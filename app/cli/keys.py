@@ -38,6 +38,8 @@ def create(
     from app.service.keys import make_key
     from app.store import clock, keys
 
+    if not name.strip():
+        raise typer.BadParameter("a key needs a name that tells whose it is", param_hint="--name")
     good_for = _length(expires)
     with writing(open_database(database)) as connection:
         if if_none and keys.is_any_good(connection, clock.now(connection)):

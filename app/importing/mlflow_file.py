@@ -52,7 +52,8 @@ class MlflowFile:
                     yield from to_steps(_read_run(connection, run), _read_points(connection, run["run_uuid"]))
                     self.position += 1
         except sqlite3.Error as error:
-            raise CannotImport(f"{self._path} cannot be read as a database of MLflow: {error}") from error
+            hint = "runs of another tunetrack come as its export"
+            raise CannotImport(f"{self._path} cannot be read as a database of MLflow: {error}; {hint}") from error
 
 
 def _read_run(connection: sqlite3.Connection, run: sqlite3.Row) -> MlflowRun:

@@ -48,7 +48,18 @@ class MlflowServer:
                         yield from to_steps(_read_run(run, experiment["name"]), _read_points(server, run))
                         self.position += 1
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                raise CannotImport(f"{self._url} does not answer as a tracking server of MLflow: {error!r}") from error
+                raise CannotImport(
+                    f"{self._url} does not answer as a tracking server of MLflow: {_why(error)}"
+                ) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        said = f"{error.response.status_code} {error.response.reason_phrase}"
+        is_locked = error.response.status_code in (401, 403)
+        way_in = "; set MLFLOW_TRACKING_TOKEN, or put a name and password into the address"
+        return said + (way_in if is_locked else "")
+    return str(error) if isinstance(error, httpx.HTTPError) else f"what comes is none of its answers ({error!r})"
 
 
 def _pages(

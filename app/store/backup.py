@@ -22,6 +22,8 @@ def back_up(url: URL, target: Path) -> None:
         raise NotACopy("this copies SQLite files; for PostgreSQL use pg_dump, or the backups of your provider")
     if not Path(url.database).exists():
         raise NotACopy(f"there is no database at {url.database}")
+    if not target.parent.is_dir():
+        raise NotACopy(f"there is no folder {target.parent}")
     if target.exists():
         raise NotACopy(f"{target} exists already; nothing is overwritten, so choose another name")
     try:

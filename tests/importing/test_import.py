@@ -289,5 +289,12 @@ def test_a_database_that_is_not_of_mlflow_is_refused(server: Server, tmp_path: P
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE a (b)")
     connection.close()
-    with pytest.raises(CannotImport, match="cannot be read as a database of MLflow"):
+    with pytest.raises(CannotImport, match="cannot be read as a database of MLflow") as refused:
         bring_in(server, path)
+    assert "another tunetrack come as its export" in str(refused.value)
+
+
+def test_a_server_that_is_not_of_mlflow_is_told_in_a_line(server: Server) -> None:
+    with pytest.raises(CannotImport) as refused:
+        bring_in(server, server.url)
+    assert str(refused.value) == f"{server.url} does not answer as a tracking server of MLflow: 404 Not Found"
