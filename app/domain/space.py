@@ -122,7 +122,8 @@ def _check_when(name: str, specs: Mapping[str, Spec]) -> None:
         if spec is None:
             raise InvalidSpace("`when` names a parameter that the space does not have.", name)
         if not isinstance(spec, Choice | Flag):
-            raise InvalidSpace("`when` names a parameter that is neither a choice nor a flag.", name)
+            todo = "make it an ordered choice of its values"
+            raise InvalidSpace(f"`when` names {parent!r}, which is neither a choice nor a flag; {todo}.", name)
         if not values:
             raise InvalidSpace("`when` lists no values for a parent, so the parameter could never exist.", name)
         try:

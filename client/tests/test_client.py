@@ -124,6 +124,16 @@ def test_a_worker_that_comes_again_goes_on_with_its_run(client: Client, server: 
     assert tuner.best["score"] == 0.75
 
 
+def test_a_run_whose_process_dies_is_given_up_unless_it_shall_not_be(client: Client, server: Server) -> None:
+    with Client(server.url) as dying:
+        runs = [dying.run(stale_after_s=0.5), dying.run(stale_after_s=None), dying.run()]
+        dying.flush()
+    event = next(client.events(after=0, type="run_crash", run_id=[run.run_id for run in runs]))
+    assert event["run_id"] == runs[0].run_id
+    for run in runs[1:]:
+        client.ask("POST", f"/v1/runs/{run.run_id}/end", {})
+
+
 def test_what_was_not_known_at_the_start_joins_the_run(client: Client) -> None:
     with client.run({"lr": 0.1}, tags=["draft"], name="one") as run:
         run.edit({"n_weights": numpy.int64(7)}, tags=["checked"])
@@ -308,6 +318,7 @@ def test_a_search_that_is_over_goes_on_with_a_larger_budget(client: Client) -> N
     found = tuner.fetch()
     assert (found["name"], found["tags"], found["counts"]["completed"]) == ("longer", ["t"], 12)
     assert (found["budget"]["max_trials"], found["budget"]["max_failures"]) == (12, 3)
+    assert [trial["number"] for trial in tuner.history("number < 3", order_by="number desc")] == [2, 1, 0]
     assert tuner.importance() == {"x": 1.0}
     assert tuner.pareto() == [tuner.best]
 

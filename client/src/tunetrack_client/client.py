@@ -133,14 +133,14 @@ class Client:
         name: str | None = None,
         tags: Sequence[str] = (),
         note: str = "",
-        stale_after_s: float | None = None,
+        stale_after_s: float | None = 600.0,
     ) -> Run:
         """Start a run that belongs to no tuner: `with client.run({"lr": 0.01}) as run:`. Needs no service to begin.
 
         Args:
             key: a name of your own, for a training that goes on from a checkpoint. The same key with the same words
                 goes on with the same run, for as long as it has not ended; epochs logged anew keep their first values.
-            stale_after_s: silent for so long, it is given up as crashed; by default it never is.
+            stale_after_s: when its process has been dead for so long, it is given up as crashed; None is never.
         Raises:
             TypeError, ValueError: a param is no finite number, text or boolean.
         """

@@ -96,9 +96,9 @@ class Tuner:
         """The tuner as the service shows it now: counts, best, budget and all."""
         return self._client.get(self._path)
 
-    def history(self) -> Iterator[JSON]:
-        """All its trials, by number, as the service shows them."""
-        return map(with_numbers, self._client.pages(f"{self._path}/trials"))
+    def history(self, filter: str | None = None, order_by: str | None = None) -> Iterator[JSON]:
+        """All its trials, by number unless told otherwise, as the service shows them."""
+        return map(with_numbers, self._client.pages(f"{self._path}/trials", filter=filter, order_by=order_by))
 
     def pareto(self) -> list[JSON]:
         """The trials that no other beats in every objective; with one objective, the best."""
