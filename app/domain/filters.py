@@ -21,6 +21,7 @@ from enum import Enum
 from typing import Any
 
 from app.domain.patterns import matches
+from app.domain.states import RunStatus, TrialState
 from app.domain.values import Scalar, from_json_number
 
 
@@ -65,6 +66,9 @@ TRIAL_FIELDS: Vocabulary = {
     "end_time": Kind.time,
     "params": Kind.params,
 }
+WORDS: Mapping[str, tuple[str, ...]] = {"status": tuple(RunStatus), "state": tuple(TrialState)}
+"""Fields of runs and trials that are one of these words, so that another one beside them is a mistake."""
+
 EVENT_FIELDS: Vocabulary = {
     "event_id": Kind.number,
     "type": Kind.text,

@@ -7,7 +7,9 @@ from lark import Token, Transformer, v_args
 
 from app.domain.errors import BadFilter
 from app.domain.filters import (
+    EVENT_FIELDS,
     MAPS,
+    WORDS,
     And,
     Compare,
     Condition,
@@ -23,6 +25,7 @@ from app.domain.filters import (
     Vocabulary,
 )
 from app.domain.order import OrderKey
+from app.domain.values import Scalar
 from app.service.filter_literals import read_literal, read_text, start_of
 
 _MAX_DEPTH = 32
@@ -47,11 +50,11 @@ class TreeBuilder(Transformer[Token, Any]):
 
     def compare(self, field: Token, sign: Token, literal: Token) -> Condition:
         named = self._field(field)
-        return Compare(named, str(sign), read_literal(literal, named))
+        return Compare(named, str(sign), self._value(literal, named))
 
     def one_of(self, field: Token, *literals: Token) -> Condition:
         named = self._field(field)
-        return OneOf(named, tuple(read_literal(literal, named) for literal in literals))
+        return OneOf(named, tuple(self._value(literal, named) for literal in literals))
 
     def like(self, field: Token, word: Token, pattern: Token) -> Condition:
         named = self._field(field)
@@ -84,6 +87,14 @@ class TreeBuilder(Transformer[Token, Any]):
 
     def order_key(self, field: Token, direction: Token | None = None) -> OrderKey:
         return OrderKey(self._field(field), direction is not None and direction.lower() == "desc")
+
+    def _value(self, token: Token, field: Field) -> Scalar:
+        value = read_literal(token, field)
+        # Fields of events mean several things, and a rule that was stored must be understood for ever.
+        words = () if self._vocabulary is EVENT_FIELDS else WORDS.get(field.name, ())
+        if words and value not in words:
+            raise BadFilter(f"the {field} is one of {', '.join(words)}", start_of(token))
+        return value
 
     def _field(self, token: Token) -> Field:
         name, key = _split(token)
