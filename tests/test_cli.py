@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import typer.main
+from alembic.command import upgrade
 from sqlalchemy import URL, text
 from typer.testing import CliRunner, Result
 
@@ -22,6 +23,7 @@ from app.cli import cli
 from app.service.invariants import find_violations
 from app.store.backup import back_up
 from app.store.engines import open_writer, parse
+from app.store.migrate import configuration, current_revision
 from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
 from tests.conftest import NewDatabase
 from tests.server import COMMAND, Server
@@ -196,6 +198,20 @@ def test_a_newer_schema_is_refused_and_left_alone(new_database: NewDatabase) -> 
     assert "newer release" in done.stderr
     with engine.begin() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "29991231_2359"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "command", [("check",), ("keys", "list"), ("keys", "revoke", "019ab1c2-3d4e-7f50-8a61-b2c3d4e5f607")]
+)
+def test_what_only_looks_brings_no_schema_up_to_date(new_database: NewDatabase, command: tuple[str, ...]) -> None:
+    url = new_database()
+    engine = open_writer(parse(url))
+    with engine.begin() as connection:
+        upgrade(configuration(connection), "20261124_0745")
+    refused(tunetrack(*command, "--database", url), "make a backup, then `tunetrack serve` brings it up to date")
+    with engine.begin() as connection:
+        assert current_revision(connection) == "20261124_0745"
     engine.dispose()
 
 

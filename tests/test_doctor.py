@@ -114,7 +114,16 @@ def test_schemas_of_other_releases_are_told_apart(database: str) -> None:
     assert "newer" in found["schema"]
     for connection in change(database):
         connection.execute(text("DELETE FROM alembic_version"))
-    assert "serve` makes it" in examine(database)[1]["schema"]
+    status, found = examine(database)
+    assert (status, found["schema"][:7]) == (1, "problem")
+    assert "(curve_pieces, deliveries, " in found["schema"]
+
+
+def test_an_empty_database_is_told(new_database: NewDatabase) -> None:
+    url = new_database()
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).touch()
+    assert "serve` makes it" in examine(url)[1]["schema"]
 
 
 def test_a_clock_that_went_backwards_is_found(database: str) -> None:

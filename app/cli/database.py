@@ -9,7 +9,8 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.failing import fail, warn
-from app.store.engines import BadDatabaseUrl, open_writer, parse
+from app.service.diagnose import Grade, schema
+from app.store.engines import BadDatabaseUrl, open_readers, open_writer, parse
 from app.store.exclusive import Exclusive, InUse
 from app.store.migrate import NewerSchema, migrate
 
@@ -22,18 +23,29 @@ def url_of(database: str) -> URL:
         fail(f"--database {database!r}: {error}")
 
 
-def open_database(database: str, *, must_exist: bool = False) -> URL:
-    """The database, at the schema of this release. A SQLite file that is not there is made, unless it must exist."""
-    url = find_database(database) if must_exist else url_of(database)
+def make_database(database: str) -> URL:
+    """The database, made where there is none, and brought to the schema of this release."""
+    url = url_of(database)
     bring_up_to_date(url)
     return url
 
 
 def find_database(database: str) -> URL:
-    """The URL of a database that is there already: under a mistyped name no new one is made."""
+    """A database that is there, at the schema of this release: under a mistyped name none is made, and one of another
+    release is left as it is."""
     url = url_of(database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         fail(f"there is no database at {url.database}")
+    engine = open_readers(url, pool_size=1)
+    try:
+        with engine.begin() as connection:
+            found = schema(connection)
+    except (SQLAlchemyError, OSError) as error:
+        fail_to_open(url, error)
+    finally:
+        engine.dispose()
+    if found.grade is not Grade.ok:
+        fail(f"the schema of {shown(url)} is {found.text}")
     return url
 
 

@@ -34,14 +34,14 @@ def create(
     database: Database = DATABASE,
 ) -> None:
     """Make a key, and print it: it is shown this once."""
-    from app.cli.database import open_database, writing
+    from app.cli.database import make_database, writing
     from app.service.keys import make_key
     from app.store import clock, keys
 
     if not name.strip():
         raise typer.BadParameter("a key needs a name that tells whose it is", param_hint="--name")
     good_for = _length(expires)
-    with writing(open_database(database)) as connection:
+    with writing(make_database(database)) as connection:
         if if_none and keys.is_any_good(connection, clock.now(connection)):
             typer.echo("there is a key already; nothing was made", err=True)
             return
@@ -52,10 +52,10 @@ def create(
 @cli.command("list")
 def list_keys(database: Database = DATABASE) -> None:
     """Show who has keys; not the keys, which nobody knows any more."""
-    from app.cli.database import open_database, writing
+    from app.cli.database import find_database, writing
     from app.store import clock, keys
 
-    with writing(open_database(database, must_exist=True)) as connection:
+    with writing(find_database(database)) as connection:
         found, now = keys.list_all(connection), clock.now(connection)
     for key in found:
         made = f"{key.create_time:%Y-%m-%d %H:%M}"
@@ -70,10 +70,10 @@ def revoke(
     database: Database = DATABASE,
 ) -> None:
     """Make a key good for nothing, on all replicas within seconds."""
-    from app.cli.database import open_database, writing
+    from app.cli.database import find_database, writing
     from app.store import clock, keys
 
-    with writing(open_database(database, must_exist=True)) as connection:
+    with writing(find_database(database)) as connection:
         was_good = keys.revoke(connection, key_id, clock.now(connection))
     if not was_good:
         fail(f"there is no good key {key_id}; see `tunetrack keys list`")

@@ -46,6 +46,9 @@ def schema(connection: Connection) -> Finding:
     present, needed = migrate.current_revision(connection), migrate.head_revision(connection)
     if present == needed:
         return Finding("schema", Grade.ok, f"{present}, as this release needs it")
+    if present is None and (taken := migrate.names_taken(connection)):
+        text = f"none of ours, and tables of another program have our names ({', '.join(taken)}): use another database"
+        return Finding("schema", Grade.problem, text)
     if present is None:
         return Finding("schema", Grade.warning, "empty; `tunetrack serve` makes it")
     if migrate.is_known(connection, present):

@@ -7,10 +7,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, inspect, text
 
 from app.store.durability import doubts
 from app.store.engines import open_writer
+from app.store.tables import metadata
 
 _MIGRATION_LOCK = 7_236_741_002
 
@@ -70,6 +71,11 @@ def is_known(connection: Connection, revision: str) -> bool:
 def current_revision(connection: Connection) -> str | None:
     """The revision that the database is at, None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def names_taken(connection: Connection) -> list[str]:
+    """Tables that are there under names of ours."""
+    return sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
 
 
 def head_revision(connection: Connection) -> str | None:
