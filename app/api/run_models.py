@@ -1,8 +1,8 @@
 """Runs, epochs and curves on the wire."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
 from app.api.fields import (
@@ -192,3 +192,12 @@ class EndRequest(Wire):
     status: EndStatus = "finished"
     final_metrics: Metrics = Field(default_factory=dict, examples=[{"accuracy": 0.85}])
     end_time: SentTime | None = Field(default=None, description="When it ended, if not now: for imports.")
+    reason: Text | None = Field(
+        default=None, description="Why it failed or was stopped: the reason of its trial.", examples=["OOM"]
+    )
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if self.reason is not None and self.status == "finished":
+            raise ValueError("what finished has no reason; it is for a run that failed or was stopped")
+        return self

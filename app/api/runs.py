@@ -172,7 +172,8 @@ async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON
 @needs(Scope.train)
 async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Response:
     """End a run; where it belongs to a trial, this is the trial's result. The same again is harmless."""
-    wanted = EndRun(parse_id(run_id, UnknownRun), RunStatus(body.status), body.final_metrics, body.end_time)
+    status = RunStatus(body.status)
+    wanted = EndRun(parse_id(run_id, UnknownRun), status, body.final_metrics, body.end_time, body.reason)
     database = services(request).database
     return await answer_once(request, lambda once: database.write(end_runs, wanted, once), _show_run)
 

@@ -27,12 +27,13 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class EndRun:
-    """How a run ended; `end_time` is when, if not now."""
+    """How a run ended; `end_time` is when, if not now, and `reason` why, for its trial."""
 
     run_id: UUID
     status: RunStatus
     final_metrics: Mapping[str, Number]
     end_time: datetime | None = None
+    reason: str | None = None
 
 
 @locking(lambda connection, requests: rows_of_runs(connection, {request.run_id for request in requests}))
@@ -87,15 +88,17 @@ def _outcome(run: Run, request: EndRun, objectives: Sequence[Objective]) -> Outc
     """
     state = _OUTCOMES[request.status]
     if state is TrialState.failed:
-        return Outcome(state)
+        return Outcome(state, reason=request.reason)
     values = {objective.metric: _value(run, request, objective) for objective in objectives}
     missing = next((metric for metric, value in values.items() if value is None), None)
     if missing is not None and state is TrialState.completed:
         raise MissingObjective(missing)
     known = {metric: from_json_number(value) for metric, value in values.items() if value is not None}
     if missing is not None:
-        return Outcome(state)  # stopped before it could tell
-    return Outcome(state, scores=known) if len(known) > 1 else Outcome(state, score=next(iter(known.values())))
+        return Outcome(state, reason=request.reason)  # stopped before it could tell
+    if len(known) > 1:
+        return Outcome(state, scores=known, reason=request.reason)
+    return Outcome(state, score=next(iter(known.values())), reason=request.reason)
 
 
 def _value(run: Run, request: EndRun, objective: Objective) -> Number | None:

@@ -240,6 +240,41 @@ def test_an_exception_ends_the_run_as_failed_and_comes_out(client: Client) -> No
     assert ended["state"] == "failed"
 
 
+def test_a_trial_that_fails_says_why(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1, budget={"max_attempts": 1})
+    (trial,) = tuner.suggest()
+    with pytest.raises(ZeroDivisionError), trial.run() as run:
+        run.log(0, gain=1 / 0)
+    client.flush()
+    (failed,) = tuner.history()
+    assert (failed["state"], failed["reason"]) == ("failed", "ZeroDivisionError: division by zero")
+
+
+def test_the_outcome_of_a_trial_ends_its_run(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", budget={"max_attempts": 1})
+    trials, runs = tuner.suggest(4), []
+    for trial in trials:
+        with trial.run() as run:
+            runs.append(run)
+            run.log(0, gain=1.0)
+            if trial.number == 0:
+                trial.infeasible("OOM")
+            elif trial.number == 1:
+                trial.fail("no data")
+            elif trial.number == 2:
+                trial.result(0.5)
+    client.flush()
+    assert [(one["state"], one["score"], one["reason"]) for one in tuner.history()] == [
+        ("infeasible", None, "OOM"),
+        ("failed", None, "no data"),
+        ("completed", 0.5, None),
+        ("completed", 1.0, None),
+    ]
+    statuses = [client.get(f"/v1/runs/{run.run_id}")["status"] for run in runs]
+    assert statuses == ["failed", "failed", "finished", "finished"]
+    assert all(run.error is None for run in runs)
+
+
 def test_an_interrupted_run_hands_its_trial_back(client: Client) -> None:
     tuner = client.tuner(SPACE, max_trials=1)
     (trial,) = tuner.suggest()

@@ -145,6 +145,21 @@ def test_a_failed_run_fails_its_trial(client: httpx.Client) -> None:
     assert get_tuner(client, tuner)["best"] is None
 
 
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+def test_the_reason_of_a_run_is_that_of_its_trial(client: httpx.Client, status: str) -> None:
+    _, trial, run = run_of_trial(client, budget={"max_attempts": 1})
+    log_epoch(client, run, 0, accuracy=0.5)
+    end_run(client, run, status=status, reason="out of memory")
+    found = get_trial(client, trial)
+    assert (found["state"], found["reason"]) == (status, "out of memory")
+    event = list_events(client, type="trial_end", tuner_id=trial["tuner_id"])[-1]
+    assert event["reason"] == "out of memory"
+
+
+def test_what_finished_has_no_reason(client: httpx.Client) -> None:
+    problem(post(client, start_run(client), reason="done"), 422, "invalid-request")
+
+
 def test_the_trial_of_a_failed_run_is_tried_again_while_attempts_are_left(client: httpx.Client) -> None:
     tuner, trial, run = run_of_trial(client, budget={"max_attempts": 2})
     end_run(client, run, status="failed")

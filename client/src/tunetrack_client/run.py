@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tunetrack_client")
 
 Status = Literal["finished", "failed", "stopped"]
+_LONGEST_REASON = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Run:
         if kind is None:
             self.end()
         elif issubclass(kind, Exception):
-            self.end("failed")
+            self.end("failed", f"{kind.__name__}: {error}")
         elif self._is_resumable:
             self._close()
         elif self.trial is not None:
@@ -81,6 +82,11 @@ class Run:
             self.trial.release()
         else:
             self.end("failed")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self._is_open
 
     @property
     def should_stop(self) -> bool:
@@ -139,12 +145,13 @@ class Run:
         words = {"params": added or None, "name": name, "tags": None if tags is None else tag_list(tags), "note": note}
         self._say("", {word: value for word, value in words.items() if value is not None}, method="PATCH")
 
-    def end(self, status: Status | None = None) -> None:
+    def end(self, status: Status | None = None, reason: str | None = None) -> None:
         """End it, which is the result of its trial, too. A second end changes nothing.
 
         Args:
             status: by default `stopped` where `should_stop` was seen to be true and nothing was logged after that,
                 else `finished`.
+            reason: why it failed or was stopped; its trial keeps that.
         Raises:
             MissingObjective: it finished without the metric that its tuner looks at; it is ended as failed.
         """
@@ -155,7 +162,10 @@ class Run:
         if missing is not None:
             status = "failed"
         self._close()
-        self._say("/end", {"status": status, "final_metrics": self._final})
+        body: dict[str, Any] = {"status": status, "final_metrics": self._final}
+        if reason is not None and status != "finished":
+            body["reason"] = reason[:_LONGEST_REASON]
+        self._say("/end", body)
         if missing is not None:
             raise missing
 

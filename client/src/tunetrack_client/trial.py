@@ -62,17 +62,27 @@ class Trial:
         return run
 
     def result(self, score: Value | None = None, /, **scores: Value) -> None:
-        """Tell the score, without a run; of several objectives by their names."""
+        """Tell the score, of several objectives by their names. A run of it that goes on is finished with that."""
         values = to_wire(scores if score is None else {"score": score})
-        self._conclude({"scores": values} if score is None else values)
+        if (run := self._open_run) is not None:
+            run.final(scores if score is None else {self.metrics[0]: score})
+            run.end("finished")
+        else:
+            self._conclude({"scores": values} if score is None else values)
 
     def fail(self, reason: str = "") -> None:
-        """It went wrong, and may be tried again while the tuner's `max_attempts` allow."""
-        self._conclude({"state": "failed", "reason": reason})
+        """It went wrong, and may be tried again while the tuner's `max_attempts` allow. A run of it fails, too."""
+        if (run := self._open_run) is not None:
+            run.end("failed", reason)
+        else:
+            self._conclude({"state": "failed", "reason": reason})
 
     def infeasible(self, reason: str = "") -> None:
-        """These parameters make no sense, and are never to be tried again."""
-        self._conclude({"state": "infeasible", "reason": reason})
+        """These parameters make no sense, and are never to be tried again. A run of it that goes on fails."""
+        run = self._open_run
+        self._conclude({"state": "infeasible", "reason": reason}, run)
+        if run is not None:
+            run.end("failed", reason)
 
     def release(self) -> None:
         """Hand it back as it came, for another worker to take up. Harmless where it has its outcome."""
@@ -100,11 +110,16 @@ class Trial:
         if not isinstance(error, LeaseLost):  # another has it: nobody's mistake
             self.error = error
 
-    def _conclude(self, outcome: dict[str, Any]) -> None:
+    @property
+    def _open_run(self) -> Run | None:
+        return self._run if self._run is not None and self._run.is_open else None
+
+    def _conclude(self, outcome: dict[str, Any], run: Run | None = None) -> None:
         self._require_open()
         self._close()
         body = {"trial_id": self.trial_id, "attempt": self.attempt} | outcome
-        self._outbox.put(Message(f"/v1/tuners/{self.tuner_id}/result", body, self.trial_id))
+        about = self.trial_id if run is None else run.run_id  # so that it comes before the run's end
+        self._outbox.put(Message(f"/v1/tuners/{self.tuner_id}/result", body, about))
 
     def _keep_alive(self) -> None:
         beat = {"attempt": self.attempt}
