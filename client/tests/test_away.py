@@ -471,6 +471,20 @@ def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
         Client(url)
 
 
+def test_a_password_in_an_address_is_never_shown(spool: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url = "http://ada:secret@127.0.0.1:1"
+    with Client(url, spool=spool, patience_s=0.3, exit_timeout_s=0.3) as client:
+        with pytest.raises(Unavailable) as away:
+            client.tuner(key="any")
+        run = client.run()
+        run.end()
+    said = [str(away.value), run.url, command("status", spool=spool).stdout, command("sync", spool=spool).stderr]
+    assert all("http://127.0.0.1:1" in one and "secret" not in one for one in [*said, caplog.text])
+    with pytest.raises(ValueError, match="no address") as wrong:
+        Client("ada:secret@127.0.0.1:1", spool=spool)
+    assert "secret" not in str(wrong.value)
+
+
 def test_every_code_of_the_service_has_its_class() -> None:
     from app.api import problems
     from app.domain.errors import DomainError

@@ -407,7 +407,7 @@ def test_mistakes_are_told_where_they_are_made(client: Client) -> None:
     with pytest.raises(errors.UnknownStrategy) as caught:
         client.tuner(SPACE, strategy="oracle")
     assert "random" in caught.value.problem["known"]
-    with pytest.raises(errors.UnknownTuner):
+    with pytest.raises(errors.UnknownTuner, match="'nobody made this'"):
         client.tuner(key="nobody made this")
     with pytest.raises(ValueError, match="needs a space"):
         client.tuner()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tunetrack_client.backlog import default_folder
+from tunetrack_client.connection import shown
 from tunetrack_client.errors import TunetrackError
 from tunetrack_client.sync import left_behind, sync
 
@@ -31,7 +32,7 @@ def _status(folder: Path) -> int:
     n_files = 0
     for backlog in left_behind(folder):
         n_files += 1
-        _say(f"{backlog.path}: {len(backlog)} messages for {backlog.url}")
+        _say(f"{backlog.path}: {len(backlog)} messages for {shown(backlog.url)}")
         backlog.close()
     if not n_files:
         _say(f"nothing is kept in {folder}")

@@ -15,7 +15,7 @@ from typing import Any, Self
 from tunetrack_client import events
 from tunetrack_client.backlog import Backlog, default_folder
 from tunetrack_client.connection import JSON, Connection
-from tunetrack_client.errors import Unavailable
+from tunetrack_client.errors import Unavailable, UnknownTuner
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.run import Run
 from tunetrack_client.trial import LONGEST_SILENCE_S
@@ -106,7 +106,13 @@ class Client:
         if space is None:
             if known_id is None:
                 raise ValueError("a new tuner needs a space, and an old one its tuner_id or its key")
-            return Tuner(self, self.get(f"/v1/tuners/{known_id}"))
+            try:
+                return Tuner(self, self.get(f"/v1/tuners/{known_id}"))
+            except UnknownTuner as error:
+                if key is None:
+                    raise
+                detail = f"There is no tuner of the key {key!r} yet: whoever comes first gives its space."
+                raise UnknownTuner(error.problem | {"detail": detail}) from None
         body = request(
             space,
             objective=objective,
@@ -245,7 +251,7 @@ class Client:
             Unavailable: it has not, for longer than `patience_s`.
         """
         if not self.outbox.flush(self._patience_s):
-            why = self.outbox.trouble or f"{self.url} is slow"
+            why = self.outbox.trouble or f"{self.outbox.shown_url} is slow"
             raise Unavailable(f"{why}; for {self._patience_s:g} s what was said has not been taken; it is kept")
 
     def close(self) -> None:
@@ -264,7 +270,7 @@ class Client:
             left = self.outbox.close()
             self._connection.close()
             if left is not None:
-                why = self.outbox.trouble or f"{self.url} has not heard all"
+                why = self.outbox.trouble or f"{self.outbox.shown_url} has not heard all"
                 log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
 
 

@@ -39,7 +39,10 @@ class Connection:
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.strip().rstrip("/")
         if not _is_address(self.url):
-            raise ValueError(f"{url!r} is no address of a service, which begins with http:// or https://")
+            raise ValueError(
+                f"{_after_password(url)!r} is no address of a service, which begins with http:// or https://"
+            )
+        self.shown_url = shown(self.url)
         self.key = (key or "").strip() or None  # of a file that ends with a line break
         if self.key and not (self.key.isascii() and self.key.isprintable()):
             raise ValueError("a key has no line breaks and nothing beyond ASCII, and this one has")
@@ -87,7 +90,7 @@ class Connection:
                 headers["Content-Type"] = "application/json"
             response = self.http.request(method, path, content=content, params=query, headers=headers)
         except httpx.RequestError as error:
-            raise Unavailable(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
+            raise Unavailable(f"{self.shown_url} does not answer: {str(error) or type(error).__name__}") from error
         return read(response)
 
     def ask(
@@ -124,6 +127,22 @@ class Connection:
         self.http.close()
 
 
+def shown(url: str) -> str:
+    """An address without the name and password that it may hold: what a training says is logged for others to read."""
+    try:
+        return str(httpx.URL(url).copy_with(userinfo=b""))
+    except httpx.InvalidURL:
+        return _after_password(url)
+
+
+def _after_password(text: str) -> str:
+    return text.rpartition("@")[2]
+
+
+def _place(response: httpx.Response) -> str:
+    return shown(str(response.request.url.copy_with(query=None)))
+
+
 def _is_address(url: str) -> bool:
     try:
         parsed = httpx.URL(url)
@@ -144,12 +163,12 @@ def read(response: httpx.Response) -> Any:
         try:
             return response.json() if response.content else None
         except ValueError as error:
-            where = response.request.url.copy_with(query=None)
+            where = _place(response)
             raise Unavailable(f"{where} answers something that is not the service's: is there a proxy?") from error
     problem = _problem(response)
     if problem is None or response.status_code in _AWAY or problem["code"] in TEMPORARY:
         said = f"{response.status_code}" if problem is None else f"{response.status_code} {problem['code']}"
-        raise Unavailable(f"{response.request.url.copy_with(query=None)} answers {said}", _retry_after(response))
+        raise Unavailable(f"{_place(response)} answers {said}", _retry_after(response))
     raise refused(problem)
 
 

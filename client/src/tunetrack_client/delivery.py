@@ -56,11 +56,11 @@ class Delivery:
         try:
             answer = self._connection.send(request.method, request.path, request.body)
         except NotAllowed as error:
-            raise Unavailable(f"{self._connection.url} does not take the key: {error}") from error
+            raise Unavailable(f"{self._connection.shown_url} does not take the key: {error}") from error
         except ServiceFailed as error:
             self._n_failures += 1
             if self._n_failures < _MOST_FAILURES:
-                raise Unavailable(f"{self._connection.url} failed: {error}") from error
+                raise Unavailable(f"{self._connection.shown_url} failed: {error}") from error
             self._refused(request, error)
         except Refused as error:
             if len(request.messages) == 1 or isinstance(error, _FINAL):

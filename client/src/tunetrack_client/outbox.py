@@ -43,11 +43,12 @@ class Outbox:
     Args:
         new_backlog: makes the queue; asked again in a forked process, which has nothing to say yet.
 
-    `trouble` is why the last try came to nothing, None while all is well.
+    `trouble` is why the last try came to nothing, None while all is well; `shown_url` is the service's address.
     """
 
     def __init__(self, connection: Connection, new_backlog: Callable[[], Backlog]) -> None:
         self._connection = connection
+        self.shown_url = connection.shown_url
         self._new_backlog = new_backlog
         self._begin()
 
@@ -173,7 +174,7 @@ class Outbox:
                 self.trouble = None
                 if self._is_away:
                     self._is_away = False
-                    log.warning("%s answers again", self._connection.url)
+                    log.warning("%s answers again", self.shown_url)
                 self._said(request.about)
                 return True
         raise AssertionError("pauses never end")

@@ -84,6 +84,11 @@ class Run:
             self.end("failed")
 
     @property
+    def url(self) -> str:
+        """Where a browser shows it."""
+        return f"{self._outbox.shown_url}/#/runs/{self.run_id}"
+
+    @property
     def is_open(self) -> bool:
         """Whether it goes on."""
         return self._is_open

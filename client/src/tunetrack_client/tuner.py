@@ -34,6 +34,11 @@ class Tuner:
     def __repr__(self) -> str:
         return f"Tuner({self.name or self.tuner_id})"
 
+    @property
+    def url(self) -> str:
+        """Where a browser shows it."""
+        return f"{self._client.outbox.shown_url}/#/tuners/{self.tuner_id}"
+
     def trials(self, worker: str | None = None, *, limit: int | None = None) -> Iterator[Trial]:
         """Trial after trial, until the tuner has no more to give; waits where it has none just now.
 
