@@ -174,7 +174,7 @@ def test_a_folder_that_cannot_be_made_is_told() -> None:
 
 def test_a_port_that_is_taken_is_told(server: Server, tmp_path: Path) -> None:
     done = tunetrack("serve", "--port", str(server.port), "--database", f"sqlite:///{tmp_path / 'x.db'}")
-    refused(done, "cannot listen on 127.0.0.1:")
+    refused(done, f"cannot listen on 127.0.0.1:{server.port}: Address already in use. Choose another --port")
 
 
 def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:

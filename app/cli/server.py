@@ -91,7 +91,8 @@ def listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
         )
     except OSError as error:
-        fail(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port; 0 picks a free one.")
+        why = str(error.strerror or error).partition(" (while attempting")[0]  # to do what is said here already
+        fail(f"cannot listen on {host}:{port}: {why}. Choose another --port; 0 picks a free one.")
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # A client that takes nothing for so long is cut off by the system, with all that waits for it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)

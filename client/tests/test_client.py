@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import math
 import threading
 from collections.abc import Iterator
@@ -340,6 +341,27 @@ def test_proposals_and_observations_of_ones_own(client: Client) -> None:
         assert trial.params == {"x": 0.25}
         trial.result(1.0)
     assert [one["score"] for one in tuner.history()] == [1.0, 2.0]
+
+
+def test_a_worker_that_waits_for_others_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuner = client.tuner(SPACE, name="busy", max_trials=1)
+    (held,) = tuner.suggest()
+    told: list[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        told.append(record.getMessage())
+        held.result(1.0)
+        return True
+
+    monkeypatch.setattr("tunetrack_client.tuner._TOLD_AFTER_S", 0.1)
+    log = logging.getLogger("tunetrack_client")
+    log.addFilter(hear)
+    try:
+        assert list(tuner.trials()) == []
+    finally:
+        log.removeFilter(hear)
+    assert told[0].startswith("Tuner(busy) is active and has no trial to give just now; waiting.")
+    assert "its 600 s are over" in told[0]
 
 
 def test_a_search_that_is_over_goes_on_with_a_larger_budget(client: Client) -> None:

@@ -1,5 +1,6 @@
 """One search, as a worker sees it."""
 
+import logging
 import os
 import socket
 import time
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 
+log = logging.getLogger("tunetrack_client")
+
 _PAUSE_S = 1.0
 """Between one question and the next, where the service does not say when to ask again."""
+
+_TOLD_AFTER_S = 10.0
+_WAITING = (
+    "%r is %s and has no trial to give just now; waiting. One that a dead worker held comes when its %g s are over"
+)
 
 
 class Tuner:
@@ -54,16 +62,20 @@ class Tuner:
             Refused: it did not take an outcome.
         """
         worker = worker or _own_name()
-        n_given = 0
+        n_given, waited_s = 0, 0.0
         while limit is None or n_given < limit:
             self._client.flush_or_raise()
             answer = self._ask(1, worker)
             if not answer["trials"]:
                 if answer["tuner_state"] in ("completed", "stopped"):
                     return
-                time.sleep(_PAUSE_S if answer["retry_after_s"] is None else answer["retry_after_s"])
+                pause_s = _PAUSE_S if answer["retry_after_s"] is None else answer["retry_after_s"]
+                if waited_s < _TOLD_AFTER_S <= waited_s + pause_s:
+                    log.warning(_WAITING, self, answer["tuner_state"], self._lease_s)
+                waited_s += pause_s
+                time.sleep(pause_s)
             for trial in map(self._trial, answer["trials"]):
-                n_given += 1
+                n_given, waited_s = n_given + 1, 0.0
                 with trial.held():
                     yield trial
                 self._settle(trial)
