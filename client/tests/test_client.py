@@ -526,6 +526,21 @@ def test_a_value_that_contradicts_one_before_is_refused_and_its_neighbours_are_k
     assert found == {"epochs": [0, 1, 2], "values": [1.0, 0.5, 0.25]}
 
 
+def test_batches_that_are_logged_under_their_epoch_are_told_once_and_left_out(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client.run() as run:
+        for epoch in range(3):
+            for batch in range(500):
+                run.log(epoch, loss=1 / (batch + 1), other=math.nan)
+    client.flush()
+    assert client.curves(run.run_id, "loss")["loss"] == {"epochs": [0, 1, 2], "values": [1.0, 1.0, 1.0]}
+    assert isinstance(run.error, errors.DuplicateMetricKey)
+    assert (run.error.problem["epoch"], run.error.problem["sent"]) == (0, 0.5)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "count batches" in told
+
+
 def test_events_are_read_from_where_one_likes(client: Client) -> None:
     with client.run(tags=["watched"]) as run:
         run.log(0, loss=1.0)

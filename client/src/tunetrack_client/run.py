@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from tunetrack_client.errors import LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
+from tunetrack_client.errors import DuplicateMetricKey, LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.wire import Value, plain, tag_list, to_wire
@@ -59,7 +59,7 @@ class Run:
         self._is_open = True
         self._started_as: tuple[dict[str, Any], float] | None = None
         self._pid = os.getpid()
-        self._logged: set[str] = set()
+        self._logged: dict[str, tuple[int, float | str]] = {}
         self._final: dict[str, float | str] = {}
 
     def __enter__(self) -> Self:
@@ -107,7 +107,8 @@ class Run:
     def log(self, epoch: int, metrics: Mapping[str, Value] | None = None, /, **more: Value) -> None:
         """Tell what was measured at an epoch, e.g. `run.log(3, loss=0.41)` or `run.log(3, {"val/loss": 0.41})`.
 
-        Epochs may come in any order, and the metrics of one in several calls.
+        Epochs may come in any order, and the metrics of one in several calls. A second value of a metric at an epoch is
+        left out, with a warning: whoever logs each batch counts batches.
 
         Raises:
             TypeError, ValueError: a value is no number, or the epoch is none.
@@ -118,8 +119,9 @@ class Run:
             raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
         values = to_wire({**(metrics or {}), **more})
         self._has_obeyed = False
-        self._logged |= values.keys()
-        self._say("/epochs", {"epoch": int(epoch), "metrics": values}, is_epoch=True)
+        new = {name: value for name, value in values.items() if self._is_first(int(epoch), name, value)}
+        if new or not values:
+            self._say("/epochs", {"epoch": int(epoch), "metrics": new}, is_epoch=True)
 
     def final(self, metrics: Mapping[str, Value] | None = None, /, **more: Value) -> None:
         """Tell what came out in the end, of no epoch in particular; a trial's score is taken from here first."""
@@ -211,6 +213,22 @@ class Run:
             self.start(*self._started_as)  # in a forked process, which may be heard first; once more is harmless
         self._outbox.put(Message(f"/v1/runs/{self.run_id}{path}", body, self.run_id, is_epoch, method=method))
 
+    def _is_first(self, epoch: int, name: str, value: float | str) -> bool:
+        """Whether it says no second thing of this epoch. The service would refuse each such value by itself, and of
+        whoever logs every batch under its epoch, these are nearly all."""
+        last_epoch, stored = self._logged.get(name, (None, None))
+        if last_epoch == epoch and stored != value:
+            if not isinstance(self.error, DuplicateMetricKey):
+                detail = f"Epoch {epoch} has {name} = {stored} already, and keeps it; {value} is left out."
+                facts = {"epoch": epoch, "key": name, "stored": stored, "sent": value}
+                self.error = DuplicateMetricKey(
+                    {"code": "duplicate-metric-key", "status": 409, "detail": detail} | facts
+                )
+                log.warning("%s Later ones are, too, without a word: log an epoch once, or count batches", detail)
+            return False
+        self._logged[name] = (epoch, value)
+        return True
+
     def _close(self) -> None:
         self._is_open = False
         self._outbox.let_go(self.run_id)
@@ -223,9 +241,9 @@ class Run:
 
     def _missing(self) -> MissingObjective | None:
         wanted = [] if self.trial is None else self.trial.metrics
-        missing = next((metric for metric in wanted if metric not in self._logged | self._final.keys()), None)
+        missing = next((metric for metric in wanted if metric not in self._logged.keys() | self._final.keys()), None)
         if missing is None:
             return None
-        known = ", ".join(sorted(self._logged | self._final.keys())) or "nothing"
+        known = ", ".join(sorted(self._logged.keys() | self._final.keys())) or "nothing"
         detail = f"The tuner optimises {missing!r}, which this run never logged; it logged {known}."
         return MissingObjective({"code": "missing-objective", "status": 422, "detail": detail, "metric": missing})
