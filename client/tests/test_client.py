@@ -332,6 +332,26 @@ def test_results_of_every_kind_are_told(client: Client) -> None:
     assert [one["scores"] for one in several.history()] == [{"gain": 1, "cost": 2}]
 
 
+def test_a_result_is_one_value_of_each_objective(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=2)
+    several = client.tuner(SPACE, objectives=["gain", "size"], max_trials=1)
+    one, other = tuner.suggest(2)
+    (both,) = several.suggest()
+    wrong: list[tuple[Any, tuple[float, ...], dict[str, float]]]
+    wrong = [(one, (), {}), (one, (), {"loss": 1}), (both, (0.5,), {}), (both, (), {"gain": 1})]
+    for trial, score, scores in wrong:
+        with pytest.raises(TypeError, match="a value of gain"):
+            trial.result(*score, **scores)
+    with pytest.raises(TypeError, match="a value of gain and one of size"):
+        several.observe({"x": 0.5}, gain=1)
+    one.result(gain=0.25)
+    other.result(0.5)
+    both.result(gain=1, size=2)
+    client.flush()
+    assert [trial["score"] for trial in tuner.history()] == [0.25, 0.5]
+    assert [trial["scores"] for trial in several.history()] == [{"gain": 1, "size": 2}]
+
+
 def test_proposals_and_observations_of_ones_own(client: Client) -> None:
     tuner = client.tuner(SPACE, max_trials=1)
     tuner.enqueue({"x": 0.25})

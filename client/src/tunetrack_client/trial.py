@@ -62,13 +62,17 @@ class Trial:
         return run
 
     def result(self, score: Value | None = None, /, **scores: Value) -> None:
-        """Tell the score, of several objectives by their names. A run of it that goes on is finished with that."""
-        values = to_wire(scores if score is None else {"score": score})
+        """Tell the score, of several objectives by their names. A run of it that goes on is finished with that.
+
+        Raises:
+            TypeError, ValueError: these are not numbers, one for each objective.
+        """
+        values = by_objective(self.metrics, score, scores)
         if (run := self._open_run) is not None:
-            run.final(scores if score is None else {self.metrics[0]: score})
+            run.final(values)
             run.end("finished")
         else:
-            self._conclude({"scores": values} if score is None else values)
+            self._conclude(outcome(values))
 
     def fail(self, reason: str = "") -> None:
         """It went wrong, and may be tried again while the tuner's `max_attempts` allow. A run of it fails, too."""
@@ -114,10 +118,10 @@ class Trial:
     def _open_run(self) -> Run | None:
         return self._run if self._run is not None and self._run.is_open else None
 
-    def _conclude(self, outcome: dict[str, Any], run: Run | None = None) -> None:
+    def _conclude(self, told: dict[str, Any], run: Run | None = None) -> None:
         self._require_open()
         self._close()
-        body = {"trial_id": self.trial_id, "attempt": self.attempt} | outcome
+        body = {"trial_id": self.trial_id, "attempt": self.attempt} | told
         about = self.trial_id if run is None else run.run_id  # so that it comes before the run's end
         self._outbox.put(Message(f"/v1/tuners/{self.tuner_id}/result", body, about))
 
@@ -132,3 +136,28 @@ class Trial:
     def _require_open(self) -> None:
         if not self.is_open:
             raise RuntimeError(f"trial {self.number} has its outcome already")
+
+
+def by_objective(metrics: Sequence[str], score: Value | None, scores: Mapping[str, Value]) -> dict[str, Value]:
+    """What was told, by the metrics of the objectives.
+
+    Raises:
+        TypeError: that is not one value of each.
+    """
+    only = {metric: score for metric in metrics[:1] if score is not None}
+    values = {**only, **scores}
+    if values.keys() != set(metrics):
+        raise TypeError(
+            f"a value of {' and one of '.join(metrics)} is expected, and {', '.join(values) or 'none'} is told"
+        )
+    return values
+
+
+def outcome(values: Mapping[str, Value]) -> dict[str, Any]:
+    """A result as the service takes it.
+
+    Raises:
+        TypeError, ValueError: a value is no number.
+    """
+    told = to_wire(values)
+    return {"scores": told} if len(told) > 1 else {"score": next(iter(told.values()))}

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunetrack_client.trial import Trial
-from tunetrack_client.wire import Value, plain, tag_list, to_wire, with_numbers
+from tunetrack_client.trial import Trial, by_objective, outcome
+from tunetrack_client.wire import Value, plain, tag_list, with_numbers
 
 if TYPE_CHECKING:
     from tunetrack_client.client import Client
@@ -94,9 +94,8 @@ class Tuner:
 
     def observe(self, params: Mapping[str, Any], score: Value | None = None, /, **scores: Value) -> None:
         """Tell what is known from elsewhere: the strategy learns from it. The same again changes nothing."""
-        values = to_wire(scores if score is None else {"score": score})
-        outcome: JSON = {"scores": values} if score is None else values
-        self._client.ask("POST", f"{self._path}/result", {"params": plain(params)} | outcome)
+        told = outcome(by_objective(self.metrics, score, scores))
+        self._client.ask("POST", f"{self._path}/result", {"params": plain(params)} | told)
 
     @property
     def best(self) -> JSON | None:
