@@ -1,4 +1,7 @@
-"""What a body of the wrong shape is told where the framework's words would not say what would be right."""
+"""What a body of the wrong shape is told where the framework's words would not say what would be right.
+
+The messages begin with a capital letter, as the framework's do: so the fuzzer tells them from those of our own rules.
+"""
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -23,11 +26,13 @@ def what_is_right(kind: str, loc: Sequence[str | int], body: Any) -> str | None:
     if kind == "extra_forbidden":
         known = [name for model in _models_at(body, loc[:-1]) for name in model.model_fields]
         near = get_close_matches(str(loc[-1]), known, n=1)
-        return f"no such field{f' (did you mean {near[0]}?)' if near else ''}; there are: {', '.join(known)}"
+        return f"No such field{f' (did you mean {near[0]}?)' if near else ''}; there are: {', '.join(known)}"
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         tags = [tag for model in _models_at(body, loc) for tag in get_args(model.model_fields[_TAG].annotation)]
-        return f"its {_TAG} must be one of {', '.join(tags)}"
-    return "an object is expected" if kind in ("model_attributes_type", "model_type") else None
+        return f"Its {_TAG} must be one of {', '.join(tags)}"
+    if kind == "string_pattern_mismatch":  # the only one that there is wants something to be seen
+        return "It must not be blank"
+    return "An object is expected" if kind in ("model_attributes_type", "model_type") else None
 
 
 def _models_at(annotation: Any, loc: Sequence[str | int]) -> list[type[BaseModel]]:

@@ -208,7 +208,9 @@ def test_a_validation_error_names_each_place(client: httpx.Client) -> None:
         ({"space": {"x": {"type": "flag", "wen": {}}}}, "space.x.flag.wen", "did you mean when?"),
         ({"space": {"x": {"min": 0, "max": 1}}}, "space.x", "one of int_range, float_range, choice, flag"),
         ({"space": {"x": {"type": "float", "min": 0}}}, "space.x", "one of int_range, float_range, choice, flag"),
-        ({"space": {"x": [0, 1]}}, "space.x", "an object is expected"),
+        ({"space": {"x": [0, 1]}}, "space.x", "An object is expected"),
+        ({"objective": {"metric": " "}}, "objective.metric", "must not be blank"),
+        ({"tags": ["ok", ""]}, "tags.1", "must not be blank"),
     ],
     ids=json.dumps,
 )

@@ -26,7 +26,7 @@ _BEYOND_SCHEMAS = {
 
 _BEYOND_SHAPES = (
     "Input should be a valid integer",  # 3.0 is an integer to a schema, and none to us
-    "String should match pattern '\\S'",  # what is a space, languages see differently
+    "It must not be blank",  # what is a space, languages see differently
 )
 """How messages that tell of such things begin where the code is `invalid-request`, besides those of our own rules."""
 
