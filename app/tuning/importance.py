@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.domain.space import Space
+from app.domain.states import TrialState
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.gaussian.features import Features
@@ -29,7 +30,7 @@ _NOISE = 0.05
 
 _LEAST_FORESEEN, _FORESEEN_POWER = 0.35, 0.7
 """Of ten trials, so much of the variance must be foreseen from the other trials to say anything; of n, less by this
-power of n / 10. A quarter of histories of random scores look so by chance."""
+power of n / 10. A quarter of histories of random scores look so by chance, a third where many were stopped."""
 
 
 def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]:
@@ -41,12 +42,20 @@ def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]
     count as bad, not as many times as bad. A conditional parameter counts as often as it exists; that it exists is its
     parent's merit. What only several parameters together explain is nobody's.
 
+    The score of a trial that was stopped early is one of an earlier epoch. Where that hides everything, those that were
+    not are asked alone.
+
     Returns:
         shares that sum to 1, the largest first; of several objectives their mean. Empty where there is nothing to tell:
         fewer than 8 trials with a score, or scores that the other trials do not foretell.
     Sources: Hutter, Hoos, Leyton-Brown 2014, ICML (the measure); Oakley, O'Hagan 2004, J. Royal Statistical Society
         B 66 (asked of a Gaussian process).
     """
+    whole = [trial for trial in history if trial.state is not TrialState.stopped]
+    return _shares(space, history) or (_shares(space, whole) if len(whole) < len(history) else {})
+
+
+def _shares(space: Space, history: Sequence[Observation]) -> dict[str, float]:
     losses = losses_of(history)
     is_scored = np.isfinite(losses).all(axis=1)
     if is_scored.sum() < _FEWEST_TRIALS:

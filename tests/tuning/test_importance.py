@@ -59,6 +59,16 @@ def test_ten_trials_tell_what_matters_most_whoever_searched(strategy: str, loss:
     assert abs(found["a"] - 0.8) < 0.2
 
 
+def test_trials_that_were_stopped_early_do_not_hide_what_matters() -> None:
+    history = search("random", SPACE, 40, weighted)
+    was_stopped = np.random.default_rng(0).random(40) < 0.5
+    early = [
+        Observation(one.number, one.params, TrialState.stopped, (60.0,)) if is_early else one
+        for one, is_early in zip(history, was_stopped, strict=True)
+    ]
+    assert list(importance(SPACE, early))[:2] == ["a", "b"]
+
+
 def test_most_histories_of_random_scores_tell_nothing() -> None:
     said = 0
     for seed in range(20):
