@@ -12,9 +12,10 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
+from math import inf
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from uuid_utils.compat import uuid7
 
 from app.domain.errors import Unavailable
 from app.service.aside import aside
-from app.service.hold import Hold, hold
+from app.service.hold import HELD, Hold, hold
 from app.store import events
 from app.store.database import Database
 from app.store.events import EventFilter, StoredEvent
@@ -81,7 +82,11 @@ class Plugins:
 
 
 class _Follower:
-    """One observer, and how far it has come: `None` while another process runs it."""
+    """One observer, and how far it has come: `None` while another process runs it.
+
+    Where this process cannot say that it still holds it, another one may have it by then: nothing is given until that
+    is known.
+    """
 
     def __init__(self, database: Database, name: str, observe: Observe) -> None:
         self.has_news = asyncio.Event()
@@ -92,7 +97,7 @@ class _Follower:
         self._id = uuid7()
         self._position: int | None = None
         self._stored: int | None = None
-        self._renewed_at = 0.0
+        self._renewed_at = -inf
 
     async def run(self, is_closed: asyncio.Event) -> None:
         """Follow the log until closed."""
@@ -118,21 +123,22 @@ class _Follower:
                         await asyncio.wait_for(self.has_news.wait(), wait_s)
         finally:
             holding.cancel()
-            with suppress(Unavailable):
-                await self._hold(is_last=True)
+            if self._position is not None:
+                await self._try_to_hold(is_last=True)
 
     async def _follow(self) -> float:
         """Give the observer a page of the log; how long to wait for more."""
         self.has_news.clear()
-        if self._position is None:
-            await self._hold()
-        if self._position is None:
+        if not self._is_held():
+            await self._try_to_hold()
+        if self._position is None or not self._is_held():
             return _LOOK_EVERY_S
         found, reached = await self._database.read(events.list_after, self._position, EventFilter(), _PAGE)
         if found:
             await self._give(found)
-        if self._position is not None:
-            self._position = reached
+        if not self._is_held():
+            return 0.0
+        self._position = reached
         if len(found) == _PAGE:
             return 0.0
         await asyncio.sleep(_GATHER_S)  # what comes close together is read together
@@ -140,40 +146,48 @@ class _Follower:
 
     async def _give(self, found: Sequence[StoredEvent]) -> None:
         if inspect.iscoroutinefunction(self._observe):
-            for event in found:
+            for event in self._while_held(found):
                 await self._observe(orjson.loads(event.data))
-                self._pass(event.event_id)
         else:
             await aside(lambda: self._give_in_turn(found))
 
     def _give_in_turn(self, found: Sequence[StoredEvent]) -> None:
-        for event in found:
-            if self._position is None:
-                return  # another process runs it now
+        for event in self._while_held(found):
             self._observe(orjson.loads(event.data))
-            self._pass(event.event_id)
 
-    def _pass(self, event_id: int) -> None:
-        if self._position is not None:
-            self._position = event_id
+    def _while_held(self, found: Sequence[StoredEvent]) -> Iterator[StoredEvent]:
+        """These events, each passed when the next one is asked for."""
+        for event in found:
+            if not self._is_held():
+                return
+            yield event
+            if self._position is not None:
+                self._position = event.event_id
+
+    def _is_held(self) -> bool:
+        return self._position is not None and time.monotonic() < self._renewed_at + HELD.total_seconds()
 
     async def _keep_holding(self) -> None:
         """Tell that it is still held, and how far it has come."""
         while True:
             is_due = self._position != self._stored or time.monotonic() > self._renewed_at + _RENEW_EVERY_S
             if self._position is not None and is_due:
-                try:
-                    await self._hold()
-                except Unavailable as error:
-                    log.warning("the observer %s waits for the store: %s", self._name, error)
+                await self._try_to_hold()
             await asyncio.sleep(_STORE_EVERY_S)
 
+    async def _try_to_hold(self, *, is_last: bool = False) -> None:
+        try:
+            await self._hold(is_last=is_last)
+        except Unavailable as error:
+            log.warning("the observer %s waits for the store: %s", self._name, error)
+        except Exception:
+            # Whatever it was, it is held as long as this process can say so, and the next word may pass.
+            log.exception("how far the observer %s has come could not be stored", self._name)
+
     async def _hold(self, *, is_last: bool = False) -> None:
-        position = self._position
-        if position is None and is_last:
-            return
+        position, asked_at = self._position, time.monotonic()
         self._stored = await self._database.write(hold, Hold(self._name, self._id, position, is_last))
-        self._renewed_at = time.monotonic()
+        self._renewed_at = asked_at
         if self._stored is None:
             self._position = None
         elif self._position is None:

@@ -4,20 +4,25 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.errors import DomainError
 from app.domain.events import EpochEnd
 from app.observers import plugins as plugins_module
 from app.observers.plugins import Observe, Plugins, load
+from app.service import hold as hold_module
+from app.service.hold import Hold, hold
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.migrate import migrate
 from app.store.transaction import Record, Transaction
 from tests.conftest import NewDatabase
+from tests.waiting import eventually
 
 RUN = UUID(int=1)
 Event = dict[str, Any]
@@ -188,5 +193,74 @@ def test_of_two_processes_one_runs_it_and_the_other_takes_over(new_database: New
         await running
         await late.close()
         assert first.epochs == list(range(20))
+
+    run(body())
+
+
+REFUSE = {
+    "sqlite": ["CREATE TRIGGER refuse BEFORE UPDATE ON plugins BEGIN SELECT RAISE(ABORT, 'not today'); END"],
+    "postgres": [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$",
+        "CREATE TRIGGER refuse BEFORE UPDATE ON plugins FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ],
+}
+REFUSE_NO_MORE = {"sqlite": ["DROP TRIGGER refuse"], "postgres": ["DROP TRIGGER refuse ON plugins"]}
+
+
+def say(transaction: Transaction, requests: Sequence[str]) -> list[DomainError | None]:
+    """Statements to the database."""
+    for request in requests:
+        transaction.connection.execute(text(request))
+    return [None] * len(requests)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what nobody tells."""
+    await asyncio.to_thread(eventually, lambda: condition() or None)
+
+
+def test_what_cannot_be_stored_for_whatever_reason_is_stored_once_it_can_be(
+    new_database: NewDatabase, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = Seen()
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        async with following(url, {"mine": seen}) as (database, plugins):
+            for statement in REFUSE[backend]:
+                await database.write(say, statement)
+            await database.write(record, 0)
+            await until(lambda: "how far the observer mine has come could not be stored" in caplog.text)
+            for statement in REFUSE_NO_MORE[backend]:
+                await database.write(say, statement)
+            last = await database.write(record, 1)
+            await until(lambda: plugins._followers[0]._stored == last.event_id)
+            assert seen.epochs == [0, 1]
+
+    run(body())
+
+
+def test_what_another_process_may_run_by_now_is_not_given(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold_module, "HELD", timedelta())  # another one may take it at any time
+    epochs: list[int] = []
+
+    async def body() -> None:
+        url = new_database()
+        migrate(parse(url))
+        other, loop = Database(parse(url)), asyncio.get_running_loop()
+
+        def be_slow(event: Event) -> None:
+            epochs.append(event["epoch"])
+            asyncio.run_coroutine_threadsafe(other.write(hold, Hold("mine", uuid4())), loop).result()
+            monkeypatch.setattr(plugins_module, "HELD", timedelta())
+
+        async with following(url, {"mine": be_slow}) as (database, plugins):
+            await database.write_together(record, [(0, None), (1, None)])
+            await until(lambda: plugins._followers[0]._position is None)
+        await other.close()
+        assert epochs == [0]
 
     run(body())
