@@ -1,9 +1,11 @@
 """One call of a webhook: signed, to an address that was checked, bounded in time and size."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpcore
 import httpx
@@ -82,13 +84,35 @@ class Sender:
         parsed = parse_url(url)
         target = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
         sent = [("host", parsed.netloc.decode("ascii")), *headers]
-        async with self._pool.stream("POST", target, headers=sent, content=body) as response:
-            n_bytes = 0
-            async for chunk in response.aiter_stream():
-                n_bytes += len(chunk)
-                if n_bytes >= _READ_BYTES:
-                    break  # what it says more is not waited for
-            return _meaning(response.status)
+        while True:
+            happened: set[str] = set()
+
+            async def note(event: str, _: Mapping[str, Any], happened: set[str] = happened) -> None:
+                happened.add(event)
+
+            try:
+                async with self._pool.stream(
+                    "POST", target, headers=sent, content=body, extensions={"trace": note}
+                ) as response:
+                    if response.extensions["network_stream"].get_extra_info(_HAS_HEARD):
+                        await _read(response)
+                        return _meaning(response.status)
+            except (httpcore.NetworkError, httpcore.ProtocolError):
+                if not happened.isdisjoint(_TELLING):
+                    raise
+            # A connection that was kept is at its end, which tells nothing about the receiver: ask on another one.
+
+
+_TELLING = {"connection.connect_tcp.started", "http11.receive_response_headers.complete"}
+"""After these a failure is one of the receiver: its connection was a new one, or it had begun to answer."""
+
+
+async def _read(response: httpcore.Response) -> None:
+    n_bytes = 0
+    async for chunk in response.aiter_stream():
+        n_bytes += len(chunk)
+        if n_bytes >= _READ_BYTES:
+            return  # what it says more is not waited for
 
 
 def _meaning(status: int) -> Answer:
@@ -122,11 +146,54 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
         addresses = await self._guard.addresses(host, port)
         for address in addresses[:-1]:
             try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+                return _Stream(await self._network.connect_tcp(address, port, timeout, local_address, socket_options))
             except httpcore.ConnectError:
                 continue
-        return await self._network.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+        return _Stream(await self._network.connect_tcp(addresses[-1], port, timeout, local_address, socket_options))
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+
+_HAS_HEARD = "has_heard"
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that knows whether anything has come since it was written to.
+
+    Where nothing has, and there is an answer all the same, that is no answer to what was written: it came together
+    with the one before.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._has_heard = False
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- httpcore's
+        """What comes next."""
+        received = await self._stream.read(max_bytes, timeout)
+        self._has_heard = True
+        return received
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Send."""
+        self._has_heard = False
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> "_Stream":
+        """The same connection, with TLS."""
+        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of it."""
+        return self._has_heard if info == _HAS_HEARD else self._stream.get_extra_info(info)

@@ -1,13 +1,16 @@
 """One call of a webhook: where it connects to, what it sends, how much it takes back."""
 
 import asyncio
+import socketserver
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 from cryptography import x509
@@ -118,6 +121,59 @@ def test_a_receiver_that_is_not_there_is_told_in_words() -> None:
     (answer,) = send(resolving([HOST]), f"http://{HOST}:9/")
     assert answer.status is None
     assert (answer.error or "").startswith("the connection failed: ")
+
+
+# ---- connections that are kept ----
+
+TAKEN = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+GONE = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n"
+
+
+@contextmanager
+def answering(*said: bytes) -> Iterator[tuple[str, list[str]]]:
+    """The URL of a receiver that says these things in turn on each connection, and then hangs up when asked again.
+
+    And the connections that it was asked on, by the letters `abc...`.
+    """
+    asked: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            name = ascii_lowercase[len(set(asked))]
+            for answer in (*said, b""):
+                length = 0
+                while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                if not line:
+                    return
+                self.rfile.read(length)
+                asked.append(name)
+                self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer((HOST, 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://{HOST}:{server.server_address[1]}/", asked
+        server.shutdown()
+
+
+def test_a_receiver_that_closes_what_was_kept_is_asked_again_at_once() -> None:
+    with answering(TAKEN, TAKEN) as (url, asked):
+        assert send(resolving([HOST]), *[url] * 4) == [Answer(200, None)] * 4
+    assert asked == list("aaabb")
+
+
+def test_one_that_closes_a_new_connection_has_failed() -> None:
+    with answering() as (url, asked):
+        (answer,) = send(resolving([HOST]), url)
+    assert (answer.error or "").startswith("the connection failed: ")
+    assert asked == ["a"]
+
+
+def test_what_a_receiver_says_beyond_its_answer_is_not_its_next_answer() -> None:
+    with answering(TAKEN + GONE, TAKEN) as (url, asked):
+        assert send(resolving([HOST]), *[url] * 3) == [Answer(200, None)] * 3
+    assert asked == list("aabbc")
 
 
 # ---- TLS ----
