@@ -114,6 +114,7 @@ class Application:
                 self._guard,
                 self._vault,
                 webhooks.look,
+                webhooks.reached,
                 Streams(self._settings.rules.streams),
             )
             async with asyncio.TaskGroup() as tasks:

@@ -123,7 +123,8 @@ async def change_observer(request: Request, observer_id: str, body: ObserverPatc
         fields["state"] = ObserverState(fields["state"])
     if "when" in fields:
         fields["condition"] = fields.pop("when")
-    changed = await parts.database.write(change, Change(parse_id(observer_id, UnknownObserver), fields))
+    wanted = parse_id(observer_id, UnknownObserver)
+    changed = await parts.database.write(change, Change(wanted, fields, parts.reached_for_webhook(wanted)))
     parts.look_at_webhooks()
     return Observer.of(changed)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
+from uuid import UUID
 
 from fastapi import Request
 
@@ -31,6 +32,7 @@ class Services:
 
     Args:
         look_at_webhooks: to be called when webhooks were changed, or something of theirs is to be sent.
+        reached_for_webhook: up to which event this process has looked what concerns it.
     """
 
     database: Database
@@ -44,6 +46,7 @@ class Services:
     guard: Guard
     vault: Vault
     look_at_webhooks: Callable[[], None]
+    reached_for_webhook: Callable[[UUID], int]
     streams: Streams
     keys_under_way: set[str] = field(default_factory=set)
 

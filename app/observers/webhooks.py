@@ -67,6 +67,10 @@ class Webhooks:
         self._has_news.set()
         self._has_work.set()
 
+    def reached(self, observer_id: UUID) -> int:
+        """The number of the event up to which all that concerns a webhook is stored."""
+        return self._reached.get(observer_id, 0)
+
     async def run(self) -> None:
         """Call webhooks until closed; then give those under way a moment."""
         await asyncio.gather(
@@ -106,12 +110,13 @@ class Webhooks:
         """Make deliveries of what is new in the log."""
         news = await self._database.read(find_news, self._reached)
         self._is_needed = bool(news.reached)
-        self._reached |= news.reached
-        if news.to_store:
-            done = await self._database.write_together(take_on, [(one, None) for one in news.to_store])
-            for one, answer in zip(news.to_store, done, strict=True):
-                if answer is not True:  # another process was here: look at what it stored
-                    del self._reached[one.observer_id]
+        asked = [(one, None) for one in news.to_store]
+        done = await self._database.write_together(take_on, asked) if asked else []
+        self._reached |= news.reached  # not before it is stored: what a change of the webhook stores has to be true
+        for one, answer in zip(news.to_store, done, strict=True):
+            if answer is not True:  # another process was here: look at what it stored
+                del self._reached[one.observer_id]
+        if done:
             self._has_work.set()
             if failed := next((answer for answer in done if isinstance(answer, BaseException)), None):
                 raise failed

@@ -82,10 +82,15 @@ def register(transaction: Transaction, requests: Sequence[Register]) -> list[Obs
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New values for some fields of an observer."""
+    """New values for some fields of an observer.
+
+    Args:
+        reached: how far the log was read for it by this process, and all that concerned it stored.
+    """
 
     observer_id: UUID
     fields: Mapping[str, Any] = field(default_factory=dict)
+    reached: int = 0
 
 
 def change(transaction: Transaction, requests: Sequence[Change]) -> list[Observer | DomainError]:
@@ -100,6 +105,8 @@ def change(transaction: Transaction, requests: Sequence[Change]) -> list[Observe
             observer.off_reason = "switched off by request"
         if "state" in request.fields:
             observer.failing_since = None
+        # What was looked at is not looked at again by new filters, not after a restart either.
+        observer.position = max(observer.position, request.reached)
         observers.save(transaction.connection, observer)
         return observer
 

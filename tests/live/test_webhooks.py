@@ -21,6 +21,7 @@ from tests.calls import (
     start_run,
     suggest,
 )
+from tests.conftest import WEBHOOKS, NewDatabase, open_client
 from tests.receiver import Receiver
 from tests.server import Server
 from tests.subscriber import Subscriber
@@ -220,6 +221,24 @@ def test_the_event_of_one_that_is_switched_off_waits_and_its_own_hand_is_told_ap
     ids = [log_epoch(client, run, epoch, loss=1.0)["event_id"] for epoch in range(3)]
     client.patch(path_of(observer), json={"state": "on"})
     assert {call.message_id for call in receiver.wait_for("200-paused", 3)} == {str(one) for one in ids}
+
+
+def test_what_was_looked_at_before_a_filter_changed_is_not_judged_by_the_new_one_after_a_restart(
+    new_database: NewDatabase, receiver: Receiver
+) -> None:
+    with Server(new_database(), env=WEBHOOKS) as server, open_client(server) as client:
+        first, other = start_run(client), start_run(client)
+        observer = register(client, receiver.url("200-moved"), run_id=first["run_id"])
+        register(client, receiver.url("200-witness"), run_id=other["run_id"])
+        for epoch in range(3):
+            log_epoch(client, other, epoch, loss=1.0)
+        receiver.wait_for("200-witness", 3)  # so these were looked at
+        answer(client.patch(path_of(observer), json={"run_id": other["run_id"]}))
+        server.kill()
+        server.start()
+        last = log_epoch(client, other, 3, loss=1.0)["event_id"]
+        eventually(lambda: deliveries(client, observer))
+        assert [one["event_id"] for one in deliveries(client, observer)] == [last]
 
 
 BAD = ["hang", "500", "endless", "drip", "redirect", "cut", "302", "404"]
