@@ -58,9 +58,9 @@ def _with_states(tuner: Tuner) -> Tuner:
 
 
 def add(connection: Connection, added: Sequence[Tuner]) -> None:
-    """Add new tuners, with their tags."""
+    """Add new tuners, with their tags and none of a deleted one that had the same id."""
     bulk.insert(connection, tuners, _COLUMNS, added)
-    tags.put(connection, [(tuner.tuner_id, tuner.tags) for tuner in added])
+    tags.replace(connection, [(tuner.tuner_id, tuner.tags) for tuner in added])
 
 
 def get(connection: Connection, tuner_id: UUID) -> Tuner:
@@ -129,9 +129,11 @@ def edit(connection: Connection, edited: Sequence[Tuner]) -> None:
 
 
 def delete(connection: Connection, tuner_ids: Collection[UUID]) -> None:
-    """Delete tuners with their trials; their runs stay, without a tuner. The rows must be locked."""
+    """Delete tuners with their trials; their runs stay, without a tuner. The rows must be locked.
+
+    Their tags stay in their table: by them are found the events that tell of them.
+    """
     connection.execute(sql_delete(tuners).where(tuners.c.tuner_id.in_(tuner_ids)))
-    tags.replace(connection, [(tuner_id, []) for tuner_id in tuner_ids])
 
 
 def list_overdue(connection: Connection, now: datetime) -> list[UUID]:

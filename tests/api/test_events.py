@@ -112,6 +112,10 @@ def test_events_are_filtered_by_the_tags_of_their_run_or_tuner(client: httpx.Cli
     assert list_events(client, tag="tagged") == []
     assert list_events(client, tag="run_tagged") == []
     assert list_events(client, tag="%") == []
+    client.delete(f"/v1/tuners/{tuner['tuner_id']}")
+    assert list_events(client, tag="tuner-tagged") == of_tuner
+    create_tuner(client, tuner_id=tuner["tuner_id"], tags=["again"])
+    assert list_events(client, tag="tuner-tagged") == []
 
 
 def test_filters_of_different_kinds_narrow_each_other(client: httpx.Client) -> None:

@@ -52,7 +52,7 @@ async def running(url: str) -> AsyncIterator[tuple[Database, Feed]]:
 
 def tag(transaction: Transaction, requests: Sequence[str]) -> list[DomainError | None]:
     """The run of all events has these tags."""
-    tags.put(transaction.connection, [(RUN, requests)])
+    tags.replace(transaction.connection, [(RUN, requests)])
     return [None for _ in requests]
 
 

@@ -334,7 +334,7 @@ def test_on_postgresql_texts_have_the_order_of_code_points_whatever_the_language
 def test_a_tag_of_a_tuner_finds_no_run(engine: Engine) -> None:
     with engine.begin() as connection:
         _fill(connection, [])
-        tags.put(connection, [(UUID(int=7), ["x"])])
+        tags.replace(connection, [(UUID(int=7), ["x"])])
         either: Any = Or((HasTag("x"), Compare(_PARAM, "=", 1)))
         for condition in (HasTag("x"), either):
             assert search.list_found(connection, Search(condition), 10) == []
