@@ -13,14 +13,26 @@ _LOST_RACES = frozenset({"40001", "40P01"})
 # Another replica stored the same id first: a repeat finds it, and answers what that means.
 _UNIQUE_VIOLATION = "23505"
 # Lock or statement took too long, too many connections, a session or server that is being shut down or starts.
-_AWAY = ("55P03", "57", "53300", "08", "25P")
+# Or its disk does not answer as it should.
+_AWAY = ("55P03", "57", "53300", "08", "25P", "58")
+# It is a standby now, or whoever runs it lets nobody write for a while: mostly because its disk is nearly full.
+_READ_ONLY = "25006"
 _NO_ROOM = frozenset({"53100", "53200"})
 
 
 def is_lost_race(error: BaseException) -> bool:
     """Whether the transaction was undone for the sake of another one, so that the same again may pass."""
-    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    state = _state(error)
     return state in _LOST_RACES or state == _UNIQUE_VIOLATION
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the database lets nobody write through this connection; it may through a new one."""
+    return _state(error) == _READ_ONLY
+
+
+def _state(error: BaseException) -> str | None:
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
 
 
 def is_connection_lost(error: BaseException) -> bool:
@@ -51,6 +63,8 @@ def _of_driver(error: BaseException | None) -> DomainError | None:
         state = error.sqlstate
         if state in _NO_ROOM:
             return StorageFull()
+        if state == _READ_ONLY:
+            return StoreBusy("The database is read-only now; nothing was changed; try again later.")
         is_connection_lost = state is None and isinstance(error, psycopg.OperationalError)
         if is_connection_lost or (state and (state in _LOST_RACES or state.startswith(_AWAY))):
             return StoreBusy()

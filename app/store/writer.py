@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine
 
 from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unavailable
 from app.store import driver, idempotency
-from app.store.faults import is_connection_lost, is_lost_race, translate
+from app.store.faults import is_connection_lost, is_lost_race, is_read_only, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
 from app.store.line import Line
 from app.store.locks import in_order, lock_beforehand
@@ -168,7 +168,8 @@ class Writer:
                 return self._commit(batch)
             except Exception as error:
                 # A connection that died unnoticed is replaced; if the next one dies too, the database is away.
-                may_pass = is_lost_race(error) or (is_connection_lost(error) and attempt == 0)
+                is_replaced = is_connection_lost(error) or is_read_only(error)
+                may_pass = is_lost_race(error) or (is_replaced and attempt == 0)
                 if not may_pass or attempt == _RETRIES - 1:
                     raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
@@ -213,7 +214,9 @@ class Writer:
         connection, self._connection = self._connection or self._connect(), None
         try:
             yield connection
-        except BaseException:
+        except BaseException as error:
+            if is_read_only(error):
+                connection.invalidate()  # it may have been made so for as long as it lives
             connection.close()
             raise
         self._connection = connection

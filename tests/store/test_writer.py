@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, select, text
 
 from app.domain.errors import DomainError, IdConflict, StoreBusy
@@ -144,4 +146,20 @@ def test_a_connection_that_died_while_nobody_wrote_is_replaced_and_nobody_notice
     url = new_database()
     if url.startswith("sqlite"):
         pytest.skip("a file has no connection to cut")
+    with_database(url, body)
+
+
+def test_a_database_that_takes_no_writes_for_a_while_is_told_from_a_failure(new_database: NewDatabase) -> None:
+    async def body(database: Database) -> None:
+        with psycopg.connect(url, autocommit=True) as operator:
+            name = Identifier(operator.info.dbname)
+            operator.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+            with pytest.raises(StoreBusy, match="read-only"):
+                await database.write(put_tags, "a")
+            operator.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = off").format(name))
+        assert await database.write(put_tags, "a") == "A"
+
+    url = new_database()
+    if url.startswith("sqlite"):
+        pytest.skip("a file is not switched")
     with_database(url, body)
