@@ -281,6 +281,28 @@ def test_a_backup_comes_to_an_end_while_a_service_writes(tmp_path: Path) -> None
         assert connection.execute("SELECT count(*) >= 50 FROM big").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("first", ["serve", "check"])
+def test_a_backup_put_in_place_of_a_file_whose_service_was_killed_is_not_ruined_by_what_that_left(
+    tmp_path: Path, first: str
+) -> None:
+    source, copy = tmp_path / "x.db", tmp_path / "copy.db"
+    with Server(f"sqlite:///{source}") as server:
+        with httpx.Client(base_url=server.url) as client:
+            run = start_run(client)
+            assert tunetrack("backup", str(copy), "--database", server.database).returncode == 0
+            expected = answer(client.get(f"/v1/runs/{run['run_id']}"))
+            for epoch in range(200):
+                log_epoch(client, run, epoch, loss=1.0)
+        server.kill()
+        copy.replace(source)
+        assert (tmp_path / "x.db-wal").stat().st_size > 0
+        if first == "check":
+            assert "all is well" in tunetrack("check", "--database", server.database).stdout
+        server.start()
+        assert answer(httpx.get(f"{server.url}/v1/runs/{run['run_id']}")) == expected
+        assert "all is well" in tunetrack("check", "--database", server.database).stdout
+
+
 def test_what_is_not_there_is_not_copied_checked_or_listed_and_not_made(tmp_path: Path) -> None:
     missing = f"sqlite:///{tmp_path / 'none.db'}"
     refused(tunetrack("backup", str(tmp_path / "copy.db"), "--database", missing), "there is no database")

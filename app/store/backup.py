@@ -16,7 +16,7 @@ def back_up(url: URL, target: Path) -> None:
 
     Raises:
         NotACopy: it is no SQLite file, or it does not exist, or the target does; the message says what to do.
-        sqlite3.Error, OSError: the copy failed; the target is removed again.
+        sqlite3.Error, OSError: the copy failed, and there is none.
     """
     if url.get_backend_name() != "sqlite" or url.database is None:
         raise NotACopy("this copies SQLite files; for PostgreSQL use pg_dump, or the backups of your provider")
@@ -26,12 +26,16 @@ def back_up(url: URL, target: Path) -> None:
         raise NotACopy(f"there is no folder {target.parent}")
     if target.exists():
         raise NotACopy(f"{target} exists already; nothing is overwritten, so choose another name")
+    partial = target.with_name(f"{target.name}-partial")
     try:
         with (
             closing(sqlite3.connect(f"{Path(url.database).absolute().as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(target)) as copy,
+            closing(sqlite3.connect(partial)) as copy,
         ):
             source.backup(copy)  # in one step: between two of them a write would make it begin anew, without end
+            # A file of its own: put in place of another one, it does not take what that left for its own (`exclusive`).
+            copy.execute("PRAGMA journal_mode = delete")
+        partial.rename(target)
     except BaseException:
-        target.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise

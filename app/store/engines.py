@@ -1,6 +1,7 @@
 """How the two databases are opened: what every connection must be like before anything runs on it."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.store import driver
+from app.store.exclusive import Exclusive, InUse, has_alien_log
 
 _SQLITE_SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
@@ -64,6 +66,9 @@ def without_transactions(readers: Engine) -> Engine:
 
 def _open(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
+        if url.database is not None and has_alien_log(url.database):
+            with suppress(InUse), Exclusive(url):
+                pass  # who comes first takes it away
         engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5)
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
