@@ -58,8 +58,8 @@ def test_a_dead_workers_trial_goes_stale_once_and_to_another_soon_and_no_zombie_
                 ghost = {"worker": "dead"} if number % 2 else {"attempt": 1}
                 zombie = result(clients[(number + 1) % 3], trial, score=0.1, **ghost)
                 told.append(zombie.status_code)
-                assert zombie.json().get("code") == "lease-lost", zombie.text
-                # This one may be late itself, if the machine is slow.
+                # This one may be late itself, if the machine is slow: then a third one has ended the trial, or will.
+                assert zombie.json().get("code") in ("lease-lost", "trial-ended"), zombie.text
                 assert result(clients[number % 3], trial, score=0.5, attempt=trial["attempt"]).status_code in (200, 409)
         return told
 
