@@ -47,8 +47,11 @@ class Server(uvicorn.Server):
         self._patience_s = patience_s
         self._is_leaving = False
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()  # from now on somebody may ask it to go
+        await super().serve(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
             typer.echo(self._greeting)

@@ -4,9 +4,14 @@ import os
 import signal
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 
+from app.cli import server as cli_server
+from app.main import Application
+from app.store.engines import parse
+from app.store.migrate import migrate
 from tests.calls import answer, create_tuner, list_events, log_epoch, problem, start_run
 from tests.conftest import NewDatabase, open_client
 from tests.live.load import Load, Store, check_acknowledged, check_invariants
@@ -31,6 +36,21 @@ def test_streams_end_with_a_last_comment_and_the_process_goes(fresh_server: Serv
             assert said[-1].startswith(":"), "a stream that ends says so"
     assert "Traceback" not in fresh_server.log
     assert _GAVE_UP not in fresh_server.log
+
+
+def test_who_is_asked_to_go_while_it_starts_goes(tmp_path: Path) -> None:
+    url = parse(f"sqlite:///{tmp_path / 'x.db'}")
+    migrate(url)
+    server = cli_server.Server(Application(url), "", "", drain_s=0.0, patience_s=20.0)
+    begin = server.config.load
+
+    def load() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        begin()
+
+    server.config.load = load  # type: ignore[method-assign]  # the first that happens once it listens to signals
+    server.run(sockets=[cli_server.listen("127.0.0.1", 0)])
+    assert server.should_exit
 
 
 def test_a_stop_in_mid_load_loses_no_acknowledged_write(fresh_server: Server) -> None:
