@@ -1,5 +1,6 @@
 """Secrets as they are stored: encrypted, with a key that does not lie in the database."""
 
+import errno
 import os
 import secrets
 from base64 import b64encode
@@ -11,7 +12,7 @@ from tempfile import NamedTemporaryFile
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import URL
 
-from app.domain.errors import CorruptState, NoSecretKey
+from app.domain.errors import CorruptState, NoSecretKey, StorageFull, StoreBusy
 
 
 class BadSecretKey(ValueError):
@@ -43,6 +44,7 @@ class Vault:
 
         Raises:
             NoSecretKey: there is no key, and nowhere to keep one.
+            Unavailable: the file of the key cannot be written.
             CorruptState: the file of the key holds none.
         """
         return self._open_fernet(is_made=True).encrypt(text.encode()).decode()
@@ -87,7 +89,15 @@ def key_file(url: URL) -> Path | None:
 
 def _read_or_make(file: Path) -> Fernet:
     if not file.exists():
-        _make(file)
+        try:
+            _make(file)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StorageFull() from error
+            raise StoreBusy(
+                f"The key to webhooks' secrets cannot be stored in {file.name} beside the database ({error.strerror}): "
+                "nothing was changed; try again later, or set TUNETRACK_SECRET_KEY."
+            ) from error
     try:
         return Fernet(file.read_text(encoding="ascii").strip())
     except ValueError as error:

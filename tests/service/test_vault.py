@@ -1,11 +1,13 @@
 """The key to what is stored encrypted, where the operator gave none: a file beside the database."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from app.domain.errors import CorruptState
+from app.domain.errors import CorruptState, StorageFull, StoreBusy, Unavailable
 from app.service import vault as vault_module
 from app.service.vault import Vault, new_key
 
@@ -35,15 +37,18 @@ def test_whoever_was_quicker_made_the_key_that_counts(file: Path, monkeypatch: p
     assert file.read_text() == quicker + "\n"
 
 
-def test_a_crash_while_the_key_is_made_leaves_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash() -> str:
-        raise OSError("no more")
+@pytest.mark.parametrize(("number", "meaning"), [(errno.ENOSPC, StorageFull), (errno.EROFS, StoreBusy)])
+def test_a_key_that_cannot_be_written_is_not_there_and_no_failure_of_the_service(
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int, meaning: type[Unavailable]
+) -> None:
+    def refuse() -> str:
+        raise OSError(number, os.strerror(number))
 
-    with monkeypatch.context() as crashing:
-        crashing.setattr(vault_module, "new_key", crash)
-        with pytest.raises(OSError, match="no more"):
+    with monkeypatch.context() as refusing:
+        refusing.setattr(vault_module, "new_key", refuse)
+        with pytest.raises(meaning):
             Vault(file=file).seal("a secret")
-    assert not file.exists()
+    assert not list(file.parent.iterdir())
     assert Vault(file=file).seal("a secret")
 
 
