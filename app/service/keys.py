@@ -35,7 +35,9 @@ class _Known:
 
 
 class KeyRing:
-    """Lets in who has a key; while there is none at all, and none is required, everybody.
+    """Lets in who has a key; while none was ever made, and none is required, everybody.
+
+    The last one that expires or is revoked opens nothing: who made keys wants to have them asked for.
 
     Args:
         is_required: nobody comes in without a key, though there were none yet.
@@ -72,7 +74,7 @@ class KeyRing:
         now = time.monotonic()
         if self._is_open is None or now >= self._is_open_until:
             self._is_open_until = now + _TRUSTED_S  # one asks; the others go by what was true until now
-            self._is_open = not await self._database.read(_has_keys)
+            self._is_open = not await self._database.read(keys.is_any)
         return self._is_open
 
     async def _find(self, wanted: bytes) -> Grant | None:
@@ -86,10 +88,6 @@ class KeyRing:
             if len(self._known) > _MOST_REMEMBERED:
                 self._known.pop(next(iter(self._known)))
         return known.grant
-
-
-def _has_keys(connection: Connection) -> bool:
-    return keys.is_any_good(connection, clock.now(connection))
 
 
 def _find_good(connection: Connection, wanted: bytes) -> Key | None:

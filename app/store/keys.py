@@ -52,6 +52,11 @@ def is_any_good(connection: Connection, now: datetime) -> bool:
     return connection.execute(select(keys.c.key_id).where(_is_good(now)).limit(1)).one_or_none() is not None
 
 
+def is_any(connection: Connection) -> bool:
+    """Whether a key was ever made."""
+    return connection.execute(select(keys.c.key_id).limit(1)).one_or_none() is not None
+
+
 def revoke(connection: Connection, key_id: UUID, now: datetime) -> bool:
     """Make a key good for nothing from now on; whether it was good for something."""
     changed = update(keys).where(keys.c.key_id == key_id, _is_good(now)).values(revoke_time=now)

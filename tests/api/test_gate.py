@@ -141,6 +141,19 @@ def test_a_key_is_good_until_it_expires(locked: tuple[Server, dict[str, str]], h
         assert client.get("/v1/runs").status_code == status
 
 
+@pytest.mark.parametrize("end", ["expired", "revoked"])
+def test_the_last_key_that_is_good_no_more_opens_nothing(fresh_server: Server, end: str) -> None:
+    with client_of(fresh_server) as client:
+        answer(client.get("/v1/runs"))
+        engine = open_writer(parse(fresh_server.database))
+        with engine.begin() as connection:
+            made, _ = store_key(connection, "x", Scope.admin, timedelta(hours=-1) if end == "expired" else None)
+        engine.dispose()
+        if end == "revoked":
+            assert keys(fresh_server, "revoke", str(made.key_id)).returncode == 0
+        eventually(lambda: client.get("/v1/runs").status_code == 401 or None)
+
+
 def test_keys_are_listed_without_the_keys(locked: tuple[Server, dict[str, str]]) -> None:
     server, found = locked
     listed = keys(server, "list").stdout
