@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from app.service.guard import Guard, parse_url
 
 _TOTAL_S = 15.0
 _READ_BYTES = 2**16
+_PIECE_BYTES = 2**12
 _ERROR_CHARACTERS = 300
 
 
@@ -95,7 +97,9 @@ class Sender:
                     "POST", target, headers=sent, content=body, extensions={"trace": note}
                 ) as response:
                     if response.extensions["network_stream"].get_extra_info(_HAS_HEARD):
-                        await _read(response)
+                        with suppress(_SaidTooMuch):  # it has said what counts
+                            async for _ in response.aiter_stream():
+                                pass
                         return _meaning(response.status)
             except (httpcore.NetworkError, httpcore.ProtocolError):
                 if not happened.isdisjoint(_TELLING):
@@ -105,14 +109,6 @@ class Sender:
 
 _TELLING = {"connection.connect_tcp.started", "http11.receive_response_headers.complete"}
 """After these a failure is one of the receiver: its connection was a new one, or it had begun to answer."""
-
-
-async def _read(response: httpcore.Response) -> None:
-    n_bytes = 0
-    async for chunk in response.aiter_stream():
-        n_bytes += len(chunk)
-        if n_bytes >= _READ_BYTES:
-            return  # what it says more is not waited for
 
 
 def _meaning(status: int) -> Answer:
@@ -159,8 +155,12 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
 _HAS_HEARD = "has_heard"
 
 
+class _SaidTooMuch(httpcore.ReadError):
+    """More than is listened to."""
+
+
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection that knows whether anything has come since it was written to.
+    """A connection that knows how much has come since it was written to, and takes no more than enough.
 
     Where nothing has, and there is an answer all the same, that is no answer to what was written: it came together
     with the one before.
@@ -168,17 +168,23 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
-        self._has_heard = False
+        self._n_bytes = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- httpcore's
-        """What comes next."""
-        received = await self._stream.read(max_bytes, timeout)
-        self._has_heard = True
+        """What comes next, a little at a time: each piece is parsed while the others wait.
+
+        Raises:
+            _SaidTooMuch: it is too much, heads and preliminary answers included.
+        """
+        if self._n_bytes >= _READ_BYTES:
+            raise _SaidTooMuch(f"it says more than {_READ_BYTES} bytes")
+        received = await self._stream.read(min(max_bytes, _PIECE_BYTES), timeout)
+        self._n_bytes += len(received)
         return received
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Send."""
-        self._has_heard = False
+        self._n_bytes = 0
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -196,4 +202,4 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """What is known of it."""
-        return self._has_heard if info == _HAS_HEARD else self._stream.get_extra_info(info)
+        return self._n_bytes > 0 if info == _HAS_HEARD else self._stream.get_extra_info(info)

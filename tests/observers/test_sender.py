@@ -163,6 +163,12 @@ def test_a_receiver_that_closes_what_was_kept_is_asked_again_at_once() -> None:
     assert asked == list("aaabb")
 
 
+def test_no_more_is_read_of_what_comes_before_an_answer_either() -> None:
+    with answering(b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000 + TAKEN) as (url, _):
+        (answer,) = send(resolving([HOST]), url)
+    assert answer == Answer(None, "the connection failed: it says more than 65536 bytes")
+
+
 def test_one_that_closes_a_new_connection_has_failed() -> None:
     with answering() as (url, asked):
         (answer,) = send(resolving([HOST]), url)
