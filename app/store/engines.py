@@ -11,6 +11,16 @@ from sqlalchemy.exc import ArgumentError
 from app.store import driver
 from app.store.exclusive import Exclusive, InUse, has_alien_log
 
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""How long a silent PostgreSQL is waited for. A machine that is no more says no goodbye: the system, which by itself
+would try for a quarter of an hour, gives up a connection over which nothing is acknowledged for ten seconds."""
+
 _SQLITE_SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
 
@@ -78,7 +88,7 @@ def _open(url: URL, pool_size: int) -> Engine:
         max_overflow=0,
         pool_timeout=5,
         connect_args={
-            "connect_timeout": 5,
+            **PATIENCE,
             # Else it is that of the database, and texts would come as bytes, or not fit.
             "client_encoding": "utf8",
             "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "

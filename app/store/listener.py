@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psycopg
 from sqlalchemy import URL
 
+from app.store.engines import PATIENCE
 from app.store.log import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Listener:
                 time.sleep(_TRY_AGAIN_S)
 
     def _listen(self) -> None:
-        with psycopg.connect(self._address, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(self._address, autocommit=True, **PATIENCE) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             self._on_events()  # what was committed while nobody listened
             while self._is_open:

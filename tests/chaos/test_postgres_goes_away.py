@@ -1,5 +1,6 @@
 """PostgreSQL that hangs up, restarts or crashes in mid-load costs delay, never data, and never a 500."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -13,6 +14,7 @@ from tests.calls import JSON, SPACE, create_tuner, list_events, log_epoch, probl
 from tests.chaos.load import SteadyLoad
 from tests.chaos.search import Search, check_database, check_search
 from tests.chaos.sizes import size
+from tests.chaos.wire import Wire
 from tests.conftest import Shared
 from tests.databases import OwnPostgres, running_own_postgres
 from tests.server import Server
@@ -120,3 +122,14 @@ def test_while_the_database_is_away_the_service_says_so(postgres: OwnPostgres) -
         assert log_epoch(client, run, 0, loss=1.0)["event_id"] == logged["event_id"]
         log_epoch(client, run, 1, loss=1.0)
         assert "Traceback" not in server.log, server.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a socket fall silent")
+def test_a_database_that_says_nothing_more_is_given_up_and_asked_again(shared: Shared) -> None:
+    with Wire(shared.new_database("postgres")) as wire, Server(wire.url) as server, open_client(server) as client:
+        start_run(client)
+        wire.fall_silent()
+        for response in (client.post("/v1/runs", json={}), client.get("/v1/runs")):
+            problem(response, 503, "store-busy")
+        wire.speak_again()
+        await_ready(client)
