@@ -13,6 +13,7 @@ _NOT_PUBLIC_4 = [
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carriers, and the metadata of some clouds
         "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # what a cloud's machines are told by: public, but only reached from inside
         "169.254.0.0/16",  # link-local, and the metadata of most clouds
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocols
