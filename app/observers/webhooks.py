@@ -110,8 +110,7 @@ class Webhooks:
         """Make deliveries of what is new in the log."""
         news = await self._database.read(find_news, self._reached)
         self._is_needed = bool(news.reached)
-        asked = [(one, None) for one in news.to_store]
-        done = await self._database.write_together(take_on, asked) if asked else []
+        done = await self._database.write_together(take_on, [(one, None) for one in news.to_store])
         self._reached |= news.reached  # not before it is stored: what a change of the webhook stores has to be true
         for one, answer in zip(news.to_store, done, strict=True):
             if answer is not True:  # another process was here: look at what it stored

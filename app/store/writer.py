@@ -96,6 +96,9 @@ class Writer:
         An error in place of an answer says that nothing of that request is done.
         """
         answers: asyncio.Future[list[Any]] = self._loop.create_future()
+        if not requests:
+            answers.set_result([])  # a transaction for nothing would be one all the same
+            return answers
         try:
             self._line.join(len(requests))
         except StoreBusy as error:

@@ -108,6 +108,17 @@ def test_what_waits_is_written_before_the_database_closes(new_database: NewDatab
     assert with_database(url, count) == 50
 
 
+def test_nothing_is_written_without_a_transaction(new_database: NewDatabase) -> None:
+    async def body(database: Database) -> None:
+        batches: list[int] = []
+        database.on_batch = lambda n_requests, *_: batches.append(n_requests)
+        assert await database.write_together(put_tags, []) == []
+        assert await database.write(put_tags, "a") == "A"
+        assert batches == [1]
+
+    with_database(new_database(), body)
+
+
 def test_a_reader_cannot_write(new_database: NewDatabase) -> None:
     def write(connection: Connection) -> None:
         connection.execute(tags.insert(), {"owner_id": UUID(int=1), "tag": "smuggled"})
