@@ -1,6 +1,7 @@
 """The log of events: as pages, and as a stream that can be resumed."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from app.api.event_models import EventPage, EventType
 from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import new_router
-from app.domain.errors import InvalidRequest
+from app.domain.access import Grant
+from app.domain.errors import InvalidRequest, Unauthorized, Unavailable
 from app.domain.events import EVENT_TYPES
 from app.domain.values import INT64_MAX
 from app.store import events
@@ -87,7 +89,23 @@ async def stream_events(
     chunks = await services(request).feed.stream(after, wanted)
     streams, who = services(request).streams, request.state.who
     streams.enter(who)
-    return _Stream(chunks, partial(streams.leave, who))
+    admitted = _while_admitted(chunks, partial(services(request).key_ring.admit, request.state.key))
+    return _Stream(admitted, partial(streams.leave, who))
+
+
+_NOT_ADMITTED = b": the key of this stream is good no more\n\n"
+
+
+async def _while_admitted(chunks: AsyncIterator[bytes], admit: Callable[[], Awaitable[Grant]]) -> AsyncIterator[bytes]:
+    """What a stream sends, as long as whoever opened it would be let in."""
+    async for chunk in chunks:
+        try:
+            with suppress(Unavailable):  # nothing is known against them
+                await admit()
+        except Unauthorized:
+            yield _NOT_ADMITTED
+            return
+        yield chunk
 
 
 class _Stream(StreamingResponse):

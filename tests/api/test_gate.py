@@ -130,6 +130,24 @@ def test_a_revoked_key_is_good_for_nothing_within_seconds(locked: tuple[Server, 
     assert keys(server, "revoke", key_id).returncode == 2
 
 
+def test_a_stream_ends_with_the_key_that_opened_it(locked: tuple[Server, dict[str, str]]) -> None:
+    server, found = locked
+    key = make_key(server, "read")
+    key_id = keys(server, "list").stdout.splitlines()[-1].split()[0]
+    with client_of(server, key) as client, client.stream("GET", "/v1/events/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry:")
+        assert keys(server, "revoke", key_id).returncode == 0
+        eventually(lambda: client.get("/v1/runs").status_code == 401 or None)
+        with client_of(server, found["train"]) as training:
+            start_run(training)
+        last_words = ""
+        for line in lines:
+            assert not line.startswith("data:")
+            last_words = line or last_words
+        assert last_words == ": the key of this stream is good no more"
+
+
 @pytest.mark.parametrize(("hours", "status"), [(1, 200), (-1, 401)])
 def test_a_key_is_good_until_it_expires(locked: tuple[Server, dict[str, str]], hours: int, status: int) -> None:
     server, _ = locked
