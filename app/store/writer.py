@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 _ENOUGH_FOR_A_BATCH = 512
 _RETRIES = 6
 _MAY_BE_DONE = (
-    "The store went away in the middle of the commit: it may be done or not. Send the same again; that is safe."
+    "The store went away in the middle of the commit: it may be done or not. Send the same again: under the same "
+    "Idempotency-Key, or an id of your own, it is done once."
 )
 
 
