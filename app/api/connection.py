@@ -58,6 +58,8 @@ class Connection(HttpToolsProtocol):
             self._refusal = AddressTooLong()
         elif n_bytes > _HEADERS_BYTES or len(self.headers) > _MOST_HEADERS:
             self._refusal = HeadersTooLarge()
+        elif sum(name == b"host" for name, _ in self.headers) > 1:
+            self._refusal = MalformedHttp()  # who stands in between may have gone by the other one
         if self._refusal is not None:
             raise self._refusal  # the parser stops, and `send_400_response` is called
         super().on_headers_complete()

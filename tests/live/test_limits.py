@@ -69,6 +69,7 @@ HEAD = b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/
         (b"hello\r\n\r\n", "malformed-http"),
         (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", "malformed-http"),
         (HEAD + b"Content-Length: x\r\n\r\n", "malformed-http"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a.example\r\nhost: localhost\r\n\r\n", "malformed-http"),
         (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "malformed-http"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nno number\r\n", "malformed-http"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Nul: a\0b\r\n\r\n", "malformed-http"),
