@@ -76,9 +76,10 @@ def launch(arguments: Sequence[str], env: Mapping[str, str], stdout: IO[str], st
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """One run of the command to its end, with these variables on top of this process's own."""
+    """One run of the command to its end, with these settings and no others."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("TUNETRACK_")}
     with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
-        status = launch(arguments, os.environ | (env or {}), stdout, stderr).wait(_PATIENCE_S)
+        status = launch(arguments, {**others, **(env or {})}, stdout, stderr).wait(_PATIENCE_S)
         stdout.seek(0)
         stderr.seek(0)
         return subprocess.CompletedProcess(arguments, status, stdout.read(), stderr.read())

@@ -1,6 +1,5 @@
 """The command, as an operator meets it."""
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -24,15 +23,15 @@ from app.service.invariants import find_violations
 from app.store.backup import back_up
 from app.store.engines import open_writer, parse
 from app.store.migrate import configuration, current_revision
+from tests import nursery
 from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
 from tests.conftest import NewDatabase
-from tests.server import COMMAND, Server
+from tests.server import Server
 
 
 def tunetrack(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """One run of the command to its end."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("TUNETRACK_")}
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=60, env=others | env)
+    return nursery.run(*arguments, env=env)
 
 
 def refused(done: subprocess.CompletedProcess[str], says: str, status: int = 2) -> None:

@@ -4,7 +4,6 @@ All that a trial's worker says follows from the trial's number: whoever trains i
 """
 
 import random
-import subprocess
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,10 +11,10 @@ from uuid import UUID
 
 import httpx
 
+from tests import nursery
 from tests.calls import JSON, get_series, list_all, list_events
 from tests.chaos.stubborn import Stubborn
 from tests.live.load import Operation, Store, check_acknowledged, check_invariants
-from tests.server import COMMAND
 
 SPACE: JSON = {
     "lr": {"type": "float_range", "min": 1e-5, "max": 1e-1, "log": True},
@@ -94,8 +93,7 @@ def check_search(client: httpx.Client, search: Search, operations: Iterable[Oper
 
 def check_database(database: str) -> None:
     """Nothing, where `tunetrack check` finds nothing."""
-    command = [str(COMMAND), "check", "--database", database]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = nursery.run("check", "--database", database)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

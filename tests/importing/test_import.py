@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import sqlite3
 import subprocess
 import uuid
@@ -19,6 +18,7 @@ from app.importing.command import import_from
 from app.importing.own_files import OwnFiles
 from app.importing.steps import CannotImport
 from app.importing.transfer import Tally, Transfer
+from tests import nursery
 from tests.calls import (
     JSON,
     answer,
@@ -32,7 +32,7 @@ from tests.calls import (
     suggest,
 )
 from tests.importing import mlflow
-from tests.server import COMMAND, Server
+from tests.server import Server
 
 
 def bring_in(server: Server, *sources: Path | str) -> tuple[Tally, list[str]]:
@@ -234,8 +234,7 @@ def test_the_command_says_what_came_of_it(server: Server, tmp_path: Path, backen
         pytest.skip("the command knows no database")
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        env = os.environ | {"TUNETRACK_URL": server.url}
-        return subprocess.run([COMMAND, "import", *arguments], capture_output=True, text=True, timeout=60, env=env)
+        return nursery.run("import", *arguments, env={"TUNETRACK_URL": server.url})
 
     path = tmp_path / "runs.ndjson"
     path.write_text(json.dumps({"run_id": str(uuid.uuid4()), "status": "finished", "metrics": {"loss": 1}}) + "\n")
