@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Shared
 from tests.server import COMMAND, Server
-from tunetrack_client import Client, Unavailable, errors, float_range
+from tunetrack_client import Client, Unavailable, choice, errors, flag, float_range, int_range
 from tunetrack_client.cli import main
 
 SPACE = {"x": float_range(0.0, 1.0)}
@@ -68,9 +68,23 @@ def test_a_train_key_is_enough_to_train(guarded: Guarded, spool: Path) -> None:
                 run.log(0, gain=trial.params["x"])
         assert tuner.fetch()["counts"]["completed"] == 2
         assert next(client.events(after=0, tuner_id=tuner_id)).type == "trial_start"
-        with pytest.raises(errors.Forbidden, match="tune") as caught:
-            client.tuner(SPACE)
-        assert caught.value.problem["needs"] == "tune"
+        for key in (None, "nobody's"):
+            with pytest.raises(errors.Forbidden, match="tune") as caught:
+                client.tuner(SPACE, key=key)
+            assert caught.value.problem["needs"] == "tune"
+
+
+def test_the_same_program_joins_with_a_train_key_what_it_created_with_another_one(
+    guarded: Guarded, spool: Path
+) -> None:
+    space = {"x": float_range(0, 1), "kind": choice("a", "b"), "depth": int_range(1, 9, when={"kind": "a"})}
+    with Client(guarded.url, guarded.keys["tune"], spool=spool) as client:
+        tuner_id = client.tuner(space, key="shared", max_trials=2).tuner_id
+    with Client(guarded.url, guarded.keys["train"], spool=spool) as client:
+        assert client.tuner(space, key="shared", max_trials=2).tuner_id == tuner_id
+        for other in (space | {"x": float_range(0, 2)}, space | {"y": flag()}, {"x": space["x"]}):
+            with pytest.raises(errors.IdConflict, match="another space"):
+                client.tuner(other, key="shared", max_trials=2)
 
 
 @pytest.mark.parametrize(("key", "error"), [(None, errors.Unauthorized), (WRONG, errors.Unauthorized)])

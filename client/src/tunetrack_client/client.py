@@ -15,9 +15,10 @@ from typing import Any, Self
 from tunetrack_client import events
 from tunetrack_client.backlog import Backlog, default_folder
 from tunetrack_client.connection import JSON, Connection
-from tunetrack_client.errors import Unavailable, UnknownTuner
+from tunetrack_client.errors import Forbidden, IdConflict, Unavailable, UnknownTuner
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.run import Run
+from tunetrack_client.space import is_same_space
 from tunetrack_client.trial import LONGEST_SILENCE_S
 from tunetrack_client.tuner import Tuner, request
 from tunetrack_client.wire import plain, tag_list, with_numbers
@@ -90,7 +91,8 @@ class Client:
         """Create a search, or join one: without a `space` that of `tuner_id` or `key`, which must exist.
 
         Args:
-            key: a name of your own. Workers that create a tuner with the same key and the same words share one.
+            key: a name of your own. Workers that create a tuner with the same key and the same words share one; those
+                whose API key is for training alone join it, if its space is the same.
             objective, direction: the metric to look at, and `maximize` or `minimize` (default: score, maximize).
             objectives: several metrics; one with another direction as `{"metric": …, "direction": …}`.
             max_trials: short for `budget={"max_trials": …}`.
@@ -129,7 +131,22 @@ class Client:
             lease_s=lease_s,
             tags=None if tags is None else tag_list(tags),
         )
-        return Tuner(self, self.ask("POST", "/v1/tuners", body))
+        try:
+            return Tuner(self, self.ask("POST", "/v1/tuners", body))
+        except Forbidden as error:
+            there = None if known_id is None else self._find(known_id)
+            if there is None:
+                raise
+            if not is_same_space(body["space"], there["space"]):
+                detail = f"The tuner of the key {key!r} has another space, and this client's key may not create one."
+                raise IdConflict(error.problem | {"code": "id-conflict", "status": 409, "detail": detail}) from None
+            return Tuner(self, there)
+
+    def _find(self, tuner_id: str) -> JSON | None:
+        try:
+            return self.get(f"/v1/tuners/{tuner_id}")
+        except UnknownTuner:
+            return None
 
     def run(
         self,

@@ -38,6 +38,11 @@ def flag(*, when: When | None = None) -> Spec:
     return _spec("flag", when)
 
 
+def is_same_space(said: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a space is what the service shows of one, which says all that it may say."""
+    return said.keys() == shown.keys() and all(_own(said[name]).items() <= dict(shown[name]).items() for name in said)
+
+
 def _spec(kind: str, when: When | None, **members: Any) -> Spec:
     spec = {"type": kind} | {name: _own(value) for name, value in members.items() if value is not None}
     if when is not None:
