@@ -1,8 +1,11 @@
 """How the two databases are opened: what every connection must be like before anything runs on it."""
 
+import os
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -21,7 +24,13 @@ PATIENCE: dict[str, Any] = {
 """How long a silent PostgreSQL is waited for. A machine that is no more says no goodbye: the system, which by itself
 would try for a quarter of an hour, gives up a connection over which nothing is acknowledged for ten seconds."""
 
-_SQLITE_SETTINGS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+_PATIENCE_S = 5
+_SQLITE_SETTINGS: dict[str, str | int] = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "busy_timeout": 1000 * _PATIENCE_S,
+}
 
 
 class BadDatabaseUrl(ValueError):
@@ -76,9 +85,8 @@ def without_transactions(readers: Engine) -> Engine:
 
 def _open(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
-        if url.database is not None and has_alien_log(url.database):
-            with suppress(InUse), Exclusive(url):
-                pass  # who comes first takes it away
+        if url.database is not None:
+            _rid_of_alien_log(url, url.database)
         engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5)
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
@@ -97,14 +105,43 @@ def _open(url: URL, pool_size: int) -> Engine:
     )
 
 
+_rid_of: set[str] = set()
+_ridding = Lock()
+
+
+def _rid_of_alien_log(url: URL, database: str) -> None:
+    """Before this process first connects to a file, and never again: whoever closes a file gives up all the locks that
+    its process has on it (POSIX), those of SQLite's connections too."""
+    with _ridding:
+        path = os.path.realpath(database)
+        if path not in _rid_of and has_alien_log(database):
+            with suppress(InUse), Exclusive(url):
+                pass  # who comes first takes it away
+        _rid_of.add(path)
+
+
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # Transactions are begun by us: the driver would begin them late, and lose concurrent updates without a word.
     connection.isolation_level = None
     for name, value in _SQLITE_SETTINGS.items():
-        connection.execute(f"PRAGMA {name} = {value}")
+        _set_patiently(connection, name, value)
         actual = connection.execute(f"PRAGMA {name}").fetchone()[0]
         if actual != value:
             raise OSError(f"SQLite keeps {name} at {actual!r} instead of {value!r}: this disk cannot hold the store")
+
+
+def _set_patiently(connection: sqlite3.Connection, name: str, value: str | int) -> None:
+    """SQLite waits for locks by itself, but not where several change the mode of a new file."""
+    give_up_at = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA {name} = {value}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _read_only(connection: sqlite3.Connection, _record: Any) -> None:

@@ -16,7 +16,7 @@ from app.domain.events import EpochEnd
 from app.observers import plugins as plugins_module
 from app.observers.plugins import Observe, Plugins, load
 from app.service import hold as hold_module
-from app.service.hold import Hold, hold
+from app.service.hold import HELD, Hold, hold
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.migrate import migrate
@@ -250,11 +250,13 @@ def test_what_another_process_may_run_by_now_is_not_given(
     async def body() -> None:
         url = new_database()
         migrate(parse(url))
-        other, loop = Database(parse(url)), asyncio.get_running_loop()
+        other, taker, loop = Database(parse(url)), uuid4(), asyncio.get_running_loop()
 
         def be_slow(event: Event) -> None:
             epochs.append(event["epoch"])
-            asyncio.run_coroutine_threadsafe(other.write(hold, Hold("mine", uuid4())), loop).result()
+            for held in (timedelta(), HELD):  # first it takes it, then it keeps it
+                monkeypatch.setattr(hold_module, "HELD", held)
+                asyncio.run_coroutine_threadsafe(other.write(hold, Hold("mine", taker)), loop).result()
             monkeypatch.setattr(plugins_module, "HELD", timedelta())
 
         async with following(url, {"mine": be_slow}) as (database, plugins):
