@@ -131,16 +131,20 @@ class Client:
             lease_s=lease_s,
             tags=None if tags is None else tag_list(tags),
         )
+        return Tuner(self, self._create_or_join(body, known_id))
+
+    def _create_or_join(self, body: JSON, known_id: str | None) -> JSON:
         try:
-            return Tuner(self, self.ask("POST", "/v1/tuners", body))
-        except Forbidden as error:
+            created: JSON = self.ask("POST", "/v1/tuners", body)
+            return created
+        except Forbidden as error:  # a key for training creates nothing; what is there it may join
             there = None if known_id is None else self._find(known_id)
             if there is None:
                 raise
             if not is_same_space(body["space"], there["space"]):
-                detail = f"The tuner of the key {key!r} has another space, and this client's key may not create one."
+                detail = f"The tuner {there['name']!r} has another space, and this client's key may not create one."
                 raise IdConflict(error.problem | {"code": "id-conflict", "status": 409, "detail": detail}) from None
-            return Tuner(self, there)
+            return there
 
     def _find(self, tuner_id: str) -> JSON | None:
         try:
