@@ -8,6 +8,7 @@ import httpx
 JSON = dict[str, Any]
 
 SPACE: JSON = {"x": {"type": "float_range", "min": 0.0, "max": 1.0}}
+DAY_S = 86_400.0
 PROBLEM = "application/problem+json"
 
 
@@ -37,8 +38,11 @@ def problem(response: httpx.Response, status: int, *codes: str, **members: Any) 
 
 
 def create_tuner(client: httpx.Client, **body: Any) -> JSON:
-    """A new tuner, over [0, 1] unless a space is given; with the strategy that thinks least."""
-    return answer(client.post("/v1/tuners", json={"space": SPACE, "strategy": "random"} | body), 201)
+    """A new tuner, over [0, 1] unless a space is given; with the strategy that thinks least.
+
+    What a test leaves running is not taken from its worker while other tests look at the same service.
+    """
+    return answer(client.post("/v1/tuners", json={"space": SPACE, "strategy": "random", "lease_s": DAY_S} | body), 201)
 
 
 def get_tuner(client: httpx.Client, tuner: JSON) -> JSON:

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.api.gate import _Visit
 from tests.calls import create_tuner, log_epoch, problem, start_run, suggest
+from tests.conftest import WEBHOOKS, NewDatabase, open_client
 from tests.receiver import Receiver
 from tests.server import Server
 from tests.subscriber import Subscriber
@@ -48,21 +49,25 @@ def test_requests_are_counted_by_the_template_of_their_route(client: httpx.Clien
     assert counted(client)["process_resident_memory_bytes"] > 1e6
 
 
-def test_what_becomes_of_trials_streams_and_webhooks_is_counted(client: httpx.Client, server: Server) -> None:
-    before = counted(client)
-    with Receiver() as receiver, Subscriber(server.url, after=0) as watcher:
+def test_what_becomes_of_trials_streams_and_webhooks_is_counted(new_database: NewDatabase) -> None:
+    with (
+        Server(new_database(), env=WEBHOOKS) as server,
+        open_client(server) as client,
+        Receiver() as receiver,
+        Subscriber(server.url, after=0) as watcher,
+    ):
         client.post("/v1/observers", json={"url": receiver.url("hook"), "types": ["trial_start"]}).raise_for_status()
         tuner = create_tuner(client, lease_s=SHORT_S)
         trial = suggest(client, tuner)[0]
         trial_in(client, trial, "stale")
         watcher.wait_for(1)
         eventually(lambda: counted(client)["tunetrack_event_streams"] or None)
-        eventually(lambda: more(client, before)("tunetrack_webhook_deliveries_total['delivered']") or None)
-    eventually(lambda: more(client, before)("tunetrack_leases_expired_total") or None)
-    rose = more(client, before)
-    assert rose("tunetrack_think_seconds_count['random']") == 1
-    assert rose("tunetrack_leases_expired_total") == 1
-    eventually(lambda: more(client, before)("tunetrack_events_total['trial_start']") or None)
+        eventually(lambda: counted(client).get("tunetrack_webhook_deliveries_total['delivered']"))
+        eventually(lambda: counted(client).get("tunetrack_events_total['trial_start']"))
+        eventually(lambda: counted(client)["tunetrack_leases_expired_total"] or None)
+        now = counted(client)
+        assert now["tunetrack_think_seconds_count['random']"] == 1
+        assert now["tunetrack_leases_expired_total"] == 1
 
 
 def test_a_request_that_breaks_the_service_is_counted_and_logged_as_500(caplog: pytest.LogCaptureFixture) -> None:

@@ -284,6 +284,8 @@ def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, clie
     tuner = new_tuner(client, name="a search whose name is longer than a phone is wide", budget={"max_attempts": 1})
     run = finish_trial(client, tuner, 0.9)
     lose_trial(client, tuner, reason="a reason that is longer than a phone is wide, too")
+    wide = new_tuner(client, name="wide", objective={"metric": "validation_cross_entropy_of_the_student_model" * 2})
+    report(client, wide, trial_id=suggest(client, wide)[0]["trial_id"], score=0.5)
 
     def scenario(page: Page, seen: Seen) -> str:
         page.set_viewport_size({"width": 360, "height": 740})
@@ -300,6 +302,10 @@ def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, clie
             box = best.bounding_box()
             assert box is not None
             assert box["x"] + box["width"] <= 360
+        page.goto(f"/#/tuners/{wide['tuner_id']}")
+        drawn = page.locator(".plot text")
+        expect(drawn.filter(has_text="…")).not_to_have_count(0)
+        assert drawn.evaluate_all("all => Math.max(...all.map((one) => one.getBoundingClientRect().right))") <= 360
         colour: str = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         return colour
 

@@ -5,6 +5,9 @@ import { s } from "./dom.js";
 // As many digits as a number has to spare: what differs beyond them is a matter of rounding, and drawn as equal.
 const DIGITS = 12, FINEST = 1e-10, LABEL = 9;
 
+/** How wide a letter of a chart is, in pixels. */
+export const LETTER = 7.2;
+
 const isFlat = (low, high) => !(high - low > Math.max(Math.abs(low), Math.abs(high)) * FINEST);
 
 /** Some room below and above, as far as there are numbers. */
@@ -93,13 +96,15 @@ export function axes(x, y, { xLabel, yLabel } = {}) {
   const rows = y.ticks(Math.max(2, (bottom - top) / 36)).map((value) =>
     s("g", { class: "tick" }, s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
       s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value))));
-  const room = x.isDiscrete ? Math.floor((right - left) / x.domain.length / 7) : LABEL;
+  const room = x.isDiscrete ? Math.floor((right - left) / x.domain.length / LETTER) : LABEL;
   const columns = x.ticks(Math.max(2, (right - left) / 85)).map((value) =>
     s("g", { class: "tick" }, s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, label(value, room))));
   return s("g", { class: "axes", "aria-hidden": true }, rows, columns, s("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
-    xLabel && s("text", { class: "name", x: right, y: bottom + 34, "text-anchor": "end" }, xLabel),
-    yLabel && s("text", { class: "name", x: 0, y: top - 10 }, yLabel));
+    xLabel && axisName({ x: right, y: bottom + 34, "text-anchor": "end" }, xLabel, right),
+    yLabel && axisName({ x: 0, y: top - 10 }, yLabel, right));
 }
+
+const axisName = (place, name, room) => s("text", { class: "name", ...place }, s("title", null, name), cutName(name, Math.floor(room / LETTER)));
 
 /** A tick's text: all of its digits, so that no two are alike; of very many the last ones, in which neighbours differ. */
 export function label(value, most = LABEL) {

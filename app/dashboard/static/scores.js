@@ -5,7 +5,7 @@ import { query } from "./api.js";
 import { count, fill, h, num, s } from "./dom.js";
 import { figure, nothing } from "./figure.js";
 import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
-import { axes, colourOf, cut, cutName, extent, linear, ofSpec, widen } from "./scale.js";
+import { axes, colourOf, cut, cutName, extent, LETTER, linear, ofSpec, widen } from "./scale.js";
 
 /** The colour of a score: pale where it is poor, deep where it is good. `share` is 0 to 1, or null. */
 const shade = (share) => (share === null ? "var(--rest)" : `color-mix(in oklch, var(--good) ${Math.round(share * 20) * 5}%, var(--poor))`);
@@ -204,7 +204,7 @@ export function importance(shares, width, height, isMuch = false) {
   const rows = entries.slice(0, fits).map(([name, share], index) => ({ name, share, y: 16 + index * pitch, length: Math.max(2, (share / most) * (width - left - 60)) }));
   return {
     nodes: [rows.map(({ name, share, y, length }) => s("g", { class: "bar-row" },
-      s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cutName(name, Math.floor(left / 7.2))),
+      s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cutName(name, Math.floor(left / LETTER))),
       s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
       s("text", { x: left + length + 8, y: y + 12 }, share < 0.0005 ? "0 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
     isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
