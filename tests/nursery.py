@@ -5,6 +5,7 @@ there on: it has its own memory, signals and end. What the start itself promises
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -164,6 +165,9 @@ def _main() -> None:
     for name in (*ours, "uvicorn.server", "uvloop", "httptools"):
         if not name.endswith("__main__"):
             import_module(name)
+    # What is there now is nothing that a child need look through, and by that copy.
+    gc.collect()
+    gc.freeze()
 
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         is_born = _tend(orders)
