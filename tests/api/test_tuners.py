@@ -28,6 +28,7 @@ EVERYTHING: JSON = {
     "seed": 7,
     "options": {},
     "budget": {"max_trials": 50, "max_parallel": 8, "max_attempts": 2},
+    "lease_s": 60.0,
     "tags": ["demo", "zweites"],
 }
 
@@ -182,7 +183,7 @@ def test_the_same_creation_again_answers_the_same_tuner(client: httpx.Client) ->
 
 
 def test_the_same_creation_again_shows_the_tuner_as_it_is_now(client: httpx.Client) -> None:
-    body = {"tuner_id": str(uuid.uuid4()), "space": SPACE, "strategy": "random"}
+    body = {"tuner_id": str(uuid.uuid4()), "space": SPACE, "strategy": "random", "lease_s": 60.0}
     tuner = create_tuner(client, **body)
     suggest(client, tuner, 3)
     again = answer(client.post("/v1/tuners", json=body), 200)
