@@ -125,6 +125,34 @@ def test_a_worker_that_comes_again_goes_on_with_its_run(client: Client, server: 
     assert tuner.best["score"] == 0.75
 
 
+def test_a_worker_that_was_killed_just_before_the_end_comes_again_and_ends_its_run(
+    client: Client, server: Server
+) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1)
+    with Client(server.url) as before:
+        (trial,) = before.tuner(tuner_id=tuner.tuner_id).suggest(worker="phoenix")
+        trial.run(resume=True).log(9, gain=0.5)
+    for again in tuner.trials(worker="phoenix"):
+        with again.run(resume=True):
+            pass  # its checkpoint is of the last epoch: nothing is left to be trained
+    assert tuner.best is not None
+    assert (tuner.best["trial_id"], tuner.best["score"]) == (trial.trial_id, 0.5)
+
+
+def test_a_resumed_run_that_never_logged_the_objective_is_told_by_the_service(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1)
+
+    def train() -> None:
+        for trial in tuner.trials():
+            with trial.run(resume=True) as run:
+                run.log(0, loss=0.5)
+
+    with pytest.raises(errors.MissingObjective):
+        train()
+    client.flush()
+    assert [run["status"] for run in client.runs(f'tuner_id = "{tuner.tuner_id}"')] == ["failed"]
+
+
 def test_a_run_whose_process_dies_is_given_up_unless_it_shall_not_be(client: Client, server: Server) -> None:
     with Client(server.url) as dying:
         runs = [dying.run(stale_after_s=0.5), dying.run(stale_after_s=None), dying.run()]

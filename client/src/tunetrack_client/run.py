@@ -160,12 +160,13 @@ class Run:
                 else `finished`.
             reason: why it failed or was stopped; its trial keeps that.
         Raises:
-            MissingObjective: it finished without the metric that its tuner looks at; it is ended as failed.
+            MissingObjective: it finished without the metric that its tuner looks at; it is ended as failed. What one
+                that `is_resumable` logged before only the service knows: there `trials` raises it.
         """
         if not self._is_open:
             return
         status = status or ("stopped" if self._has_obeyed else "finished")
-        missing = self._missing() if status == "finished" else None
+        missing = self._missing() if status == "finished" and not self._is_resumable else None
         if missing is not None:
             status = "failed"
         self._close()
@@ -193,6 +194,8 @@ class Run:
         if isinstance(error, LeaseLost | UnknownRun | RunEnded):
             self._stop = Stop(error.code, error.detail)
             self._outbox.let_go(self.run_id)
+        elif isinstance(error, MissingObjective):
+            self._say("/end", {"status": "failed", "reason": error.detail[:_LONGEST_REASON]})
         if self.trial is not None and not is_of_epochs:
             self.trial.refused(error)
 
