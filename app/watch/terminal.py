@@ -30,9 +30,12 @@ def watch(
     """
     query: dict[str, str] = {}
     picture = Picture()
+    past = 0
     if tuner_id is not None:
-        tuner = _get(url, f"/v1/tuners/{tuner_id}", key)
+        seen = _get(url, f"/v1/tuners/{tuner_id}/overview?max_trials=1&max_curves=0", key)
+        tuner = seen["tuner"]
         query["tuner_id"] = tuner["tuner_id"]
+        past = _past_of(url, tuner, seen["last_event_id"], key)
         goal = tuner["objective"] or {}
         picture = Picture(goal.get("metric"), goal.get("direction", "maximize"), is_of_tuner=True)
         picture.n_trials = tuner["budget"].get("max_trials")
@@ -45,9 +48,17 @@ def watch(
 
     def is_over(event: Event) -> bool:
         of_run = run_id is not None and event["type"] in ("training_end", "run_delete")
-        return of_run or (run_id is None and tuner_id is not None and event["type"] == "tuner_end")
+        is_end = event["type"] == "tuner_end" and event["event_id"] > past
+        return of_run or (run_id is None and tuner_id is not None and is_end)
 
     show(Follower(url, query, after, key), picture, console, is_over)
+
+
+def _past_of(url: str, tuner: dict[str, Any], last_event_id: int, key: str | None) -> int:
+    """Up to which event a tuner that has ended has gone on since: its budget was raised."""
+    is_open = tuner["state"] in ("active", "paused")
+    ends = _get(url, f"/v1/events?type=tuner_end&tuner_id={tuner['tuner_id']}&limit=1000", key)["items"]
+    return last_event_id if is_open or not ends else int(ends[-1]["event_id"]) - 1
 
 
 def show(follower: Follower, picture: Picture, console: Console, is_over: Callable[[Event], bool]) -> None:

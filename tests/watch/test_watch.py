@@ -64,6 +64,26 @@ def test_a_tuner_is_watched_until_it_has_ended(server: Server, client: httpx.Cli
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_tuner_that_goes_on_after_an_end_is_watched_until_it_ends_again(server: Server, client: httpx.Client) -> None:
+    tuner = create_tuner(client, budget={"max_trials": 1})
+    (first,) = suggest(client, tuner)
+    report(client, tuner, trial_id=first["trial_id"], score=0.5)
+    answer(client.patch(f"/v1/tuners/{tuner['tuner_id']}", json={"budget": {"max_trials": 2}}))
+    with watching(server, "--tuner", tuner["tuner_id"]) as process:
+        assert process.stdout is not None
+        seen = [process.stdout.readline()]
+        while "tuner_end" not in seen[-1]:
+            seen.append(process.stdout.readline())
+        (second,) = suggest(client, tuner)
+        report(client, tuner, trial_id=second["trial_id"], score=0.5)
+        output, errors = process.communicate(timeout=TIMEOUT_S)
+    assert [line.split("  ")[1] for line in [*seen, *output.splitlines()]] == [
+        event["type"] for event in list_events(client, tuner_id=tuner["tuner_id"])
+    ]
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_what_does_not_exist_and_who_does_not_answer_is_said_in_a_line(server: Server) -> None:
     for options, said in (
         (["--run", NOWHERE], f"There is no run {NOWHERE}"),
