@@ -15,6 +15,7 @@ Event = dict[str, Any]
 _TIMEOUT = httpx.Timeout(10, read=45)
 """A quiet stream says something every 15 seconds; one that does not is dead."""
 _COME_BACK = (429, 502, 503, 504)
+_MOST_WAITING = 10_000
 
 
 class Follower:
@@ -83,9 +84,9 @@ def with_key(key: str | None) -> dict[str, str]:
     return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
-def in_background(follower: Follower) -> Queue[Event | Exception]:
-    """The events as a thread reads them, and after them what ended it, if anything did."""
-    events: Queue[Event | Exception] = Queue()
+def in_background(follower: Iterable[Event]) -> Queue[Event | Exception]:
+    """The events as a thread reads them, and after them what ended it, if anything did. It waits for a slow taker."""
+    events: Queue[Event | Exception] = Queue(_MOST_WAITING)
 
     def read() -> None:
         try:

@@ -2,16 +2,18 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from app.watch.follow import Follower, in_background
+from app.watch.follow import Event, Follower, in_background
 from tests.calls import answer, create_tuner, end_run, list_events, log_epoch, report, start_run, suggest
 from tests.conftest import NewDatabase, open_client
 from tests.server import COMMAND, Server
+from tests.waiting import eventually
 
 TIMEOUT_S = 60
 NOWHERE = "019ab1c2-0000-7000-8000-000000000000"
@@ -131,3 +133,15 @@ def test_a_follower_of_a_store_that_was_replaced_starts_anew(server: Server, cli
         event = events.get(timeout=TIMEOUT_S)
     assert isinstance(event, dict)
     assert event["type"] == "run_start"
+
+
+def test_of_a_long_log_no_more_is_held_than_waits_to_be_drawn() -> None:
+    is_read = threading.Event()
+
+    def log() -> Iterator[Event]:
+        yield from ({"type": "epoch_end", "event_id": number} for number in range(100_000))
+        is_read.set()
+
+    events = in_background(log())
+    eventually(lambda: events.full() or is_read.is_set() or None)
+    assert not is_read.is_set()
