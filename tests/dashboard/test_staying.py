@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
@@ -97,6 +97,58 @@ def test_what_is_compared_is_as_it_is_now(chromium: Chromium, server: Server, cl
         expect(loss.get_by_role("cell")).to_have_text(["1.5", "2"])
         end_run(client, runs[1], final_metrics={"loss": 1.25})
         expect(loss.get_by_role("cell")).to_have_text(["1.5", "1.25"])
+
+    chromium.run(server.url, scenario)
+
+
+def test_what_comes_while_the_comparison_is_read_is_shown_too(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("one", "two")]
+    for run in runs:
+        log_epoch(client, run, 0, loss=4.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs))
+        expect(page.locator("#connection")).to_have_text("Live")
+
+        def slowly(route: Route) -> None:
+            answered = route.fetch()
+            log_epoch(client, runs[0], 2, loss=2.0)
+            expect(page.get_by_role("img", name=re.compile("one at 2, two at 4"))).to_be_attached()  # it was heard of
+            route.fulfill(response=answered)
+
+        page.route("**/v1/runs/compare?*", slowly, times=1)
+        log_epoch(client, runs[0], 1, loss=3.0)
+        cells = page.get_by_role("row", name=re.compile("^loss")).get_by_role("cell")
+        expect(cells).to_have_text(["2", "4"])
+
+    chromium.run(server.url, scenario)
+
+
+def test_an_old_answer_that_comes_late_does_not_hide_how_a_run_ended(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run = start_run(client, name="ends while it is read")
+    log_epoch(client, run, 0, loss=4.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        late: list[Route] = []
+
+        def slowly(route: Route) -> None:
+            answered = route.fetch()
+            end_run(client, run)
+            page.wait_for_timeout(1500)  # so long that whoever reads again at once has read again
+            route.fulfill(response=answered)
+            late.append(route)
+
+        page.route("**/overview?max_points=2", slowly, times=1)
+        log_epoch(client, run, 1, loss=3.0)
+        while not late:
+            page.wait_for_timeout(100)
+        expect(page.locator(".title-line .badge")).to_have_text("finished")
 
     chromium.run(server.url, scenario)
 

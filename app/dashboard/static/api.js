@@ -41,6 +41,23 @@ export function query(values) {
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 
+/**
+ * What reads again `soon`, in so many milliseconds, once for all who ask until then; or `now`. Never twice at once: no old answer
+ * comes after a new one, and what happened meanwhile is read after it. `stop` for good.
+ */
+export function refresher(read) {
+  let timer = null, isReading = false, isOver = false;
+  const soon = (ms) => { if (!isOver) timer ??= setTimeout(now, ms); };
+  async function now() {
+    clearTimeout(timer);
+    timer = null;
+    if (isReading) return soon(1000);
+    isReading = true;
+    await read().finally(() => { isReading = false; });
+  }
+  return { soon, now, stop: () => { isOver = true; clearTimeout(timer); } };
+}
+
 // ------------------------------------------------------------------------------------------------------------- stream
 
 const TYPES = ["run_start", "epoch_end", "training_end", "run_crash", "run_resume", "run_delete",

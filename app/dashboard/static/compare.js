@@ -1,6 +1,6 @@
 // Some runs side by side: their curves over each other, the parameters that differ.
 
-import { follow, get, MOST_COMPARED, query } from "./api.js";
+import { follow, get, MOST_COMPARED, query, refresher } from "./api.js";
 import { count, fill, h, num, trialName } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, lineRows, lines, put, styleOf, swatch } from "./lines.js";
@@ -134,13 +134,12 @@ export async function view(place, { crumbs, address }) {
     else setTimeout(again, 3000);
   }
 
-  let timer = null;
-  const reread = () => get(comparison).then(showMetrics, () => null).finally(() => { timer = null; });
+  const metricsAgain = refresher(() => get(comparison).then(showMetrics, () => metricsAgain.soon(3000)));
 
   showMetrics(compared);
   const unfollow = follow({ run_id: ids, type: ["epoch_end", "training_end", "run_delete"] }, last, (event) => {
     if (event.type === "run_delete") return void again();
-    timer ??= setTimeout(reread, 1000);
+    metricsAgain.soon(1000);
     if (event.type !== "epoch_end") return;
     const index = ids.indexOf(event.run_id);
     for (const [metric, value] of Object.entries(event.metrics)) {
@@ -149,7 +148,7 @@ export async function view(place, { crumbs, address }) {
     }
   }, again);
   return () => {
-    clearTimeout(timer);
+    metricsAgain.stop();
     unfollow();
   };
 }

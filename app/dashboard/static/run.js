@@ -1,6 +1,6 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
-import { call, follow, get } from "./api.js";
+import { call, follow, get, refresher } from "./api.js";
 import { badge, command, copier, count, duration, exact, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
@@ -30,7 +30,7 @@ export async function view(place, { id, crumbs, address }) {
   const curves = new Map(), charts = new Map();
   const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = gallery(chart, address), empty = h("div"), refusal = h("p", { class: "failure", role: "alert" });
   const idFact = identity(id);
-  let timer = null, unfollow = null, isGone = false;
+  let unfollow = null, isGone = false;
 
   const hrefOfTuner = () => seen.run.tuner_id && `#/tuners/${seen.run.tuner_id}`;
 
@@ -96,14 +96,14 @@ export async function view(place, { id, crumbs, address }) {
 
   async function stop() {
     await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; });
-    reload();
+    seenAgain.now();
   }
 
   /** What is refused because nobody answers is told until somebody does. */
   const forgive = () => { refusal.textContent = ""; };
 
   function hear(event) {
-    if (event.type !== "epoch_end") return later(100);
+    if (event.type !== "epoch_end") return seenAgain.soon(100);
     for (const [metric, value] of Object.entries(event.metrics)) {
       const isNew = !curves.has(metric);
       put(curveOf(metric), event.epoch, value);
@@ -111,22 +111,17 @@ export async function view(place, { id, crumbs, address }) {
       charts.get(metric)?.redraw();
     }
     empty.replaceChildren();
-    later(1000);
-  }
-
-  function later(ms) {
-    timer ??= setTimeout(reload, ms);
+    seenAgain.soon(1000);
   }
 
   /** The facts anew; the curves stay as the events told them. */
-  async function reload() {
-    timer = null;
+  const seenAgain = refresher(async () => {
     const next = await get(`${path}/overview?max_points=2`).catch((error) => error);
     if (isGone) return;
-    if (next instanceof Error) return next.status === 404 ? end() : later(3000);
+    if (next instanceof Error) return next.status === 404 ? end() : seenAgain.soon(3000);
     seen = next;
     show();
-  }
+  });
 
   /** Nothing of a run stays when it is deleted. */
   function end() {
@@ -138,7 +133,7 @@ export async function view(place, { id, crumbs, address }) {
 
   function leave() {
     isGone = true;
-    clearTimeout(timer);
+    seenAgain.stop();
     unfollow();
   }
 

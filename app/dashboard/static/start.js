@@ -1,6 +1,6 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
-import { Away, follow, get, MOST_COMPARED, query } from "./api.js";
+import { Away, follow, get, MOST_COMPARED, query, refresher } from "./api.js";
 import { badge, command, count, duration, h, nameLink, num, s, scoresOf, trialName, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
@@ -128,7 +128,7 @@ export async function view(place, { crumbs, address }) {
   const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
   const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
   const nameOf = new Map(), wantedBy = new Map(), picked = new Set(search.get("picked")?.split(" ").slice(0, MOST_COMPARED));
-  let shown = [], token = null, list = null, unfollow = null, timer = null, isGone = false;
+  let shown = [], token = null, list = null, unfollow = null, isGone = false;
 
   function onsubmit(event) {
     event.preventDefault();
@@ -209,14 +209,8 @@ export async function view(place, { crumbs, address }) {
     return seen.last_event_id;
   }
 
-  function hear() {
-    timer ??= setTimeout(reread, 1000);
-  }
-
-  async function reread() {
-    timer = null;
-    await Promise.all([readTuners(), readRuns()]).catch(() => { if (!isGone) timer ??= setTimeout(reread, 3000); });
-  }
+  const all = refresher(() => Promise.all([readTuners(), readRuns()]).catch(() => all.soon(3000)));
+  const hear = () => all.soon(1000);
 
   /** What failed because nobody answered may do now. */
   const forgive = () => failure.hasChildNodes() && readRuns().catch(tell);
@@ -237,7 +231,7 @@ export async function view(place, { crumbs, address }) {
   unfollow = follow({}, last, hear, start, forgive);
   return () => {
     isGone = true;
-    clearTimeout(timer);
+    all.stop();
     unfollow();
   };
 }

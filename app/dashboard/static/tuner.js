@@ -1,6 +1,6 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { call, follow, get, query } from "./api.js";
+import { call, follow, get, query, refresher } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
@@ -121,7 +121,7 @@ export async function view(place, { id, crumbs, address }) {
     const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
     fill(headline, document.createTextNode(sentence(model, shares))); // what somebody has selected stays so
     crumbs({ text: name });
-    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(reload) }, word);
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(all.now) }, word);
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
@@ -167,7 +167,7 @@ export async function view(place, { id, crumbs, address }) {
 
   // ------------------------------------------------------------------------------------------------------------ live
 
-  let timer = null, isReading = false, lastShares = Date.now(), unfollow = null, isGone = false, isOlderRead = false, lastOlder = 0;
+  let lastShares = Date.now(), unfollow = null, isGone = false, isOlderRead = false, lastOlder = 0;
 
   /** The trials that the overview left out: once, and again where one of them has moved on meanwhile. */
   async function readOlder() {
@@ -180,26 +180,18 @@ export async function view(place, { id, crumbs, address }) {
     if (!seen || isGone) return;
     if (!isOlderRead) drawnAt = 0; // what is drawn so far lacks the middling ones: it misleads
     [older, isOlderRead] = [trialsOf(seen), true];
-    later();
+    all.soon(250);
   }
 
   function hear(event) {
     recent.push(event);
     if (recent.length > 20000) recent.splice(0, 10000);
     curves.hear(event);
-    if (event.type !== "epoch_end") later();
+    if (event.type !== "epoch_end") all.soon(250);
   }
 
-  /** Read again what only the service knows, soon, and not too often. */
-  function later() {
-    timer ??= setTimeout(reload, isReading ? 1000 : 250);
-  }
-
-  async function reload() {
-    clearTimeout(timer);
-    timer = null;
-    if (isReading) return later();
-    isReading = true;
+  /** What only the service knows. */
+  const all = refresher(async () => {
     try {
       const seen = await get(`${path}/overview`);
       if (isGone) return;
@@ -214,14 +206,12 @@ export async function view(place, { id, crumbs, address }) {
       readOlder();
     } catch (error) {
       if (isGone) return;
-      error.status === 404 ? end() : setTimeout(later, 2000);
-    } finally {
-      isReading = false;
+      error.status === 404 ? end() : all.soon(2000);
     }
-  }
+  });
 
   // No event tells that somebody else paused the tuner, or deleted it.
-  const pulse = setInterval(() => document.hidden || later(), UNTOLD_MS);
+  const pulse = setInterval(() => document.hidden || all.soon(250), UNTOLD_MS);
 
   /** Nothing of a tuner stays when it is deleted. */
   function end() {
@@ -233,7 +223,7 @@ export async function view(place, { id, crumbs, address }) {
   function leave() {
     isGone = true;
     clearInterval(pulse);
-    clearTimeout(timer);
+    all.stop();
     clearTimeout(redrawing);
     unfollow();
   }
