@@ -214,6 +214,15 @@ def test_what_only_looks_brings_no_schema_up_to_date(new_database: NewDatabase, 
     engine.dispose()
 
 
+def test_where_another_program_writes_for_long_keys_are_listed_and_all_else_is_told_in_a_line(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    assert tunetrack("keys", "create", "--name", "ana", "--scope", "read", "--database", url).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert "ana" in tunetrack("keys", "list", "--database", url).stdout
+        refused(tunetrack("keys", "revoke", str(uuid4()), "--database", url), "database is locked")
+
+
 @pytest.mark.parametrize("command", [("watch",), ("import", "runs.csv")])
 def test_a_key_that_no_header_holds_is_told_and_not_shown(command: tuple[str, ...]) -> None:
     done = tunetrack(*command, TUNETRACK_KEY="tunetrack_sécret")

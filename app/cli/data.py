@@ -28,21 +28,12 @@ def backup(
 
 def check(database: Database = DATABASE) -> None:
     """Verify that the stored data agree with themselves; also while the service runs."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from app.cli.database import fail_to_open, find_database, shown
+    from app.cli.database import find_database, reading, shown
     from app.service.invariants import find_violations
-    from app.store.engines import open_readers
 
     url = find_database(database)
-    engine = open_readers(url, pool_size=1)
-    try:
-        with engine.begin() as connection:
-            found = list(find_violations(connection))
-    except SQLAlchemyError as error:
-        fail_to_open(url, error)
-    finally:
-        engine.dispose()
+    with reading(url) as connection:
+        found = list(find_violations(connection))
     for violation in found:
         typer.echo(violation)
     if found:

@@ -1,11 +1,11 @@
 """The database that a command works on; where there is none to be had, one line says why and the command ends."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.failing import fail, warn
@@ -36,14 +36,8 @@ def find_database(database: str) -> URL:
     url = url_of(database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         fail(f"there is no database at {url.database}")
-    engine = open_readers(url, pool_size=1)
-    try:
-        with engine.begin() as connection:
-            found = schema(connection)
-    except (SQLAlchemyError, OSError) as error:
-        fail_to_open(url, error)
-    finally:
-        engine.dispose()
+    with reading(url) as connection:
+        found = schema(connection)
     if found.grade is not Grade.ok:
         fail(f"the schema of {shown(url)} is {found.text}")
     return url
@@ -70,16 +64,26 @@ def bring_up_to_date(url: URL) -> None:
     except NewerSchema as error:
         fail(f"{error} ({shown(url)})")
     except (SQLAlchemyError, OSError) as error:
-        fail_to_open(url, error)
+        _fail_to_open(url, error)
+
+
+def reading(url: URL) -> AbstractContextManager[Connection]:
+    """A look of the command's own, which changes nothing and waits for nobody who writes."""
+    return _transaction(url, open_readers(url, pool_size=1))
+
+
+def writing(url: URL) -> AbstractContextManager[Connection]:
+    """A transaction of the command's own: short, beside a service that may be running."""
+    return _transaction(url, open_writer(url))
 
 
 @contextmanager
-def writing(url: URL) -> Iterator[Connection]:
-    """A transaction of the command's own: short, beside a service that may be running."""
-    engine = open_writer(url)
+def _transaction(url: URL, engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
+    except (SQLAlchemyError, OSError) as error:
+        _fail_to_open(url, error)
     finally:
         engine.dispose()
 
@@ -89,7 +93,7 @@ def shown(url: URL) -> str:
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
-def fail_to_open(url: URL, error: Exception) -> NoReturn:
+def _fail_to_open(url: URL, error: Exception) -> NoReturn:
     """End, with what the database says."""
     fail(f"the database cannot be opened: {reason_of(error)} ({shown(url)})")
 

@@ -52,10 +52,10 @@ def create(
 @cli.command("list")
 def list_keys(database: Database = DATABASE) -> None:
     """Show who has keys; not the keys, which nobody knows any more."""
-    from app.cli.database import find_database, writing
+    from app.cli.database import find_database, reading
     from app.store import clock, keys
 
-    with writing(find_database(database)) as connection:
+    with reading(find_database(database)) as connection:
         found, now = keys.list_all(connection), clock.now(connection)
     for key in found:
         made = f"{key.create_time:%Y-%m-%d %H:%M}"

@@ -141,10 +141,10 @@ def secret_key() -> None:
 
 def _require_a_key(url: "URL", host: str) -> None:
     """Whoever can be reached by others does not start before there is a key."""
-    from app.cli.database import shown, writing
+    from app.cli.database import reading, shown
     from app.store import clock, keys
 
-    with writing(url) as connection:
+    with reading(url) as connection:
         if not keys.is_any_good(connection, clock.now(connection)):
             fail(
                 f"others can reach {host}, and there is no key yet. Make one with: "
