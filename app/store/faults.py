@@ -12,12 +12,12 @@ from app.domain.errors import DomainError, StorageFull, StoreBusy
 _LOST_RACES = frozenset({"40001", "40P01"})
 # Another replica stored the same id first: a repeat finds it, and answers what that means.
 _UNIQUE_VIOLATION = "23505"
-# Lock or statement took too long, too many connections, a session or server that is being shut down or starts.
-# Or its disk does not answer as it should.
-_AWAY = ("55P03", "57", "53300", "08", "25P", "58")
+# Lock or statement took too long, too little memory or too many connections, a session or server that is being shut
+# down or starts. Or its disk does not answer as it should.
+_AWAY = ("55P03", "57", "53", "08", "25P", "58")
 # It is a standby now, or whoever runs it lets nobody write for a while: mostly because its disk is nearly full.
 _READ_ONLY = "25006"
-_NO_ROOM = frozenset({"53100", "53200"})
+_NO_ROOM = "53100"
 
 
 def is_lost_race(error: BaseException) -> bool:
@@ -61,7 +61,7 @@ def _of_driver(error: BaseException | None) -> DomainError | None:
             return StoreBusy("The store's disk does not answer as it should; nothing was changed; try again later.")
     if isinstance(error, psycopg.Error):
         state = error.sqlstate
-        if state in _NO_ROOM:
+        if state == _NO_ROOM:
             return StorageFull()
         if state == _READ_ONLY:
             return StoreBusy("The database is read-only now; nothing was changed; try again later.")

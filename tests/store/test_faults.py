@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from app.domain.errors import StoreBusy
+from app.domain.errors import StorageFull, StoreBusy, Unavailable
 from app.domain.filters import Compare, Field, Kind
 from app.service.start import StartRun, start_runs
 from app.store import events, search
@@ -24,6 +24,20 @@ def test_what_a_connection_says_past_sqlalchemy_is_no_fault_of_the_request() -> 
     error = psycopg.OperationalError("the connection is closed")
     assert isinstance(translate(error), StoreBusy)
     assert is_connection_lost(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        (psycopg.errors.DiskFull, StorageFull),
+        (psycopg.errors.OutOfMemory, StoreBusy),  # of the server, or of what it has for locks: no disk is full
+        (psycopg.errors.TooManyConnections, StoreBusy),
+    ],
+)
+def test_what_a_server_is_short_of_is_told_as_what_it_is(
+    error: type[psycopg.Error], meaning: type[Unavailable]
+) -> None:
+    assert type(translate(error())) is meaning
 
 
 def _start(name: str) -> StartRun:
