@@ -104,11 +104,13 @@ def test_scikit_learn_searches_and_refits(client: Client) -> None:
 def test_scikit_learn_tells_candidates_that_cannot_be_fitted(client: Client) -> None:
     features, labels = load_iris(return_X_y=True)
     search = TunetrackSearchCV(
-        LogisticRegression(), {"C": float_range(-2.0, -1.0)}, client=client, n_iter=2, cv=3, refit=False
+        LogisticRegression(), {"C": float_range(-2.0, -1.0)}, client=client, n_iter=3, batch_size=3, cv=3, refit=False
     )
     with pytest.raises(ValueError, match="fits failed"):
         search.fit(features, labels)
-    assert search.tuner_.fetch()["counts"]["completed"] == 0
+    client.flush()
+    counts = search.tuner_.fetch()["counts"]
+    assert (counts["completed"], counts["running"], counts["queued"]) == (0, 0, 3)  # all are handed back
 
 
 def test_keras(client: Client) -> None:

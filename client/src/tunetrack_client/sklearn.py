@@ -1,6 +1,7 @@
 """A search for scikit-learn, used as `GridSearchCV` is: `TunetrackSearchCV(model, space, client=client).fit(X, y)`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy
@@ -84,10 +85,12 @@ class TunetrackSearchCV(BaseSearchCV):
         metric = self.refit if isinstance(self.refit, str) else "score"
         # One worker is handed what it holds already: a batch is made of as many workers as it has trials.
         for trial in self.tuner_.trials():
-            batch = [trial, *self.tuner_.suggest(self.batch_size - 1)] if self.batch_size > 1 else [trial]
-            results = evaluate_candidates([one.params for one in batch])
-            for number, one in enumerate(batch):
-                _tell(one, results, len(results["params"]) - len(batch) + number, metric)
+            with ExitStack() as held:
+                others = self.tuner_.suggest(self.batch_size - 1) if self.batch_size > 1 else []
+                batch = [trial, *(held.enter_context(other.held()) for other in others)]
+                results = evaluate_candidates([one.params for one in batch])
+                for number, one in enumerate(batch):
+                    _tell(one, results, len(results["params"]) - len(batch) + number, metric)
 
 
 def _tell(trial: Trial, results: Mapping[str, Any], index: int, metric: str) -> None:
