@@ -400,24 +400,26 @@ def test_a_question_to_a_service_that_is_away_gives_up_when_its_patience_ends(sp
     impatient.close()
 
 
-def test_what_stands_between_and_answers_for_the_service_is_no_answer(server: Server, spool: Path) -> None:
+@pytest.mark.parametrize("page", [b"<html>Welcome! Please sign in.</html>", b"", b"null", b'"ok"', b"[]"])
+def test_what_stands_between_and_answers_for_the_service_is_no_answer(server: Server, spool: Path, page: bytes) -> None:
     class Portal(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"<html>Welcome! Please sign in.</html>")
+            self.wfile.write(page)
 
         def log_message(self, *_: object) -> None:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Portal) as portal:
-        threading.Thread(target=portal.serve_forever).start()
+        threading.Thread(target=portal.serve_forever, daemon=True).start()
         client = Client(f"http://127.0.0.1:{portal.server_port}", spool=spool, exit_timeout_s=0.0, patience_s=0.0)
         with pytest.raises(Unavailable, match="proxy"):
             client.tuner(SPACE)
         with client.run() as run:
             run.log(0, loss=1)
+        assert not client.flush(timeout_s=0.5)
         client.close()
         portal.shutdown()
     assert command("sync", "--url", server.url, spool=spool).returncode == 0

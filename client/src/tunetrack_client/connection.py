@@ -152,19 +152,19 @@ def _is_address(url: str) -> bool:
 
 
 def read(response: httpx.Response) -> Any:
-    """The JSON of an answer, None where it is empty.
+    """The object of an answer; None where the service has nothing to say (204).
 
-    What is no problem document of the service comes from something between: it is no refusal, but no answer.
+    Anything else, and a refusal that is no problem document, comes from something between: it is no answer.
 
     Raises:
         Unavailable, Refused
     """
+    if response.status_code == 204:
+        return None
     if response.is_success:
-        try:
-            return response.json() if response.content else None
-        except ValueError as error:
-            where = _place(response)
-            raise Unavailable(f"{where} answers something that is not the service's: is there a proxy?") from error
+        if (found := _object(response)) is None:
+            raise Unavailable(f"{_place(response)} answers something that is not the service's: is there a proxy?")
+        return found
     problem = _problem(response)
     if problem is None or response.status_code in _AWAY or problem["code"] in TEMPORARY:
         said = f"{response.status_code}" if problem is None else f"{response.status_code} {problem['code']}"
@@ -175,11 +175,16 @@ def read(response: httpx.Response) -> Any:
 def _problem(response: httpx.Response) -> JSON | None:
     if response.headers.get("content-type", "").partition(";")[0] != "application/problem+json":
         return None
+    found = _object(response) or {}
+    return found if {"code", "status", "detail"} <= found.keys() else None
+
+
+def _object(response: httpx.Response) -> JSON | None:
     try:
         found = response.json()
     except ValueError:
         return None
-    return found if isinstance(found, dict) and {"code", "status", "detail"} <= found.keys() else None
+    return found if isinstance(found, dict) else None
 
 
 def _retry_after(response: httpx.Response) -> float | None:
