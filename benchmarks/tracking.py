@@ -123,10 +123,10 @@ def pages(made: Sequence[Run], query: dict[str, str], page_size: int) -> Iterato
     order = read_order(query.get("order_by"))
     condition = parse_filter(query.get("filter"), RUN_FIELDS)
     things = [(run, thing_of(run)) for run in made]
-    places = [
+    met = [
         order.place_of(thing, run.run_id.bytes) for run, thing in things if condition is None or holds(condition, thing)
     ]
-    order.sort(places, lambda place: place)
+    places = order.first(met, lambda place: place, len(met))
     sent = query | {"page_size": str(page_size)}
     yield f"/v1/runs?{urlencode(sent)}", min(page_size, len(places))
     if len(places) < page_size:

@@ -2,10 +2,11 @@
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cmp_to_key
+from heapq import nsmallest
 from typing import Any, TypeVar
 
 from app.domain.filters import MAPS, Field, Kind, value_of
@@ -54,10 +55,10 @@ class Order:
         assert right is not None, "an id is never missing"
         return 0 if left == right else -1 if (left > right) == self.are_ids_descending else 1
 
-    def sort(self, things: list[T], place: Callable[[T], Place]) -> None:
-        """Sort in place."""
+    def first(self, things: Iterable[T], place: Callable[[T], Place], n: int) -> list[T]:
+        """The first n, in order; of many things no more are held."""
         by_place = cmp_to_key(self.compare)
-        things.sort(key=lambda thing: by_place(place(thing)))
+        return nsmallest(n, things, key=lambda thing: by_place(place(thing)))
 
 
 def _sortable(field: Field, thing: Mapping[str, Any]) -> bytes | None:

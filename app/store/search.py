@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -62,10 +63,9 @@ def list_found(connection: Connection, search: Search, limit: int) -> list[Found
     run_ids = list_ids(connection, search.condition, search.order, search.after, limit, indexed=needs_facts)
     rows = run_rows.find_many(connection, run_ids)
     found = [_found(search, rows[run_id], thing_of(rows[run_id])) for run_id in run_ids]
-    if needs_facts:
-        found += _list_plainly(connection, search, limit)
-        search.order.sort(found, lambda one: one.place)
-    return found[:limit]
+    if not needs_facts:
+        return found
+    return search.order.first(chain(found, _iterate_plainly(connection, search)), lambda one: one.place, limit)
 
 
 def _found(search: Search, run: Run, thing: Mapping[str, Any]) -> Found:
@@ -76,20 +76,14 @@ def _names_a_map(condition: Condition | None) -> bool:
     return any(field.kind in MAPS for field in fields_of(condition))
 
 
-def _list_plainly(connection: Connection, search: Search, limit: int) -> list[Found]:
-    """Those of the runs that are not indexed that belong to the page; it holds no more than twice as many."""
-    order, best = search.order, list[Found]()
+def _iterate_plainly(connection: Connection, search: Search) -> Iterator[Found]:
+    """Those of the runs that are not indexed, in no order."""
     for run in _iterate_unindexed(connection, search.condition):
         thing = thing_of(run)
-        if search.condition is not None and not holds(search.condition, thing):
-            continue
-        one = _found(search, run, thing)
-        if search.after is None or order.compare(one.place, search.after) > 0:
-            best.append(one)
-            if len(best) >= 2 * limit:
-                order.sort(best, lambda found: found.place)
-                del best[limit:]
-    return best
+        if search.condition is None or holds(search.condition, thing):
+            one = _found(search, run, thing)
+            if search.after is None or search.order.compare(one.place, search.after) > 0:
+                yield one
 
 
 def _iterate_unindexed(connection: Connection, condition: Condition | None) -> Iterator[Run]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -44,26 +46,16 @@ def list_found(
     """The next trials of a tuner, at most `limit`; an empty `states` is any."""
     is_by_number = order == BY_NUMBER
     named = {key.field for key in order.keys} | set(fields_of(condition))
-    best: list[tuple[UUID, Place]] = []
-    last: Place | None = None  # of a whole page: who comes after it is on another one
-    for trial_id, thing in _iterate(connection, tuner_id, states, named, after if is_by_number else None):
-        if condition is not None and not holds(condition, thing):
-            continue
-        place = order.place_of(thing, trial_id.bytes)
-        if after is not None and order.compare(place, after) <= 0:
-            continue
-        if last is not None and order.compare(place, last) > 0:
-            continue
-        best.append((trial_id, place))
-        if is_by_number and len(best) == limit:
-            break
-        if len(best) >= 2 * limit:
-            order.sort(best, lambda found: found[1])
-            del best[limit:]
-            last = best[-1][1]
-    order.sort(best, lambda found: found[1])
-    rows = trial_rows.find_many(connection, [trial_id for trial_id, _ in best[:limit]])
-    return [Found(rows[trial_id], place) for trial_id, place in best[:limit]]
+    places = (
+        (trial_id, order.place_of(thing, trial_id.bytes))
+        for trial_id, thing in _iterate(connection, tuner_id, states, named, after if is_by_number else None)
+        if condition is None or holds(condition, thing)
+    )
+    if after is not None:
+        places = ((trial_id, place) for trial_id, place in places if order.compare(place, after) > 0)
+    found = list(islice(places, limit)) if is_by_number else order.first(places, itemgetter(1), limit)
+    rows = trial_rows.find_many(connection, [trial_id for trial_id, _ in found])
+    return [Found(rows[trial_id], place) for trial_id, place in found]
 
 
 def _iterate(

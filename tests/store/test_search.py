@@ -194,8 +194,8 @@ def _fill(connection: Connection, made: list[Run]) -> None:
 
 def _expected(made: list[Run], condition: Condition | None, order: Order) -> list[UUID]:
     kept = [run for run in made if condition is None or holds(condition, thing_of(run))]
-    order.sort(kept, lambda run: order.place_of(thing_of(run), run.run_id.bytes))
-    return [run.run_id for run in kept]
+    in_order = order.first(kept, lambda run: order.place_of(thing_of(run), run.run_id.bytes), len(kept))
+    return [run.run_id for run in in_order]
 
 
 def _pages(connection: Connection, condition: Condition | None, order: Order, size: int) -> list[UUID]:
