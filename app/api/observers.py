@@ -65,7 +65,7 @@ _NOTHING_SAID = RotateRequest()
 async def register_observer(request: Request, body: ObserverRequest) -> Response:
     """Register a webhook: it is called about what happens from now on, signed as Standard Webhooks say."""
     parts = services(request)
-    condition.check(body.when)
+    condition.check(body.when, body.types)
     await parts.guard.check(body.url)
     secret = body.secret or new_secret()
     wanted = Register(
@@ -116,7 +116,6 @@ async def change_observer(request: Request, observer_id: str, body: ObserverPatc
     """Change a webhook. One that is switched on again goes on where it was, and misses nothing."""
     parts = services(request)
     fields = {name: getattr(body, name) for name in body.model_fields_set}
-    condition.check(body.when)
     if "url" in fields:
         await parts.guard.check(fields["url"])
     if "state" in fields:

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from app.domain.events import EVENT_TYPES
 from app.domain.patterns import matches
-from app.domain.states import RunStatus, TrialState
+from app.domain.states import RunStatus, TrialState, TunerState
 from app.domain.values import Scalar, from_json_number
 
 
@@ -93,6 +94,13 @@ EVENT_FIELDS: Vocabulary = {
     "final_metrics": Kind.metrics,
     "scores": Kind.metrics,
 }
+EVENT_WORDS: Mapping[str, tuple[str, ...]] = {
+    "type": tuple(EVENT_TYPES),
+    "status": tuple(RunStatus),
+    "state": (*TrialState, *TunerState),
+}
+"""The same of events."""
+
 MAPS = frozenset({Kind.params, Kind.metrics})
 _NUMBERS = frozenset({Kind.number, Kind.metrics})
 

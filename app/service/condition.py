@@ -4,26 +4,53 @@
 """
 
 import logging
+from collections.abc import Collection
+from dataclasses import fields
 from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
 
 from app.domain.errors import BadFilter
-from app.domain.filters import EVENT_FIELDS, Condition, holds
+from app.domain.events import EVENT_TYPES
+from app.domain.filters import EVENT_FIELDS, Compare, Condition, Field, OneOf, conjuncts, fields_of, holds
 from app.service.audience import Encoded
 from app.service.filter_language import parse_filter
 
 log = logging.getLogger(__name__)
 
 
-def check(text: str | None) -> None:
-    """Nothing, where the text is a rule.
+def check(text: str | None, types: Collection[str]) -> None:
+    """Nothing, where the text is a rule about what such events have; empty `types` are any.
 
     Raises:
-        BadFilter: it does not parse.
+        BadFilter: it does not parse, or looks for what none of these events has, and would be met never or always.
     """
-    parse_filter(text, EVENT_FIELDS)
+    condition = parse_filter(text, EVENT_FIELDS)
+    types = _narrowed(condition, types)
+    known = [name for name in EVENT_FIELDS if any(name in _MEMBERS[one] for one in types)]
+    for field in fields_of(condition):
+        if field.name not in known:
+            reason = f"{' or '.join(types)} has no {field.name}; there are: {', '.join(known)}"
+            raise BadFilter(reason, (text or "").find(field.name))
+
+
+_MEMBERS = {
+    name: {"event_id", "timestamp", "type", "tags", *(member.name for member in fields(event))}
+    for name, event in EVENT_TYPES.items()
+}
+
+
+def _narrowed(condition: Condition | None, types: Collection[str]) -> Collection[str]:
+    """Those of the types that the rule lets through by what it says of the type itself."""
+    left = list(types or EVENT_TYPES)
+    for part in conjuncts(condition):
+        match part:
+            case Compare(Field("type"), "=", word):
+                left = [one for one in left if one == word]
+            case OneOf(Field("type"), words):
+                left = [one for one in left if one in words]
+    return left or EVENT_TYPES
 
 
 class Candidate:
@@ -50,7 +77,7 @@ def is_met(text: str | None, event: Candidate) -> bool:
 @lru_cache(maxsize=1000)
 def _parsed(text: str) -> Condition | None:
     try:
-        return parse_filter(text, EVENT_FIELDS)
+        return parse_filter(text, EVENT_FIELDS, is_stored=True)
     except BadFilter as error:
         # It was checked when it was registered: by another release, which knew another language.
         log.warning("a webhook's rule is not understood, and lets nothing through: %s", error)

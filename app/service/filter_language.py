@@ -11,9 +11,11 @@ from lark.exceptions import UnexpectedInput
 from app.domain.errors import BadFilter, InvalidRequest
 from app.domain.filters import (
     EVENT_FIELDS,
+    EVENT_WORDS,
     OPERATORS,
     RUN_FIELDS,
     TRIAL_FIELDS,
+    WORDS,
     And,
     Condition,
     Not,
@@ -69,9 +71,11 @@ _GRAMMAR = rf"""
 """
 
 
-def parse_filter(text: str | None, vocabulary: Vocabulary) -> Condition | None:
+def parse_filter(text: str | None, vocabulary: Vocabulary, *, is_stored: bool = False) -> Condition | None:
     """The condition that a text says; None where it says nothing.
 
+    Args:
+        is_stored: it was understood once, by a release that may have known other words.
     Raises:
         BadFilter: it does not parse; `position` says where.
     """
@@ -80,7 +84,7 @@ def parse_filter(text: str | None, vocabulary: Vocabulary) -> Condition | None:
     if len(text) > MAX_LENGTH:
         raise BadFilter(f"a filter has at most {MAX_LENGTH} characters", MAX_LENGTH)
     try:
-        condition: Condition = _parser(_name_of(vocabulary)).parse(text, start="condition")  # type: ignore[assignment]
+        condition: Condition = _parser(_name_of(vocabulary), is_stored).parse(text, start="condition")  # type: ignore[assignment]
     except UnexpectedInput as error:
         raise explained(error, text) from None
     if _size(condition) > _MAX_PARTS:
@@ -112,6 +116,7 @@ def parse_order(text: str | None, vocabulary: Vocabulary) -> tuple[OrderKey, ...
 
 
 _VOCABULARIES = {"run": RUN_FIELDS, "trial": TRIAL_FIELDS, "event": EVENT_FIELDS}
+_WORDS = {"run": WORDS, "trial": WORDS, "event": EVENT_WORDS}
 
 
 def _name_of(vocabulary: Vocabulary) -> str:
@@ -119,13 +124,13 @@ def _name_of(vocabulary: Vocabulary) -> str:
 
 
 @lru_cache
-def _parser(name: str) -> Lark:
+def _parser(name: str, is_stored: bool = False) -> Lark:
     return Lark(
         _GRAMMAR,
         parser="lalr",
         start=["condition", "order"],
         maybe_placeholders=False,
-        transformer=TreeBuilder(_VOCABULARIES[name]),
+        transformer=TreeBuilder(_VOCABULARIES[name], {} if is_stored else _WORDS[name]),
     )
 
 

@@ -1,15 +1,14 @@
 """The tree of a filter or order, made while the text is parsed: what makes no sense is refused where it stands."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from lark import Token, Transformer, v_args
 
 from app.domain.errors import BadFilter
 from app.domain.filters import (
-    EVENT_FIELDS,
     MAPS,
-    WORDS,
     And,
     Compare,
     Condition,
@@ -33,11 +32,16 @@ _MAX_DEPTH = 32
 
 @v_args(inline=True)
 class TreeBuilder(Transformer[Token, Any]):
-    """Makes the tree while the text is parsed, so that a deep one is refused before it is deep."""
+    """Makes the tree while the text is parsed, so that a deep one is refused before it is deep.
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    Args:
+        words: all that a field can be, of those that are a word.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, words: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__()
         self._vocabulary = vocabulary
+        self._words = words
 
     def any_of(self, *items: Condition) -> Condition:
         return items[0] if len(items) == 1 else _not_too_deep(Or(items))
@@ -90,8 +94,7 @@ class TreeBuilder(Transformer[Token, Any]):
 
     def _value(self, token: Token, field: Field) -> Scalar:
         value = read_literal(token, field)
-        # Fields of events mean several things, and a rule that was stored must be understood for ever.
-        words = () if self._vocabulary is EVENT_FIELDS else WORDS.get(field.name, ())
+        words = self._words.get(field.name)
         if words and value not in words:
             raise BadFilter(f"the {field} is one of {', '.join(words)}", start_of(token))
         return value

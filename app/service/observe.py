@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from app.domain.errors import DomainError, UnknownObserver
 from app.domain.states import DeliveryState, ObserverState
 from app.domain.values import to_rfc3339
+from app.service import condition
 from app.service.vault import Vault
 from app.store import deliveries, events, observers
 from app.store.deliveries import Delivery
@@ -99,6 +100,8 @@ def change(transaction: Transaction, requests: Sequence[Change]) -> list[Observe
     def apply(observer: Observer, request: Change) -> Observer:
         for name, value in request.fields.items():
             setattr(observer, name, value)
+        if not request.fields.keys().isdisjoint({"condition", "types"}):
+            condition.check(observer.condition, observer.types)
         if observer.state is ObserverState.on:
             observer.off_reason = None
         elif "state" in request.fields:

@@ -92,6 +92,36 @@ def test_a_rule_that_does_not_parse_is_refused_with_the_place(client: httpx.Clie
 
 
 @pytest.mark.parametrize(
+    ("types", "when", "told"),
+    [
+        ([], 'type = "traning_end"', "training_end"),
+        ([], 'status in ("finished", "complete")', "failed"),
+        ([], 'state = "finished"', "completed"),
+        (["training_end"], "metrics.accuracy < 0.9", "final_metrics"),
+        ([], 'type = "training_end" and metrics.accuracy < 0.9', "final_metrics"),
+        (["trial_end", "tuner_end"], 'not (status = "failed")', "state"),
+    ],
+)
+def test_a_rule_that_would_never_be_met_is_refused_with_what_there_is(
+    client: httpx.Client, types: list[str], when: str, told: str
+) -> None:
+    found = problem(client.post("/v1/observers", json={"url": URL, "types": types, "when": when}), 422, "bad-filter")
+    assert told in found["detail"]
+    path = f"/v1/observers/{answer(client.post('/v1/observers', json={'url': URL}), 201)['observer_id']}"
+    problem(client.patch(path, json={"types": types, "when": when}), 422, "bad-filter")
+    assert answer(client.get(path))["when"] is None
+
+
+def test_types_that_do_not_fit_the_rule_that_is_there_are_refused(client: httpx.Client) -> None:
+    when = "metrics.loss < 1 or final_metrics.loss < 1"
+    body = {"url": URL, "types": ["epoch_end", "training_end"], "when": when}
+    path = f"/v1/observers/{answer(client.post('/v1/observers', json=body), 201)['observer_id']}"
+    found = problem(client.patch(path, json={"types": ["epoch_end"]}), 422, "bad-filter")
+    assert found["position"] == when.index("final_metrics")
+    assert answer(client.patch(path, json={"types": []}))["when"] == when
+
+
+@pytest.mark.parametrize(
     "url", ["http://127.0.0.1/", "http://[::1]/", "http://169.254.169.254/", "ftp://8.8.8.8/", "x"]
 )
 def test_an_address_that_is_not_allowed_is_refused_when_it_is_registered_and_when_it_is_changed(
