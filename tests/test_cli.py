@@ -89,7 +89,7 @@ def test_help_says_what_each_command_and_each_option_is_for() -> None:
         (("check", "--databse", "x"), "--database"),
         (("serve", "--log-level", "warn"), "'warning'"),
         (("keys", "create", "--name", "x", "--scope", "write"), "'read', 'train', 'tune', 'admin'"),
-        (("keys", "create", "--name", " ", "--scope", "read"), "whose it is"),
+        (("keys", "create", "--name", " ", "--scope", "read"), "who uses it"),
     ],
 )
 def test_a_mistake_gets_a_suggestion(wrong: tuple[str, ...], hint: str) -> None:

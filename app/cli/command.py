@@ -12,7 +12,7 @@ from app.cli.failing import warn
 cli = typer.Typer(
     name="tunetrack",
     help="Hyperparameter tuning and experiment tracking as one small HTTP service.",
-    epilog="What an option calls its env var can be set there, or in a file that the variable with _FILE added names.",
+    epilog="An option with an env var can be set there, or in a file that the variable with _FILE added names.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -10,9 +10,10 @@ from app.cli.options import DATABASE, URL, Database, Url, an_api_key
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")], database: Database = DATABASE
+    file: Annotated[Path, typer.Argument(help="The file to create; it must not exist yet.")],
+    database: Database = DATABASE,
 ) -> None:
-    """Copy a SQLite database, consistently, also while the service runs."""
+    """Make a consistent copy of a SQLite database, even while the service runs."""
     import sqlite3
 
     from app.cli.database import shown, url_of
@@ -27,7 +28,7 @@ def backup(
 
 
 def check(database: Database = DATABASE) -> None:
-    """Verify that the stored data agree with themselves; also while the service runs."""
+    """Verify that the stored data are consistent, even while the service runs."""
     from app.cli.database import find_database, reading, shown
     from app.service.invariants import find_violations
 
@@ -37,7 +38,7 @@ def check(database: Database = DATABASE) -> None:
     for violation in found:
         typer.echo(violation)
     if found:
-        fail(f"{len(found)} things are not as they must be in {shown(url)}", status=1)
+        fail(f"{len(found)} things are wrong in {shown(url)}", status=1)
     typer.echo(f"all is well in {shown(url)}")
 
 
@@ -45,17 +46,17 @@ def import_runs(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Files of our own export (CSV or NDJSON, runs and their epochs), or one SQLite file of MLflow, or the "
-            "address of an MLflow tracking server."
+            help="Files that tunetrack exported (CSV or NDJSON, runs and their epochs), or one SQLite file of MLflow, "
+            "or the address of an MLflow tracking server."
         ),
     ],
     url: Url = URL,
     key: Annotated[
         str | None,
-        typer.Option(envvar="TUNETRACK_KEY", help="An API key; others can read it here, so better set TUNETRACK_KEY."),
+        typer.Option(envvar="TUNETRACK_KEY", help="An API key. Others can read it here, so rather set TUNETRACK_KEY."),
     ] = None,
 ) -> None:
-    """Bring runs into a running service. Safe to repeat: what is there already is left as it is."""
+    """Import runs into a running service. Safe to repeat: runs that are there already are left as they are."""
     from rich.console import Console
 
     from app.importing import command as importing
@@ -65,7 +66,7 @@ def import_runs(
     except importing.CannotImport as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("interrupted; the same command goes on where it ended", status=130)
+        fail("interrupted; the same command goes on where this one stopped", status=130)
     typer.echo(importing.told(tally))
     if tally.bad:
         raise typer.Exit(1)

@@ -29,10 +29,10 @@ def doctor(
     trusted_proxies: TrustedProxies = "",
     webhook_allow: WebhookAllow = "",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out what looks at all that is stored (`tunetrack check`).")
+        bool, typer.Option("--quick", help="Skip the check of all stored data (`tunetrack check`).")
     ] = False,
 ) -> None:
-    """Look at settings, database, clock, disk, keys and data, and say of each what to do; also while the service runs.
+    """Check settings, database, clock, disk, keys and data, and say what to do about each, even while the service runs.
 
     Takes the settings of `tunetrack serve`, and changes nothing. Exit status 1: there is a problem.
     """
@@ -78,11 +78,11 @@ def _of_settings(known: frozenset[str], host: str, trusted_proxies: str, webhook
     except ValueError as error:
         found.append(Finding("settings", Grade.problem, f"--webhook-allow {webhook_allow!r}: {error}"))
     if "*" in split(trusted_proxies) and not is_loopback(host):
-        text = "--trusted-proxies *: whoever reaches the service can say that it is another; name the proxies, unless "
+        text = "--trusted-proxies *: whoever reaches the service can pretend to be another; name the proxies, unless "
         found.append(Finding("settings", Grade.warning, text + "only they reach it"))
     if telemetry.is_wanted() and not telemetry.is_installed():
         found.append(Finding("telemetry", Grade.problem, telemetry.NOT_INSTALLED))
-    yield from found or [Finding("settings", Grade.ok, "each variable is one, and makes sense")]
+    yield from found or [Finding("settings", Grade.ok, "every variable is known and makes sense")]
 
 
 def _of_file(url: "URL") -> "Iterator[Finding]":
@@ -102,7 +102,7 @@ def _of_file(url: "URL") -> "Iterator[Finding]":
     free = shutil.disk_usage(folder).free
     room = f"{free / 2**30:.1f} GiB are free at {folder}"
     if free < _FULL_BYTES:
-        yield Finding("disk", Grade.problem, f"{room}: make room, nothing can be written before long")
+        yield Finding("disk", Grade.problem, f"{room}: make room, or before long nothing can be written")
     elif free < _NEARLY_FULL_BYTES:
         yield Finding("disk", Grade.warning, f"{room}: make room")
     else:

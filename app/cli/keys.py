@@ -21,25 +21,27 @@ cli = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_i
 
 @cli.command()
 def create(
-    name: Annotated[str, typer.Option(help="Whose it is: ci, gpu-7, ana.")],
+    name: Annotated[str, typer.Option(help="Who or what will use it: ci, gpu-7, ana.")],
     scope: Annotated[
         Scope,
         typer.Option(
-            help="What it is good for, each including those before: read; train (suggest, results, runs); tune "
+            help="What it allows; each scope includes those before it: read; train (suggest, results, runs); tune "
             "(tuners); admin."
         ),
     ],
-    expires: Annotated[str | None, typer.Option(help="For how long it is good: 12h, 90d, 4w. Default: ever.")] = None,
-    if_none: Annotated[bool, typer.Option("--if-none", help="Do nothing where there is a good key already.")] = False,
+    expires: Annotated[
+        str | None, typer.Option(help="How long it is valid: 12h, 90d, 4w. By default, for ever.")
+    ] = None,
+    if_none: Annotated[bool, typer.Option("--if-none", help="Do nothing if there is a valid key already.")] = False,
     database: Database = DATABASE,
 ) -> None:
-    """Make a key, and print it: it is shown this once."""
+    """Make a key and print it. It is not shown again."""
     from app.cli.database import make_database, writing
     from app.service.keys import make_key
     from app.store import clock, keys
 
     if not name.strip():
-        raise typer.BadParameter("a key needs a name that tells whose it is", param_hint="--name")
+        raise typer.BadParameter("a key needs a name that says who uses it", param_hint="--name")
     good_for = _length(expires)
     with writing(make_database(database)) as connection:
         if if_none and keys.is_any_good(connection, clock.now(connection)):
@@ -51,7 +53,7 @@ def create(
 
 @cli.command("list")
 def list_keys(database: Database = DATABASE) -> None:
-    """Show who has keys; not the keys, which nobody knows any more."""
+    """List the keys by name, with scope and state. The keys themselves are not stored."""
     from app.cli.database import find_database, reading
     from app.store import clock, keys
 
@@ -69,15 +71,15 @@ def revoke(
     key_id: Annotated[UUID, typer.Argument(help="As `tunetrack keys list` shows it.")],
     database: Database = DATABASE,
 ) -> None:
-    """Make a key good for nothing, on all replicas within seconds."""
+    """Revoke a key. It stops working within seconds, on all replicas."""
     from app.cli.database import find_database, writing
     from app.store import clock, keys
 
     with writing(find_database(database)) as connection:
         was_good = keys.revoke(connection, key_id, clock.now(connection))
     if not was_good:
-        fail(f"there is no good key {key_id}; see `tunetrack keys list`")
-    typer.echo(f"key {key_id} is good for nothing any more")
+        fail(f"there is no valid key {key_id}; see `tunetrack keys list`")
+    typer.echo(f"key {key_id} was revoked")
 
 
 def _state(key: "Key", now: datetime) -> str:

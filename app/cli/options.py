@@ -11,7 +11,7 @@ Database = Annotated[
     str,
     typer.Option(
         envvar="TUNETRACK_DATABASE",
-        help="Where the data lies: sqlite:///path/to/file.db or postgresql://user@host/name.",
+        help="Where the data is stored: sqlite:///path/to/file.db or postgresql://user@host/name.",
     ),
 ]
 
@@ -23,14 +23,14 @@ TrustedProxies = Annotated[
     str,
     typer.Option(
         envvar="TUNETRACK_TRUSTED_PROXIES",
-        help="Addresses of proxies that tell whom they ask for (X-Forwarded-For): 10.0.0.7,10.1.0.0/16; * is any.",
+        help="Proxies whose X-Forwarded-For is believed: 10.0.0.7,10.1.0.0/16; * believes anybody's.",
     ),
 ]
 WebhookAllow = Annotated[
     str,
     typer.Option(
         envvar="TUNETRACK_WEBHOOK_ALLOW",
-        help="Networks that webhooks may call though they are not public: 10.0.0.0/8,fd00::/8.",
+        help="Private networks that webhooks may call: 10.0.0.0/8,fd00::/8.",
     ),
 ]
 
@@ -47,7 +47,7 @@ def an_api_key(given: str | None) -> str | None:
     """One that a header can hold, without the line break of the file that it may come from. It is shown to nobody."""
     key = given and given.strip()
     if key and not (key.isascii() and key.isprintable()):
-        fail("the API key has a line break or something beyond ASCII in it; set TUNETRACK_KEY as it was made")
+        fail("the API key has a line break or non-ASCII character in it; set TUNETRACK_KEY to what was printed")
     return key or None
 
 

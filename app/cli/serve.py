@@ -26,15 +26,15 @@ AllowedHosts = Annotated[
     str,
     typer.Option(
         envvar="TUNETRACK_ALLOWED_HOSTS",
-        help="Names that the service goes by, with commas between: tune.example.com,*.example.org. Addresses and "
-        "localhost need not be named.",
+        help="Host names of the service, with commas between: tune.example.com,*.example.org. Addresses and localhost "
+        "need not be listed.",
     ),
 ]
 CorsOrigins = Annotated[
     str,
     typer.Option(
         envvar="TUNETRACK_CORS_ORIGINS",
-        help="Sites whose pages may use the service: https://board.example.com. None by default.",
+        help="Sites whose pages may call the API: https://board.example.com. None by default.",
     ),
 ]
 Drain = Annotated[
@@ -43,10 +43,13 @@ Drain = Annotated[
         envvar="TUNETRACK_DRAIN_S",
         min=0,
         max=60,
-        help="How long to go on serving after SIGTERM, while /readyz says no: for balancers that look there.",
+        help="Seconds to go on serving after SIGTERM while /readyz already says no, so that load balancers notice.",
     ),
 ]
-LogLevel = Annotated[Level, typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="What is logged; info has each request.")]
+LogLevel = Annotated[
+    Level,
+    typer.Option(envvar="TUNETRACK_LOG_LEVEL", help="The least level that is logged; info includes each request."),
+]
 LogFormat = Annotated[
     Format, typer.Option(envvar="TUNETRACK_LOG_FORMAT", help="Lines for people, or JSON for machines.")
 ]
@@ -55,7 +58,7 @@ RateLimit = Annotated[
     typer.Option(
         envvar="TUNETRACK_RATE_LIMIT",
         min=0,
-        help="Requests a second of each key; 0 is without limit. By default 500, and none on a loopback address.",
+        help="Requests per second and key; 0 means no limit. By default 500, and no limit on a loopback address.",
     ),
 ]
 StreamLimit = Annotated[
@@ -63,7 +66,7 @@ StreamLimit = Annotated[
     typer.Option(
         envvar="TUNETRACK_STREAM_LIMIT",
         min=0,
-        help="Event streams open of each key; 0 is without limit. By default 200, and none on a loopback address.",
+        help="Open event streams per key; 0 means no limit. By default 200, and no limit on a loopback address.",
     ),
 ]
 RequestTimeout = Annotated[
@@ -71,7 +74,7 @@ RequestTimeout = Annotated[
     typer.Option(
         envvar="TUNETRACK_REQUEST_TIMEOUT_S",
         min=1,
-        help="How long a request may take to arrive; a large one has a second more for each 1000 bytes.",
+        help="Seconds that a request may take to arrive; a large one gets a second more for each 1000 bytes.",
     ),
 ]
 LongestWait = Annotated[
@@ -79,7 +82,7 @@ LongestWait = Annotated[
     typer.Option(
         envvar="TUNETRACK_LONGEST_WAIT_S",
         min=0.01,
-        help="A write that would have to wait longer for its turn is answered 503 at once.",
+        help="Seconds that a write may wait for its turn; one that would wait longer is answered 503 at once.",
     ),
 ]
 
@@ -100,7 +103,7 @@ def serve(
     longest_wait_s: LongestWait = LONGEST_WAIT_S,
     webhook_allow: WebhookAllow = "",
 ) -> None:
-    """Run the service: make or update the database, listen, and say where on one line."""
+    """Run the service: create or upgrade the database, listen, and print the address on one line."""
     from app.api import telemetry
     from app.api.gate import Rules
     from app.cli.database import bring_up_to_date, holding, shown, url_of

@@ -14,10 +14,17 @@ def watch(
     tuner: Annotated[str | None, typer.Option(help="A tuner, from its beginning to its end.")] = None,
     url: Url = URL,
     after: Annotated[
-        int | None, typer.Option(min=0, help="Begin after this event; 0 is the first. Without --run and --tuner: now.")
+        int | None,
+        typer.Option(
+            min=0,
+            help="Begin after the event of this number; 0 is the first. By default now, or where run or tuner began.",
+        ),
     ] = None,
 ) -> None:
-    """Follow what happens in the terminal: a line a run, with its curve. Comes back by itself after an interruption."""
+    """Follow what happens in the terminal: one line per run, with its curve. Reconnects by itself.
+
+    If the service requires a key, set TUNETRACK_KEY.
+    """
     from rich.console import Console
 
     from app.watch import terminal
