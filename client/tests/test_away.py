@@ -1,12 +1,17 @@
 """The service is away, killed, or behind a bad network: the training goes on, and nothing is lost."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
+import uuid
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +19,9 @@ from tests.chaos.proxy import flaky_proxy
 from tests.server import Server
 from tunetrack_client import Client, Unavailable, errors, float_range
 from tunetrack_client.client import _end_began
+from tunetrack_client.connection import Connection
+from tunetrack_client.delivery import Delivery
+from tunetrack_client.message import Message, Request, fold
 
 SPACE = {"x": float_range(0.0, 1.0)}
 NOWHERE = "http://127.0.0.1:9"
@@ -32,6 +40,15 @@ def program(code: str, url: str, spool: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def deliver(server: Server, requests: list[Request]) -> Counter[str]:
+    """Send them; what was refused."""
+    with contextlib.closing(Connection(server.url)) as connection:
+        delivery = Delivery(connection)
+        for request in requests:
+            delivery.send(request)
+    return delivery.refusals
 
 
 def curve(client: Client, run_id: str) -> list[float]:
@@ -102,6 +119,31 @@ def test_what_could_not_be_told_is_kept_and_told_later(server: Server, spool: Pa
         assert curve(online, run.run_id) == list(range(2500))
         assert online.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
     assert "nothing is kept" in command("sync", spool=spool).stdout
+
+
+def test_what_is_told_later_happened_when_it_did(server: Server, spool: Path) -> None:
+    run_id, noon = str(uuid.uuid4()), 1_777_896_000.25
+
+    said = [
+        Message("/v1/runs", {"run_id": run_id, "name": "night"}, run_id, at=noon),
+        Message(f"/v1/runs/{run_id}/epochs", {"epoch": 0, "metrics": {"loss": 1.0}}, run_id, True, at=noon + 60),
+        Message(f"/v1/runs/{run_id}/end", {"status": "finished", "final_metrics": {}}, run_id, at=noon + 3600),
+    ]
+    assert not deliver(server, fold(said) + fold(said))
+    with Client(server.url, spool=spool) as client:
+        found = client.get(f"/v1/runs/{run_id}")
+    assert (found["start_time"], found["duration_s"]) == ("2026-05-04T12:00:00.250000Z", 3600)
+
+
+def test_what_was_heard_but_not_answered_may_be_told_later_with_its_time(server: Server) -> None:
+    run_id = str(uuid.uuid4())
+    words: dict[str, dict[str, Any]] = {
+        "/v1/runs": {"run_id": run_id},
+        f"/v1/runs/{run_id}/end": {"status": "finished", "final_metrics": {}},
+    }
+    now = time.time()
+    said = [fold(Message(path, body, run_id, at=at) for path, body in words.items()) for at in (now, now - 60)]
+    assert not deliver(server, [request for requests in said for request in requests])
 
 
 def test_a_sync_that_was_cut_may_be_done_again(server: Server, spool: Path) -> None:

@@ -63,6 +63,9 @@ class Delivery:
                 raise Unavailable(f"{self._connection.shown_url} failed: {error}") from error
             self._refused(request, error)
         except Refused as error:
+            if (said := request.as_said()) is not None:
+                self.send(said)
+                return
             if len(request.messages) == 1 or isinstance(error, _FINAL):
                 self._refused(request, error)
                 return

@@ -3,18 +3,21 @@
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 JSON = dict[str, Any]
+
+STARTS = "/v1/runs"
+"""Where a run begins."""
 
 BATCH_EPOCHS = 1000
 BATCH_VALUES = 20_000
 """What one request holds at most: the service takes 1,000 epochs and 4 MiB."""
 
 _FRESH_S = 5.0
-"""An epoch that has waited no longer is sent without its time: the service's own clock is the better one."""
+"""What has waited no longer is sent without its time: the service's own clock is the better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,14 @@ class Request:
     messages: tuple[Message, ...]
     method: str = "POST"
 
+    def as_said(self) -> "Request | None":
+        """Without the time that was added to a run's start or end; None where none was.
+
+        An earlier try that nobody heard the answer of may have gone without it.
+        """
+        said = [message.body for message in self.messages if not message.is_epoch]
+        return replace(self, body=said[0]) if said not in ([], [self.body]) else None
+
 
 def fold(messages: Iterable[Message]) -> list[Request]:
     """As few requests as say the same; about one run or trial in the order of the messages."""
@@ -80,18 +91,31 @@ def _fold(messages: Sequence[Message]) -> Iterator[Request]:
         if message.is_epoch:
             epochs.append(message)
         else:
-            yield Request(message.path, message.body, message.about, (message,), message.method)
+            yield Request(message.path, _timed(message), message.about, (message,), message.method)
     if epochs:
         yield _batch(epochs)
 
 
 def _batch(epochs: Sequence[Message]) -> Request:
-    first, now = epochs[0], time.time()
-    sent = [
-        message.body if now - message.at < _FRESH_S else message.body | {"timestamp": _time(message.at)}
-        for message in epochs
-    ]
-    return Request(f"{first.path}/batch", {"epochs": sent}, first.about, tuple(epochs))
+    first = epochs[0]
+    return Request(f"{first.path}/batch", {"epochs": [_timed(epoch) for epoch in epochs]}, first.about, tuple(epochs))
+
+
+def _timed(message: Message) -> JSON:
+    """What it says, and when, if that was long ago."""
+    path = message.path
+    name = (
+        "timestamp"
+        if message.is_epoch
+        else "start_time"
+        if path == STARTS
+        else "end_time"
+        if path.endswith("/end")
+        else None
+    )
+    if name is None or time.time() - message.at < _FRESH_S:
+        return message.body
+    return message.body | {name: _time(message.at)}
 
 
 def _time(seconds: float) -> str:
