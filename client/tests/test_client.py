@@ -105,6 +105,41 @@ def test_a_training_under_a_key_goes_on_where_it_was_interrupted(
     assert isinstance(late.error, errors.RunEnded)
 
 
+def test_a_training_that_says_other_words_when_it_comes_again_goes_on(
+    client: Client, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = request.node.nodeid
+    before = client.run({"lr": 0.1, "start": "nothing"}, key=key, tags=["night"], note="first")
+    before.log(0, loss=1.0)
+    with client.run({"lr": 0.1, "start": "epoch-0.pt", "attempt": 2}, key=key, note="again") as after:
+        after.log(1, loss=0.5)
+    client.flush()
+    found = client.get(f"/v1/runs/{before.run_id}")
+    assert client.curves(after.run_id)["loss"] == {"epochs": [0, 1], "values": [1.0, 0.5]}
+    assert found["params"] == {"lr": 0.1, "start": "nothing", "attempt": 2}
+    assert (found["status"], found["tags"], found["note"]) == ("finished", ["night"], "again")
+    assert isinstance(after.error, errors.ParamExists)
+    assert "start = 'nothing', as it began; 'epoch-0.pt' is left out" in caplog.text
+    late = client.run({"lr": 0.2}, key=key)
+    late.flush()
+    assert late.should_stop
+    assert isinstance(late.error, errors.RunEnded)
+
+
+def test_the_run_of_a_trial_may_say_other_words_when_it_comes_again(client: Client) -> None:
+    tuner = client.tuner(SPACE, objective="gain", max_trials=1)
+    (trial,) = tuner.suggest(worker="phoenix")
+    trial.run(resume=True, tags=["first"]).log(0, gain=0.5)
+    (again,) = tuner.suggest(worker="phoenix")
+    with again.run(resume=True, tags=["second"]) as resumed:
+        resumed.log(1, gain=0.75)
+    client.flush()
+    assert (resumed.error, again.error) == (None, None)
+    assert client.get(f"/v1/runs/{resumed.run_id}")["tags"] == ["second"]
+    assert tuner.best is not None
+    assert tuner.best["score"] == 0.75
+
+
 @pytest.mark.parametrize("is_interrupted", [True, False])
 def test_a_worker_that_comes_again_goes_on_with_its_run(client: Client, server: Server, is_interrupted: bool) -> None:
     tuner = client.tuner(SPACE, objective="gain", max_trials=1)

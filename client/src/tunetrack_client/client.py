@@ -165,8 +165,8 @@ class Client:
         """Start a run that belongs to no tuner: `with client.run({"lr": 0.01}) as run:`. Needs no service to begin.
 
         Args:
-            key: a name of your own, for a training that goes on from a checkpoint. The same key with the same words
-                goes on with the same run, for as long as it has not ended; epochs logged anew keep their first values.
+            key: a name of your own, for a training that goes on from a checkpoint. The same key goes on with the same
+                run, for as long as it has not ended. Epochs logged anew keep their first values, and so do params.
             stale_after_s: when its process has been dead for so long, it is given up as crashed; None is never.
         Raises:
             TypeError, ValueError: a param is no finite number, text or boolean.

@@ -6,8 +6,20 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from tunetrack_client.connection import Connection
-from tunetrack_client.errors import LeaseLost, NotAllowed, Refused, ServiceFailed, Unavailable, UnknownRun, UnknownTrial
-from tunetrack_client.message import Request, fold
+from tunetrack_client.errors import (
+    IdConflict,
+    LeaseLost,
+    NotAllowed,
+    ParamExists,
+    Refused,
+    RunEnded,
+    ServiceFailed,
+    Unavailable,
+    UnknownRun,
+    UnknownTrial,
+)
+from tunetrack_client.message import JSON, STARTS, Request, fold
+from tunetrack_client.wire import is_same_param
 
 log = logging.getLogger("tunetrack_client")
 
@@ -24,11 +36,11 @@ class Listener(Protocol):
     def told(self, answer: dict[str, Any]) -> None:
         """It took something that was said."""
 
-    def refused(self, error: Refused, *, is_of_epochs: bool = False) -> None:
+    def refused(self, error: Refused, *, is_partial: bool = False) -> None:
         """It did not.
 
         Args:
-            is_of_epochs: what it did not take were values of epochs; all else may still come to a good end.
+            is_partial: what it did not take were single values; all else may still come to a good end.
         """
 
 
@@ -54,7 +66,7 @@ class Delivery:
             self.refusals["lost before"] += len(request.messages)
             return
         try:
-            answer = self._connection.send(request.method, request.path, request.body)
+            answer = self._answer(request)
         except NotAllowed as error:
             raise Unavailable(f"{self._connection.shown_url} does not take the key: {error}") from error
         except ServiceFailed as error:
@@ -79,11 +91,57 @@ class Delivery:
             if (listener := self.listeners.get(request.about)) is not None:
                 listener.told(answer)
 
+    def _answer(self, request: Request) -> JSON:
+        try:
+            answer: JSON = self._connection.send(request.method, request.path, request.body)
+        except IdConflict as error:
+            if request.path != STARTS or request.as_said() is not None:
+                raise
+            return self._go_on(request, error)
+        return answer
+
+    def _go_on(self, request: Request, error: IdConflict) -> JSON:
+        """A run that was begun with other words: a training that is told otherwise when it comes again must not be lost
+        for that. What may change is changed, and params keep their first values, as epochs do.
+
+        Raises:
+            Refused: it has ended, or is the training of another trial.
+            Unavailable: not now; send it again.
+        """
+        path, said = f"{STARTS}/{request.about}", request.body
+        run: JSON = self._connection.send("GET", path)
+        if said.get("trial_id") != run["trial_id"]:
+            raise error
+        if run["status"] not in ("running", "crashed"):
+            detail = f"Run {request.about} has ended as {run['status']}: another training needs another key."
+            raise RunEnded(error.problem | {"code": "run-ended", "detail": detail})
+        params, kept = said.get("params", {}), run["params"]
+        change = {word: said[word] for word in ("name", "tags", "note") if said.get(word) and said[word] != run[word]}
+        if added := {name: value for name, value in params.items() if name not in kept}:
+            change["params"] = added
+        if change:
+            run = self._connection.send("PATCH", path, change)
+        for name, value in params.items():
+            if not is_same_param(value, run["params"][name]):
+                self._left_out(request, name, run["params"][name], value)
+        return run
+
+    def _left_out(self, request: Request, name: str, kept: Any, sent: Any) -> None:
+        detail = f"Run {request.about} goes on with {name} = {kept!r}, as it began; {sent!r} is left out."
+        log.warning("%s", detail)
+        if (listener := self.listeners.get(request.about)) is not None:
+            listener.refused(
+                ParamExists({"code": "param-exists", "status": 409, "detail": detail, "name": name}), is_partial=True
+            )
+
     def _refused(self, request: Request, error: Refused) -> None:
         self._n_failures = 0
         self.refusals[error.code] += len(request.messages)
-        if isinstance(error, _FINAL) or request.path == "/v1/runs":
+        is_start = request.path == STARTS
+        if is_start or isinstance(error, _FINAL):
             self._lost.add(request.about)
-        log.warning("%s was refused: %s", request.path, error)
+        log.warning(
+            "%s was refused%s: %s", request.path, ", and all that this run says is left out" if is_start else "", error
+        )
         if (listener := self.listeners.get(request.about)) is not None:
-            listener.refused(error, is_of_epochs=any(message.is_epoch for message in request.messages))
+            listener.refused(error, is_partial=any(message.is_epoch for message in request.messages))

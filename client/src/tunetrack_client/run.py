@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tunetrack_client.errors import DuplicateMetricKey, LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.wire import Value, plain, tag_list, to_wire
+from tunetrack_client.wire import Value, is_same_param, plain, tag_list, to_wire
 
 if TYPE_CHECKING:
     from tunetrack_client.trial import Trial
@@ -146,7 +146,7 @@ class Run:
         added = plain(params or {})
         for param, value in added.items():
             known = self.params.get(param, value)
-            if (type(known), known) != (type(value), value):
+            if not is_same_param(known, value):
                 raise ValueError(f"param {param!r} is {known!r} already, and params are never changed")
         self.params |= added
         words = {"params": added or None, "name": name, "tags": None if tags is None else tag_list(tags), "note": note}
@@ -188,7 +188,7 @@ class Run:
         if stop is not None and self._stop is None:
             self._stop = Stop(stop["rule"], stop["reason"], stop.get("epoch"))
 
-    def refused(self, error: Refused, *, is_of_epochs: bool = False) -> None:
+    def refused(self, error: Refused, *, is_partial: bool = False) -> None:
         """The service did not take what was said (called in the background)."""
         self.error = error
         if isinstance(error, LeaseLost | UnknownRun | RunEnded):
@@ -196,7 +196,7 @@ class Run:
             self._outbox.let_go(self.run_id)
         elif isinstance(error, MissingObjective):
             self._say("/end", {"status": "failed", "reason": error.detail[:_LONGEST_REASON]})
-        if self.trial is not None and not is_of_epochs:
+        if self.trial is not None and not is_partial:
             self.trial.refused(error)
 
     def start(self, body: dict[str, Any], silence_s: float) -> None:

@@ -108,7 +108,7 @@ class Trial:
     def told(self, answer: dict[str, Any]) -> None:
         """The service took what was said (called in the background)."""
 
-    def refused(self, error: Refused, *, is_of_epochs: bool = False) -> None:
+    def refused(self, error: Refused, *, is_partial: bool = False) -> None:
         """The service did not take what was said (called in the background)."""
         self._outbox.let_go(self.trial_id)
         if not isinstance(error, LeaseLost):  # another has it: nobody's mistake

@@ -60,6 +60,11 @@ def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
     return values
 
 
+def is_same_param(one: Any, other: Any) -> bool:
+    """Whether two params are equal, of the same kind, too: 3 and 3.0 are two."""
+    return (type(one), one) == (type(other), other)
+
+
 def _name(number: float) -> str:
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
