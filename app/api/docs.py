@@ -60,7 +60,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
     yield f"<h1>{title}</h1>{_prose(document['info']['description'])}"
-    yield '<p>For programs: <a href="/openapi.json">/openapi.json</a></p><nav>'
+    yield '<p>For programs: <a href="openapi.json">/openapi.json</a></p><nav>'
     for tag in tags:
         yield from (
             f'<a href="#{op["operationId"]}">{escape(op["operationId"])}</a>'

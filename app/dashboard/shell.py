@@ -70,7 +70,8 @@ def routes() -> list[BaseRoute]:
     """The page at /, and its files."""
     contents = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.suffix in _MEDIA_TYPES}
     version = _digest(b"\0".join(name.encode() + b"\0" + content for name, content in contents.items()))
-    page = _File.of("index.html", contents.pop("index.html").replace(b"{assets}", f"/dashboard/{version}".encode()))
+    # Without a slash before it: behind a proxy the page may lie below a path.
+    page = _File.of("index.html", contents.pop("index.html").replace(b"{assets}", f"dashboard/{version}".encode()))
     files = {name: _File.of(name, content) for name, content in contents.items()}
 
     async def get_page(request: Request) -> Response:

@@ -24,7 +24,9 @@ def told_by(chromium: Chromium, server: Server, module: str, expression: str) ->
         page.goto("/")
         script = page.locator("script[type=module]").get_attribute("src")
         assert script is not None
-        return page.evaluate(f"import({json.dumps(script.replace('main.js', module))}).then((it) => {expression})")
+        return page.evaluate(
+            f"import({json.dumps('/' + script.replace('main.js', module))}).then((it) => {expression})"
+        )
 
     return chromium.run(server.url, scenario)
 

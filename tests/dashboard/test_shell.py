@@ -15,7 +15,7 @@ SCRIPTS = sorted(STATIC.glob("*.js"))
 
 def version(client: httpx.Client) -> str:
     """The name under which the page asks for its files."""
-    found = re.search(r"/dashboard/([0-9a-f]{16})/main\.js", client.get("/").text)
+    found = re.search(r"dashboard/([0-9a-f]{16})/main\.js", client.get("/").text)
     assert found is not None
     return found[1]
 

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "tunetrack import http": "tests/importing",
     "stateDiagram-v2": "a picture",
     "metrics.val_loss": "tests/service/test_filter_language.py",
+    "location /tunetrack/": "tests/dashboard/test_sub_path.py",
 }
 """Blocks and lines that are not run here, by how they begin, and who runs them."""
 

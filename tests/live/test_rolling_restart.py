@@ -3,55 +3,33 @@
 The topology as processes: a PostgreSQL, two replicas, and nginx with `deploy/nginx.conf`, but for addresses.
 """
 
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import httpx
-import pytest
 
 from tests.calls import create_tuner
 from tests.chaos.load import SteadyLoad
 from tests.chaos.search import Search, check_database, check_search
 from tests.conftest import Shared, open_client
+from tests.nginx import needs_nginx, nginx
 from tests.server import CLEAN_EXITS, Server
 from tests.subscriber import Subscriber
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CONFIGURATION = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
 N_CLIENTS = 8
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="NO NGINX HERE: install nginx-light")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+pytestmark = needs_nginx
 
 
 @contextmanager
 def _balancer(folder: Path, replicas: list[Server]) -> Iterator[str]:
     """nginx in front of the replicas; its address."""
-    port = _free_port()
-    text = CONFIGURATION.read_text().replace("listen 8000", f"listen 127.0.0.1:{port}")
+    text = CONFIGURATION.read_text()
     for number, replica in enumerate(replicas, 1):
         assert f"tunetrack-{number}:8000" in text
         text = text.replace(f"tunetrack-{number}:8000", f"127.0.0.1:{replica.port}")
-    text = text.replace("/tmp/", f"{folder}/").replace("/dev/stderr", f"{folder}/errors.log")
-    written = folder / "nginx.conf"
-    written.write_text(text)
-    process = subprocess.Popen([str(NGINX), "-c", str(written), "-g", "daemon off;"])
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=10), trust_env=False) as client:
-            client.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+    with nginx(folder, text) as url:
+        yield url
 
 
 def test_a_rolling_restart_under_load_is_seen_by_nobody_who_retries(shared: Shared, tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ export class Away extends Error {
   message = "The service does not answer.";
 }
 
+/** Where a path of the service is, which may be below one of a proxy's: this page is its root. */
+export const here = (path) => String(new URL(`.${path}`, document.baseURI));
+
 export const SESSION = "/v1/session";
 export const MOST_COMPARED = 100; // in one request
 
 /** The answer to a request; after a 401 somebody signs in, and it is asked again. */
 export async function call(method, path, body) {
-  const response = await fetch(path, {
+  const response = await fetch(here(path), {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -83,7 +86,7 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
   }
 
   function stream() {
-    source = new EventSource(`/v1/events/stream${query({ ...filter, after: last })}`);
+    source = new EventSource(here(`/v1/events/stream${query({ ...filter, after: last })}`));
     for (const type of TYPES) source.addEventListener(type, ({ data, lastEventId }) => hear(JSON.parse(data), lastEventId));
     source.addEventListener("reset", onReset);
     source.onopen = live;

@@ -1,6 +1,6 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
-import { call, follow, get, refresher } from "./api.js";
+import { call, follow, get, here, refresher } from "./api.js";
 import { badge, command, copier, count, duration, exact, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
@@ -72,7 +72,7 @@ export async function view(place, { id, crumbs, address }) {
       ...(trial && run.status === "crashed" ? [fact("Its trial", badge(trial.state))] : []), idFact);
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
     grid.show(metricsHere());
-    fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${location.origin}${path}/epochs -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));
+    fill(empty, ...(curves.size ? [] : [h("section", { class: "empty" }, isOpen ? [h("h2", null, "No epochs yet"), h("p", null, "Log one:"), command(`curl ${here(`${path}/epochs`)} -H 'Content-Type: application/json' -d '{"epoch": 0, "metrics": {"loss": 0.5}}'`)] : h("p", null, "It ended without an epoch."))]));
     fill(side, ...[
       h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Parameters"), Object.keys(run.params).length > 0 && copier(JSON.stringify(run.params), "Copy as JSON")), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
       Object.keys(run.final_metrics ?? {}).length > 0 && h("section", { class: "card" }, h("h2", null, "Final metrics"), pairs(run.final_metrics)),

@@ -1,6 +1,6 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
-import { Away, follow, get, MOST_COMPARED, query, refresher } from "./api.js";
+import { Away, follow, get, here, MOST_COMPARED, query, refresher } from "./api.js";
 import { badge, command, count, duration, h, nameLink, num, s, scoresOf, trialName, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { table } from "./table.js";
@@ -179,7 +179,7 @@ export async function view(place, { crumbs, address }) {
     list.element.hidden = list.chooser.hidden = !shown.length;
     list.update(shown);
     runsPlace.querySelector(".empty")?.remove();
-    if (!shown.length && !failure.textContent) runsPlace.append(h("div", { class: "empty" }, filter ? h("p", null, "No run matches.") : [h("p", null, "No runs yet. Start one:"), command(`curl ${location.origin}/v1/runs -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)]));
+    if (!shown.length && !failure.textContent) runsPlace.append(h("div", { class: "empty" }, filter ? h("p", null, "No run matches.") : [h("p", null, "No runs yet. Start one:"), command(`curl ${here("/v1/runs")} -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)]));
   }
 
   const tell = (error) => failure.replaceChildren(error.message);
@@ -205,7 +205,7 @@ export async function view(place, { crumbs, address }) {
     others.hidden = !seen.next_page_token;
     tunersPlace.querySelector(".empty")?.remove();
     if (!seen.items.length) tunersPlace.append(h("div", { class: "empty" }, h("p", null, "No tuners yet. Make one from a space of parameters:"),
-      command(`curl ${location.origin}/v1/tuners -H 'Content-Type: application/json' -d '{"name": "first", "space": {"lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": true}}}'`)));
+      command(`curl ${here("/v1/tuners")} -H 'Content-Type: application/json' -d '{"name": "first", "space": {"lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": true}}}'`)));
     return seen.last_event_id;
   }
 

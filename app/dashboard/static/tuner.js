@@ -1,6 +1,6 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { call, follow, get, query, refresher } from "./api.js";
+import { call, follow, get, here, query, refresher } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
@@ -133,7 +133,7 @@ export async function view(place, { id, crumbs, address }) {
       fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)), idFact,
     ].filter(Boolean));
     fill(start, ...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
-      command(`curl ${location.origin}${path}/suggest -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
+      command(`curl ${here(`${path}/suggest`)} -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
     body.hidden = !model.nTrials;
     for (const one of [strands, ...planes]) one.element.hidden = !scored().length;
     curves.colour();

@@ -1,0 +1,45 @@
+"""A real nginx in front of services."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="NO NGINX HERE: install nginx-light")
+
+
+@contextmanager
+def nginx(folder: Path, configuration: str, probe: str = "/healthz") -> Iterator[str]:
+    """nginx with a configuration that listens on 8000 and writes below /tmp: on a free port, in this folder.
+
+    Args:
+        probe: where a service answers.
+    Returns:
+        its address.
+    """
+    port = _free_port()
+    text = configuration.replace("listen 8000", f"listen 127.0.0.1:{port}")
+    text = text.replace("/tmp/", f"{folder}/").replace("/dev/stderr", f"{folder}/errors.log")
+    written = folder / "nginx.conf"
+    written.write_text(text)
+    process = subprocess.Popen([str(NGINX), "-c", str(written), "-g", "daemon off;"])
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=10), trust_env=False) as client:
+            client.get(f"http://127.0.0.1:{port}{probe}").raise_for_status()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
