@@ -546,6 +546,26 @@ def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, valu
         client.run({"p": value})
 
 
+def test_what_is_too_much_for_a_run_is_told_where_it_is_said(client: Client) -> None:
+    (trial,) = client.tuner(SPACE, max_trials=1).suggest()
+    for begin in (client.run, trial.run):
+        with pytest.raises(ValueError, match="the note has 10,001 characters, and at most 10,000 are kept"):
+            begin(note="n" * 10_001)
+    with pytest.raises(ValueError, match="param 'command' has 10,001 characters"):
+        client.run({"command": "c" * 10_001})
+    with pytest.raises(ValueError, match="at most 1,000 params, and these are 1,001"):
+        client.run({f"p{number}": number for number in range(1001)})
+    longest = "c" * 10_000
+    with client.run() as run, pytest.raises(ValueError, match="param 'command'"):
+        run.edit({"command": longest + "c"})
+    with client.run({"command": longest}, note=longest) as run:
+        pass
+    trial.result(1.0)
+    client.flush()
+    assert client.get(f"/v1/trials/{trial.trial_id}")["score"] == 1
+    assert client.get(f"/v1/runs/{run.run_id}")["params"] == {"command": longest}
+
+
 def test_what_no_json_holds_is_told_where_it_is_said_and_stops_nothing_else(client: Client) -> None:
     with pytest.raises(TypeError):
         client.run(name=Path("data"))  # type: ignore[arg-type]

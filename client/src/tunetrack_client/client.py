@@ -21,7 +21,7 @@ from tunetrack_client.run import Run
 from tunetrack_client.space import is_same_space
 from tunetrack_client.trial import LONGEST_SILENCE_S
 from tunetrack_client.tuner import Tuner, request
-from tunetrack_client.wire import plain, tag_list, with_numbers
+from tunetrack_client.wire import plain, short, tag_list, with_numbers
 
 log = logging.getLogger("tunetrack_client")
 
@@ -169,11 +169,12 @@ class Client:
                 run, for as long as it has not ended. Epochs logged anew keep their first values, and so do params.
             stale_after_s: when its process has been dead for so long, it is given up as crashed; None is never.
         Raises:
-            TypeError, ValueError: a param is no finite number, text or boolean.
+            TypeError, ValueError: a param is no finite number, text or boolean, or more is said than a run takes.
         """
         run_id = str(uuid.uuid4()) if key is None else _id_of(key)
         run = Run(self.outbox, run_id, plain(params or {}), is_resumable=key is not None)
-        body: JSON = {"run_id": run_id, "params": dict(run.params), "tags": tag_list(tags), "note": note}
+        body: JSON = {"run_id": run_id, "params": dict(run.params), "tags": tag_list(tags)}
+        body["note"] = short("the note", note)
         body["name"] = (key or "") if name is None else name
         if stale_after_s is not None:
             body["stale_after_s"] = stale_after_s

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tunetrack_client.errors import DuplicateMetricKey, LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.wire import Value, is_same_param, plain, tag_list, to_wire
+from tunetrack_client.wire import Value, is_same_param, plain, short, tag_list, to_wire
 
 if TYPE_CHECKING:
     from tunetrack_client.trial import Trial
@@ -148,8 +148,9 @@ class Run:
             known = self.params.get(param, value)
             if not is_same_param(known, value):
                 raise ValueError(f"param {param!r} is {known!r} already, and params are never changed")
+        words = {"params": added or None, "name": name, "tags": None if tags is None else tag_list(tags)}
+        words["note"] = None if note is None else short("the note", note)
         self.params |= added
-        words = {"params": added or None, "name": name, "tags": None if tags is None else tag_list(tags), "note": note}
         self._say("", {word: value for word, value in words.items() if value is not None}, method="PATCH")
 
     def end(self, status: Status | None = None, reason: str | None = None) -> None:

@@ -8,6 +8,10 @@ from typing import Any, SupportsFloat
 Value = SupportsFloat
 """A metric's value: anything that is a number, zero-dimensional arrays and tensors too."""
 
+_LONGEST_TEXT = 10_000
+_MOST_PARAMS = 1_000
+"""A run that had more than the service takes would not begin, and all that it says would be left out."""
+
 _NUMBERS = frozenset({"metrics", "final_metrics", "summary", "score", "scores", "series"})
 """Fields that hold nothing but numbers, those that JSON lacks by their names."""
 
@@ -40,13 +44,26 @@ def tag_list(tags: Iterable[str]) -> list[str]:
     return list(tags)
 
 
+def short(what: str, text: str) -> str:
+    """The text, if the service takes one of its length.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{what} has {len(text):,} characters, and at most {_LONGEST_TEXT:,} are kept: {text!r:.100}…")
+    return text
+
+
 def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
     """Params as the service takes them, which knows Python's own scalars: those of numpy, and tensors of one number,
     become such.
 
     Raises:
-        TypeError, ValueError: a value is no finite number, text or boolean.
+        TypeError, ValueError: a value is no finite number, text or boolean; or they are too many, or too long.
     """
+    if len(params) > _MOST_PARAMS:
+        raise ValueError(f"a run has at most {_MOST_PARAMS:,} params, and these are {len(params):,}")
     values: dict[str, int | float | str | bool] = {}
     for name, value in params.items():
         own = value.item() if hasattr(value, "item") else value
@@ -56,6 +73,8 @@ def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
             raise ValueError(f"param {name!r} is not finite: {value!r}")
         if isinstance(own, int) and not -(2**63) <= own < 2**63:
             raise ValueError(f"param {name!r} has more than 64 bits: {value!r:.100}")
+        if isinstance(own, str):
+            short(f"param {name!r}", own)
         values[str(name)] = own
     return values
 
