@@ -492,8 +492,13 @@ def test_workers_with_the_same_key_share_a_tuner(client: Client, request: pytest
         thread.join()
     assert sorted(taken) == list(range(12))
     assert client.tuner(key=key).fetch()["counts"]["completed"] == 12
-    with pytest.raises(errors.IdConflict, match="another budget"):
+    joins = r"tuner\(key='.*'\) joins it"
+    with pytest.raises(errors.IdConflict, match=rf"another budget: {joins}, its edit\(…\) changes that"):
         client.tuner(SPACE, key=key, max_trials=13)
+    with pytest.raises(errors.IdConflict, match=rf"another space and another seed: {joins}, a new search"):
+        client.tuner({"y": flag()}, key=key, max_trials=12, seed=-1)
+    client.tuner(key=key).edit(max_trials=13)
+    assert client.tuner(SPACE, key=key, max_trials=13).state == "active"
 
 
 def test_a_worker_that_comes_again_gets_the_trial_that_it_held(client: Client) -> None:

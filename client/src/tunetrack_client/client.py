@@ -131,7 +131,11 @@ class Client:
             lease_s=lease_s,
             tags=None if tags is None else tag_list(tags),
         )
-        return Tuner(self, self._create_or_join(body, known_id))
+        try:
+            return Tuner(self, self._create_or_join(body, known_id))
+        except IdConflict as error:
+            join = f"key={key!r}" if tuner_id is None else f"tuner_id={tuner_id!r}"
+            raise IdConflict(error.problem | {"detail": _told_otherwise(error.problem["differs"], join)}) from None
 
     def _create_or_join(self, body: JSON, known_id: str | None) -> JSON:
         try:
@@ -142,8 +146,13 @@ class Client:
             if there is None:
                 raise
             if not is_same_space(body["space"], there["space"]):
-                detail = f"The tuner {there['name']!r} has another space, and this client's key may not create one."
-                raise IdConflict(error.problem | {"code": "id-conflict", "status": 409, "detail": detail}) from None
+                raise IdConflict(error.problem | {"code": "id-conflict", "status": 409, "differs": ["space"]}) from None
+            return there
+        except IdConflict as error:  # it was created with other words, and may have been edited to these
+            there = self.get(f"/v1/tuners/{known_id}")
+            differs = error.problem["differs"] + ["seed"] * (body.get("seed", there["seed"]) != there["seed"])
+            if differs:
+                raise IdConflict(error.problem | {"differs": differs}) from None
             return there
 
     def _find(self, tuner_id: str) -> JSON | None:
@@ -294,6 +303,16 @@ class Client:
             if left is not None:
                 why = self.outbox.trouble or f"{self.outbox.shown_url} has not heard all"
                 log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
+
+
+def _told_otherwise(differs: Sequence[str], join: str) -> str:
+    """What to do about a tuner that was created with other words."""
+    change = (
+        "its edit(…) changes that" if {*differs} <= {"name", "tags", "budget"} else "a new search takes another key"
+    )
+    return (
+        f"There is one already, created with another {' and another '.join(differs)}: tuner({join}) joins it, {change}."
+    )
 
 
 def _id_of(key: str) -> str:
