@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,8 +14,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.certificate import make_certificate
 from tests.chaos.proxy import flaky_proxy
 from tests.server import Server
 from tunetrack_client import Client, Unavailable, errors, float_range
@@ -440,6 +443,42 @@ def test_a_question_to_a_service_that_is_away_gives_up_when_its_patience_ends(sp
     with pytest.raises(Unavailable, match="does not answer"):
         impatient.tuner(SPACE)
     impatient.close()
+
+
+def test_a_certificate_of_ones_own_is_named_to_the_client(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "localhost")
+
+    class Tunnel(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = httpx.get(f"{server.url}{self.path}", trust_env=False)
+            self.send_response(found.status_code)
+            self.end_headers()
+            self.wfile.write(found.content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Quiet(HTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass  # a handshake that the client broke off
+
+    monkeypatch.setenv("HTTPS_PROXY", NOWHERE)  # which cannot reach this machine
+    with Quiet(("127.0.0.1", 0), Tunnel) as tunnel:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        tunnel.socket = context.wrap_socket(tunnel.socket, server_side=True)
+        threading.Thread(target=tunnel.serve_forever, args=(0.05,)).start()
+        url = f"https://localhost:{tunnel.server_port}"
+        try:
+            with Client(url, patience_s=0.0) as client, pytest.raises(Unavailable, match="SSL_CERT_FILE"):
+                client.get("/readyz")
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            with Client(url, patience_s=0.0) as client:
+                assert client.get("/readyz") == {"status": "ok"}
+        finally:
+            tunnel.shutdown()
 
 
 @pytest.mark.parametrize("page", [b"<html>Welcome! Please sign in.</html>", b"", b"null", b'"ok"', b"[]"])

@@ -6,23 +6,19 @@ import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from string import ascii_lowercase
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from app.domain.addresses import parse_networks
 from app.observers import sender as sender_module
 from app.observers.sender import Answer, Message, Sender
 from app.service.guard import Guard
 from app.service.vault import new_secret
+from tests.certificate import make_certificate
 from tests.receiver import ALLOW, HOST, Receiver
 
 MESSAGE = Message("17", b'{"type":"epoch_end"}')
@@ -188,7 +184,7 @@ def test_what_a_receiver_says_beyond_its_answer_is_not_its_next_answer() -> None
 @pytest.fixture
 def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, list[str | None]]]:
     """The port of a receiver with a certificate for hook.example, trusted here, and the names it was asked for."""
-    certificate = make_certificate(tmp_path)
+    certificate = make_certificate(tmp_path, "hook.example")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     names: list[str | None] = []
 
@@ -214,31 +210,6 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[in
     yield server.server_port, names
     server.shutdown()
     server.server_close()
-
-
-def make_certificate(folder: Path) -> Path:
-    """A certificate for hook.example, signed by itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hook.example")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hook.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "hook.example.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
 
 
 def test_the_certificate_is_checked_against_the_name_and_not_the_address(secure: tuple[int, list[str | None]]) -> None:

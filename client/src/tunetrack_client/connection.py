@@ -60,8 +60,9 @@ class Connection:
             {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
         )
         # A proxy that the environment names is for elsewhere: it cannot reach this machine's own addresses.
-        is_elsewhere = httpx.URL(self.url).host not in ("127.0.0.1", "localhost", "::1")
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=is_elsewhere)
+        is_here = httpx.URL(self.url).host in ("127.0.0.1", "localhost", "::1")
+        around = {"all://": None, "http://": None, "https://": None} if is_here else None
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, mounts=around)
         self._pid = os.getpid()
 
     def send(
@@ -90,7 +91,7 @@ class Connection:
                 headers["Content-Type"] = "application/json"
             response = self.http.request(method, path, content=content, params=query, headers=headers)
         except httpx.RequestError as error:
-            raise Unavailable(f"{self.shown_url} does not answer: {str(error) or type(error).__name__}") from error
+            raise Unavailable(f"{self.shown_url} does not answer: {_why(error)}") from error
         return read(response)
 
     def ask(
@@ -133,6 +134,13 @@ def shown(url: str) -> str:
         return str(httpx.URL(url).copy_with(userinfo=b""))
     except httpx.InvalidURL:
         return _after_password(url)
+
+
+def _why(error: httpx.RequestError) -> str:
+    said = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" not in said:
+        return said
+    return f"{said}; a certificate that is not known everywhere, or that of its issuer, is named by SSL_CERT_FILE"
 
 
 def _after_password(text: str) -> str:
