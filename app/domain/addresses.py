@@ -69,3 +69,11 @@ def is_allowed(address: Address, allowed: Collection[Network] = ()) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     return address in _PUBLIC_6 and not any(address in network for network in _NOT_PUBLIC_6)
+
+
+def around_proxies(host: str) -> dict[str, None]:
+    """What an HTTP client mounts in place of the proxies that the environment names: nothing, for this machine's own
+    addresses, which no proxy can reach.
+    """
+    is_here = host in ("localhost", "::1") or host.startswith("127.")
+    return dict.fromkeys(("all://", "http://", "https://")) if is_here else {}

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from app.domain.addresses import around_proxies
 from app.importing.mlflow_file import MlflowFile, is_sqlite
 from app.importing.mlflow_server import MlflowServer
 from app.importing.own_files import OwnFiles
@@ -34,7 +35,8 @@ def import_from(sources: Sequence[str], url: str, key: str | None, console: Cons
         raise CannotImport("an address makes no sense; expected is one such as http://127.0.0.1:8000") from None
     auth = (address.username, address.password) if address.userinfo else None
     shown = address.copy_with(userinfo=b"")
-    service = httpx.Client(base_url=shown, auth=auth, headers=headers, timeout=_TIMEOUT_S)
+    mounts = around_proxies(shown.host)
+    service = httpx.Client(base_url=shown, auth=auth, headers=headers, timeout=_TIMEOUT_S, mounts=mounts)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

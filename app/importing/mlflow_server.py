@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from app.domain.addresses import around_proxies
 from app.importing.mlflow_runs import MlflowRun, Point, to_steps, to_value
 from app.importing.steps import CannotImport, Step
 
@@ -33,7 +34,10 @@ class MlflowServer:
     def steps(self) -> Iterator[Step]:
         token = os.environ.get("MLFLOW_TRACKING_TOKEN")
         headers = {} if token is None or self._auth else {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=self._url, auth=self._auth, headers=headers, timeout=_TIMEOUT_S) as server:
+        mounts = around_proxies(self._url.host)
+        with httpx.Client(
+            base_url=self._url, auth=self._auth, headers=headers, timeout=_TIMEOUT_S, mounts=mounts
+        ) as server:
             try:
                 query = {"max_results": _EXPERIMENTS_A_PAGE, "view_type": "ACTIVE_ONLY"}
                 experiments = list(_pages(server, "POST", "experiments/search", query, "experiments"))

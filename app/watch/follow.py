@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from app.domain.addresses import around_proxies
+
 Event = dict[str, Any]
 
 _TIMEOUT = httpx.Timeout(10, read=45)
@@ -31,7 +33,7 @@ class Follower:
         self.is_connected = False
         self._url = url
         self._query = dict(query)
-        self._headers = with_key(key)
+        self._key = key
         self._last_event_id = None if after is None else str(after)
         self._retry_s = 1.0
 
@@ -41,7 +43,7 @@ class Follower:
         Raises:
             httpx.HTTPStatusError: the service refuses.
         """
-        with httpx.Client(base_url=self._url, timeout=_TIMEOUT, headers=self._headers) as service:
+        with service_at(self._url, self._key, _TIMEOUT) as service:
             while True:
                 headers = {} if self._last_event_id is None else {"Last-Event-ID": self._last_event_id}
                 try:
@@ -79,9 +81,14 @@ class Follower:
                     event_id, data = None, ""
 
 
-def with_key(key: str | None) -> dict[str, str]:
-    """The headers of a request with this API key."""
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
+def service_at(url: str, key: str | None, timeout: httpx.Timeout) -> httpx.Client:
+    """A client of the service there, with this API key.
+
+    Raises:
+        httpx.InvalidURL: that is no address.
+    """
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=url, headers=headers, timeout=timeout, mounts=around_proxies(httpx.URL(url).host))
 
 
 def in_background(follower: Iterable[Event]) -> Queue[Event | Exception]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from app.watch.follow import Event, Follower, in_background, with_key
+from app.watch.follow import Event, Follower, in_background, service_at
 from app.watch.picture import Picture, in_words
 
 _FRAMES_PER_S = 8
@@ -98,7 +98,8 @@ def line(event: Event) -> str:
 
 def _get(url: str, path: str, key: str | None) -> dict[str, Any]:
     try:
-        answer = httpx.get(url + path, timeout=10, headers=with_key(key))
+        with service_at(url, key, httpx.Timeout(10)) as service:
+            answer = service.get(path)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found

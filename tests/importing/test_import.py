@@ -92,6 +92,16 @@ def without_tuner(row: JSON) -> JSON:
     return row | {"tuner_id": None, "trial_id": None}
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    (tmp_path / "runs.ndjson").write_text(json.dumps({"run_id": str(uuid.uuid4()), "status": "finished"}) + "\n")
+    assert bring_in(server, tmp_path / "runs.ndjson")[0].runs_new == 1
+
+
 def test_an_export_comes_in_elsewhere_as_it_was_however_often(
     files: dict[tuple[str, str], Path], fresh_server: Server, fresh_client: httpx.Client
 ) -> None:

@@ -21,9 +21,10 @@ NOWHERE = "019ab1c2-0000-7000-8000-000000000000"
 
 @contextmanager
 def watching(server: Server, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    """The command, without a terminal."""
+    """The command, without a terminal; the environment names a proxy, which reaches no address of this machine."""
     command = [str(COMMAND), "watch", "--url", server.url, *options]
-    environment = os.environ | {"no_proxy": "127.0.0.1"}
+    environment = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    environment["HTTP_PROXY"] = environment["http_proxy"] = "http://127.0.0.1:9"
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
