@@ -392,6 +392,26 @@ def test_more_than_a_thousand_trials_are_all_there(
     chromium.run(fresh_server.url, scenario)
 
 
+def test_long_texts_leave_room_for_what_stands_beside_them(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    path = "s3://bucket/" + "very/long/" * 500
+    runs = [start_run(client, name=name, params={"path": path + name}, note="a line\n" * 1000) for name in "ab"]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{runs[0]['run_id']}")
+        expect(page.get_by_role("heading", name="Events")).to_be_visible()
+        assert page.evaluate("() => document.documentElement.scrollHeight < 2 * innerHeight")
+        page.get_by_text(path).focus()  # as it is by Tab, so that it can be scrolled with the keyboard
+        page.keyboard.press("End")
+        page.wait_for_function("() => document.activeElement.scrollTop > 0")
+        page.goto(f"/#/compare?run={runs[0]['run_id']}&run={runs[1]['run_id']}")
+        expect(page.get_by_title(path)).to_have_count(2)
+        assert [one.get_attribute("title") for one in page.get_by_title(path).all()] == [path + "a", path + "b"]
+
+    chromium.run(server.url, scenario)
+
+
 def test_who_signed_in_can_sign_out_and_is_told_when_a_key_ends(chromium: Chromium, fresh_server: Server) -> None:
     database = ["--database", fresh_server.database]
 

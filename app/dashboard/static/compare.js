@@ -107,7 +107,7 @@ export async function view(place, { crumbs, address }) {
   const metricsNow = h("tbody");
   const head = h("thead", null, h("tr", null, h("th", { scope: "col", class: "lead" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, swatch(styleOf(index)), h("a", { href: `#/runs/${ids[index]}` }, name)))));
   const line = (name, values, differs, best = null) => h("tr", { class: differs ? "differs" : "same" }, h("th", { scope: "row", class: "lead", title: name }, name),
-    values.map((value) => (best !== null && value === best ? h("td", { class: "number top", title: "The best of these" }, h("strong", null, num(value, 6))) : h("td", { class: "number" }, num(value, 6)))));
+    values.map((value) => (best !== null && value === best ? h("td", { class: "number top", title: "The best of these" }, h("strong", null, num(value, 6))) : h("td", { class: "number", title: typeof value === "string" ? value : null }, num(value, 6)))));
   const lead = (title) => h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title));
   const part = (title, entries) => h("tbody", null, lead(title), entries);
   const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
