@@ -8,7 +8,18 @@ import threading
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.calls import answer, create_tuner, end_run, get_run, log_batch, log_epoch, report, start_run, suggest
+from tests.calls import (
+    answer,
+    create_tuner,
+    end_run,
+    get_run,
+    get_tuner,
+    log_batch,
+    log_epoch,
+    report,
+    start_run,
+    suggest,
+)
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import SPACE, finish_trial, lose_trial, new_tuner
 from tests.server import COMMAND, Server
@@ -227,6 +238,29 @@ def test_a_run_can_be_stopped(chromium: Chromium, server: Server, client: httpx.
 
     chromium.run(server.url, scenario)
     assert log_epoch(client, run, 0, loss=1.0)["should_stop"] is True
+
+
+def test_a_tuner_is_stopped_for_good_only_when_that_is_meant(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        with page.expect_event("dialog") as asked:
+            page.once("dialog", lambda dialog: dialog.dismiss())
+            page.get_by_role("button", name="Stop").click()
+        assert "cannot be resumed" in asked.value.message
+        assert get_tuner(client, tuner)["state"] == "active"
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+    assert get_tuner(client, tuner)["state"] == "stopped"
 
 
 def test_charts_are_brushed_zoomed_walked_and_kept(chromium: Chromium, server: Server, client: httpx.Client) -> None:

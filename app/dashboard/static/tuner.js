@@ -10,6 +10,7 @@ import { table } from "./table.js";
 const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000, MOST_SAID = 60;
 const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
+const FINAL = "Stop this tuner for good? Its runs are told to stop, and it cannot be resumed. To go on later, pause it.";
 const noteOf = (trial) => (trial.state === "stale" ? "its worker fell silent; it waits for another" : trial.reason);
 /** What is said of a trial; a long reason can be opened. */
 const remark = (text) => (text.length <= MOST_SAID ? h("span", { class: "note" }, ` ${text}`) : h("details", { class: "note" }, h("summary", null, `${text.slice(0, MOST_SAID)}…`), h("p", { class: "text" }, text)));
@@ -121,7 +122,7 @@ export async function view(place, { id, crumbs, address }) {
     const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
     fill(headline, document.createTextNode(sentence(model, shares))); // what somebody has selected stays so
     crumbs({ text: name });
-    const steer = (word, verb) => h("button", { type: "button", onclick: () => call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(all.now) }, word);
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(all.now) }, word);
     fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
