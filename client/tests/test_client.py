@@ -126,6 +126,27 @@ def test_a_training_that_says_other_words_when_it_comes_again_goes_on(
     assert isinstance(late.error, errors.RunEnded)
 
 
+def test_what_is_logged_anew_and_otherwise_is_left_out_with_one_word_and_all_else_is_kept(
+    client: Client, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = client.run(key=request.node.nodeid)
+    for epoch in range(30):
+        before.log(epoch, loss=1.0, accuracy=0.5)
+    before.flush()
+    with client.run(key=request.node.nodeid) as after:
+        for epoch in range(10, 40):
+            after.log(epoch, loss=2.0, accuracy=0.5, precision=0.25)
+        after.log(20, recall=0.75)
+        after.log(30, loss=3.0)
+    client.flush()
+    curves = client.curves(after.run_id)
+    assert curves["loss"]["values"] == [1.0] * 30 + [2.0] * 10
+    assert (curves["precision"]["epochs"], curves["recall"]["epochs"]) == ([*range(10, 40)], [20])
+    assert isinstance(after.error, errors.DuplicateMetricKey)
+    (said,) = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert "Epoch 10 has loss = 1.0 already, and keeps it; 2.0 is left out" in said
+
+
 def test_the_run_of_a_trial_may_say_other_words_when_it_comes_again(client: Client) -> None:
     tuner = client.tuner(SPACE, objective="gain", max_trials=1)
     (trial,) = tuner.suggest(worker="phoenix")

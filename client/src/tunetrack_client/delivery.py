@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from tunetrack_client.connection import Connection
 from tunetrack_client.errors import (
+    DuplicateMetricKey,
     IdConflict,
     LeaseLost,
     NotAllowed,
@@ -54,6 +55,7 @@ class Delivery:
         self.refusals: Counter[str] = Counter()
         self._connection = connection
         self._lost: set[str] = set()
+        self._said_again: set[str] = set()
         self._n_failures = 0
 
     def send(self, request: Request) -> None:
@@ -92,13 +94,51 @@ class Delivery:
                 listener.told(answer)
 
     def _answer(self, request: Request) -> JSON:
-        try:
-            answer: JSON = self._connection.send(request.method, request.path, request.body)
-        except IdConflict as error:
-            if request.path != STARTS or request.as_said() is not None:
-                raise
-            return self._go_on(request, error)
-        return answer
+        body = request.body
+        while True:
+            try:
+                answer: JSON = self._connection.send(request.method, request.path, body)
+                return answer
+            except IdConflict as error:
+                if request.path != STARTS or request.as_said() is not None:
+                    raise
+                return self._go_on(request, error)
+            except DuplicateMetricKey as error:
+                body = {"epochs": self._news(request, body["epochs"], error)}
+                if not body["epochs"]:
+                    return {}
+
+    def _news(self, request: Request, epochs: list[JSON], error: DuplicateMetricKey) -> list[JSON]:
+        """Of these epochs what the service has not. A training that goes on from a checkpoint says much again, and a
+        little different: first values are kept, and that is told once.
+
+        Raises:
+            Refused, Unavailable
+        """
+        epoch, name, stored, sent = (error.problem[word] for word in ("epoch", "key", "stored", "sent"))
+        detail = f"Epoch {epoch} has {name} = {stored} already, and keeps it; {sent} is left out."
+        if request.about not in self._said_again:
+            self._said_again.add(request.about)
+            log.warning("%s Later ones of this run are, too, without a word", detail)
+        self._tell_partly(request, DuplicateMetricKey(error.problem | {"detail": detail}))
+        known: dict[int, JSON] = {one["epoch"]: {} for one in epochs}
+        if len(epochs) == 1:
+            known[epoch][name] = stored
+        else:
+            path, before = f"{STARTS}/{request.about}/metrics", min(known) - 1
+            found = self._connection.send("GET", path, query={} if before < 0 else {"after_epoch": before})
+            for metric, series in found["series"].items():
+                for number, value in zip(series["epochs"], series["values"], strict=True):
+                    if number in known:
+                        known[number][metric] = value
+        news = []
+        for one in epochs:
+            values, there = one["metrics"], known[one["epoch"]]
+            self.refusals[error.code] += sum(there.get(metric, value) != value for metric, value in values.items())
+            if new := {metric: value for metric, value in values.items() if metric not in there}:
+                news.append(one | {"metrics": new})
+                there |= new  # what comes twice in these is known from then on
+        return news
 
     def _go_on(self, request: Request, error: IdConflict) -> JSON:
         """A run that was begun with other words: a training that is told otherwise when it comes again must not be lost
@@ -129,10 +169,11 @@ class Delivery:
     def _left_out(self, request: Request, name: str, kept: Any, sent: Any) -> None:
         detail = f"Run {request.about} goes on with {name} = {kept!r}, as it began; {sent!r} is left out."
         log.warning("%s", detail)
+        self._tell_partly(request, ParamExists({"code": "param-exists", "status": 409, "detail": detail, "name": name}))
+
+    def _tell_partly(self, request: Request, error: Refused) -> None:
         if (listener := self.listeners.get(request.about)) is not None:
-            listener.refused(
-                ParamExists({"code": "param-exists", "status": 409, "detail": detail, "name": name}), is_partial=True
-            )
+            listener.refused(error, is_partial=True)
 
     def _refused(self, request: Request, error: Refused) -> None:
         self._n_failures = 0
