@@ -16,6 +16,9 @@ BATCH_EPOCHS = 1000
 BATCH_VALUES = 20_000
 """What one request holds at most: the service takes 1,000 epochs and 4 MiB."""
 
+_TIMES = {"runs": "start_time", "epochs": "timestamp", "end": "end_time"}
+"""What the time of a start, an epoch and an end is called, by the last word of the path."""
+
 _FRESH_S = 5.0
 """What has waited no longer is sent without its time: the service's own clock is the better one."""
 
@@ -103,16 +106,7 @@ def _batch(epochs: Sequence[Message]) -> Request:
 
 def _timed(message: Message) -> JSON:
     """What it says, and when, if that was long ago."""
-    path = message.path
-    name = (
-        "timestamp"
-        if message.is_epoch
-        else "start_time"
-        if path == STARTS
-        else "end_time"
-        if path.endswith("/end")
-        else None
-    )
+    name = _TIMES.get(message.path.rpartition("/")[2])
     if name is None or time.time() - message.at < _FRESH_S:
         return message.body
     return message.body | {name: _time(message.at)}
