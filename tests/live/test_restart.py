@@ -32,6 +32,7 @@ TUNER: JSON = {
     "objective": {"metric": "loss", "direction": "minimize"},
     "tags": ["über"],
     "seed": 6,
+    "lease_s": 3600.0,
 }
 RUN: JSON = {"run_id": "01890a5d-ac96-774b-bcce-b302099a8058", "params": {"x": 3.0}}
 
