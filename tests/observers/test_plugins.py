@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -246,6 +247,7 @@ def test_what_another_process_may_run_by_now_is_not_given(
 ) -> None:
     monkeypatch.setattr(hold_module, "HELD", timedelta())  # another one may take it at any time
     epochs: list[int] = []
+    slow_until: list[float] = []
 
     async def body() -> None:
         url = new_database()
@@ -258,10 +260,11 @@ def test_what_another_process_may_run_by_now_is_not_given(
                 monkeypatch.setattr(hold_module, "HELD", held)
                 asyncio.run_coroutine_threadsafe(other.write(hold, Hold("mine", taker)), loop).result()
             monkeypatch.setattr(plugins_module, "HELD", timedelta())
+            slow_until.append(time.monotonic())
 
         async with following(url, {"mine": be_slow}) as (database, plugins):
             await database.write_together(record, [(0, None), (1, None)])
-            await until(lambda: plugins._followers[0]._position is None)
+            await until(lambda: bool(slow_until) and plugins._followers[0]._renewed_at > slow_until[0])
         await other.close()
         assert epochs == [0]
 
