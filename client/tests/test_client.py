@@ -13,6 +13,7 @@ import numpy
 import pytest
 
 from tests.server import Server
+from tests.waiting import eventually
 from tunetrack_client import Client, Refused, choice, errors, flag, float_range, int_range
 
 SPACE = {"x": float_range(0.0, 1.0)}
@@ -217,6 +218,17 @@ def test_a_run_whose_process_dies_is_given_up_unless_it_shall_not_be(client: Cli
     assert event["run_id"] == runs[0].run_id
     for run in runs[1:]:
         client.ask("POST", f"/v1/runs/{run.run_id}/end", {})
+
+
+def test_a_run_that_nobody_holds_any_more_is_given_up(client: Client) -> None:
+    held, dropped = client.run(stale_after_s=0.9), client.run(stale_after_s=0.9)
+    run_id = dropped.run_id
+    client.flush()
+    del dropped  # as when a cell of a notebook is run again
+    gc.collect()
+    eventually(lambda: client.get(f"/v1/runs/{run_id}")["status"] == "crashed" or None)
+    assert client.get(f"/v1/runs/{held.run_id}")["status"] == "running"
+    held.end()
 
 
 def test_what_was_not_known_at_the_start_joins_the_run(client: Client) -> None:

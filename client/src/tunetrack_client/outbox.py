@@ -30,11 +30,13 @@ class Beat:
 
     Args:
         last: when something was said last, None before anything was: then there is nothing to keep alive yet.
+        holder: what could still say something; once it is gone there is no sign any more.
     """
 
     request: Request
     every_s: float
     last: float | None
+    holder: Callable[[], object | None]
 
 
 class Outbox:
@@ -86,17 +88,25 @@ class Outbox:
         self._delivery.listeners[about] = listener
 
     def keep_alive(
-        self, about: str, path: str, every_s: float, body: dict[str, Any] | None = None, *, is_known: bool = False
+        self,
+        about: str,
+        path: str,
+        every_s: float,
+        body: dict[str, Any] | None = None,
+        *,
+        is_known: bool = False,
+        holder: Callable[[], object | None] = lambda: True,
     ) -> None:
         """Send a sign of life whenever nothing was said for so long.
 
         Args:
             is_known: the service knows it already; else there is no sign before the first message about it was taken.
+            holder: answers None once nobody is left who could say anything: there is no sign after that.
         """
         self._own()
         last = time.monotonic() if is_known else None
         with self._changed:
-            self._beats[about] = Beat(Request(path, body or {}, about, ()), every_s, last)
+            self._beats[about] = Beat(Request(path, body or {}, about, ()), every_s, last, holder)
             self._run()
 
     def let_go(self, about: str) -> None:
@@ -200,6 +210,7 @@ class Outbox:
     def _send_beats(self) -> None:
         now = time.monotonic()
         with self._changed:
+            self._beats = {about: beat for about, beat in self._beats.items() if beat.holder() is not None}
             due = [beat for beat in self._beats.values() if beat.last is not None and beat.last + beat.every_s <= now]
             for beat in due:
                 beat.last = now

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -208,7 +209,8 @@ class Run:
         """
         self._outbox.listen(self.run_id, self)
         if self._is_open:
-            self._outbox.keep_alive(self.run_id, f"/v1/runs/{self.run_id}/heartbeat", silence_s)
+            path = f"/v1/runs/{self.run_id}/heartbeat"
+            self._outbox.keep_alive(self.run_id, path, silence_s, holder=weakref.ref(self))
         self._outbox.put(Message("/v1/runs", body, self.run_id))
         self._started_as, self._pid = (body, silence_s), os.getpid()
 
