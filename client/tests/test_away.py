@@ -1,8 +1,10 @@
 """The service is away, killed, or behind a bad network: the training goes on, and nothing is lost."""
 
 import contextlib
+import errno
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -20,7 +22,8 @@ import pytest
 from tests.certificate import make_certificate
 from tests.chaos.proxy import flaky_proxy
 from tests.server import Server
-from tunetrack_client import Client, Unavailable, errors, float_range
+from tunetrack_client import Client, Unavailable, backlog, errors, float_range
+from tunetrack_client.cli import main
 from tunetrack_client.client import _end_began
 from tunetrack_client.connection import Connection
 from tunetrack_client.delivery import Delivery
@@ -267,9 +270,34 @@ def test_the_spool_of_a_living_process_is_left_alone(spool: Path) -> None:
     client.run()
     while not list(spool.glob("*.jsonl")):  # it goes to disk after some tries
         threading.Event().wait(0.02)
-    assert "nothing is kept" in command("status", spool=spool).stdout
+    said = command("status", spool=spool).stdout
+    assert f"nothing that is kept in {spool} can be delivered now; programs that still run do that" in said
     client.close()
     assert "1 messages" in command("status", spool=spool).stdout
+
+
+def test_where_there_are_no_locks_what_a_program_left_is_found_when_it_has_ended(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    def has_none(_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")  # as some file systems of clusters answer
+
+    code = "from tunetrack_client import Client; client = Client(exit_timeout_s=0); client.run(); client.close()"
+    with program(code, NOWHERE, spool) as ended:
+        ended.wait()
+    monkeypatch.setattr(backlog, "_lock", has_none)
+    living = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    living.run()
+    living.close()
+    (elsewhere,) = [path.rename(spool / "node7-1-a.jsonl") for path in spool.glob(f"*-{ended.pid}-*")]
+    assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
+    assert "can be delivered now" in capsys.readouterr().out
+    assert f"{elsewhere} is of a program on node7, and its file system has no locks" in caplog.text
+    elsewhere.rename(spool / f"{socket.gethostname()}-{ended.pid}-a.jsonl")
+    assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
+    assert "1 delivered" in capsys.readouterr().out
+    (left,) = spool.glob("*.jsonl")
+    assert f"-{os.getpid()}-" in left.name
 
 
 def test_a_forked_process_speaks_for_itself_alone(server: Server, spool: Path) -> None:

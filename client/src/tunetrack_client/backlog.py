@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -82,10 +83,19 @@ class Backlog:
 
     @classmethod
     def open(cls, path: Path) -> "Backlog | None":
-        """What another process left in a file; None where that process still lives, or the file is none of ours."""
+        """What another process left in a file; None where that process still lives, or the file is none of ours.
+
+        Raises:
+            OSError: it cannot be read, or nobody can tell whether that process lives.
+        """
         file = path.open("r+b")
-        header = _header(file.readline())
-        if header is None or not _try_lock(file):
+        try:
+            header = _header(file.readline())
+            is_ours = header is not None and _is_left(file, path)
+        except OSError:
+            file.close()
+            raise
+        if header is None or not is_ours:
             file.close()
             return None
         backlog = cls(header["url"], path.parent)
@@ -192,7 +202,8 @@ class Backlog:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = self._folder / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b")
-        _try_lock(self._file)
+        with suppress(OSError):  # some file systems of clusters know no locks
+            _lock(self._file)
         try:
             _append(self._file, json.dumps({"tunetrack_spool": 1, "url": self.url}).encode() + b"\n")
         except OSError:
@@ -239,9 +250,34 @@ def _message(line: bytes) -> Message | None:
         return None
 
 
-def _try_lock(file: BinaryIO) -> bool:
+def _is_left(file: BinaryIO, path: Path) -> bool:
+    """Whether the process that wrote it has ended: it held a lock; where there are none, its name tells whose it was.
+
+    Raises:
+        OSError: it was one of another machine.
+    """
     try:
         _lock(file)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return False
+    except OSError as error:
+        host, _, process = path.stem.rpartition("-")[0].rpartition("-")
+        if host != socket.gethostname() or not process.isdigit():
+            raise OSError(
+                f"{path} is of a program on {host or 'another machine'}, and its file system has no locks to tell"
+                " whether that still runs: once it has ended, copy the file to another disk, and name that with --spool"
+            ) from error
+        return not _is_alive(int(process))
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # where this would end it, and locks are never missing
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
     return True

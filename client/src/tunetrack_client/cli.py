@@ -35,7 +35,7 @@ def _status(folder: Path) -> int:
         _say(f"{backlog.path}: {len(backlog)} messages for {shown(backlog.url)}")
         backlog.close()
     if not n_files:
-        _say(f"nothing is kept in {folder}")
+        _say(_nothing(folder))
     return 0
 
 
@@ -52,8 +52,14 @@ def _sync(folder: Path, url: str | None, key: str | None) -> int:
             refused = "".join(f", {n} refused ({code})" for code, n in sorted(done.refusals.items()))
             _say(f"{done.path}: {done.n_delivered} delivered{refused}")
     if not n_files:
-        _say(f"nothing is kept in {folder}")
+        _say(_nothing(folder))
     return status
+
+
+def _nothing(folder: Path) -> str:
+    if any(folder.glob("*.jsonl")):
+        return f"nothing that is kept in {folder} can be delivered now; programs that still run do that themselves"
+    return f"nothing is kept in {folder}"
 
 
 def _say(line: str) -> None:
