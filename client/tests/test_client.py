@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 import math
+import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -680,6 +681,19 @@ def test_batches_that_are_logged_under_their_epoch_are_told_once_and_left_out(
     assert (run.error.problem["epoch"], run.error.problem["sent"]) == (0, 0.5)
     (told,) = [record.getMessage() for record in caplog.records]
     assert "count batches" in told
+
+
+def test_a_client_goes_to_other_processes_without_its_key_and_a_trial_stays_in_its_own(client: Client) -> None:
+    (trial,) = client.tuner(SPACE, max_trials=1).suggest()
+    for held in (trial, trial.run()):
+        with pytest.raises(TypeError, match="stays in its process: give others its params"):
+            pickle.dumps(held)
+    trial.result(1.0)
+    with Client("http://ada:password@127.0.0.1:9", "secret-key") as keyed:
+        told = pickle.dumps(keyed)
+    assert b"127.0.0.1:9" in told
+    assert b"secret-key" not in told  # which may lie in a file, for others
+    assert b"password" not in told
 
 
 def test_events_are_read_from_where_one_likes(client: Client) -> None:

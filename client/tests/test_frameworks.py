@@ -6,12 +6,14 @@ test_protocols.py calls the callbacks as they do.
 """
 
 import os
+import pickle
 from typing import Any
 
 import numpy
 import pytest
 from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -99,6 +101,19 @@ def test_scikit_learn_searches_and_refits(client: Client) -> None:
     assert search.tuner_.fetch()["best"]["params"] == search.best_params_
     assert search.best_score_ == max(scores)
     assert search.predict(features).shape == (300,)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_scikit_learn_searches_within_each_fold_of_another_validation(client: Client, n_jobs: int | None) -> None:
+    features, labels = load_iris(return_X_y=True)
+    search = TunetrackSearchCV(
+        LogisticRegression(max_iter=500), {"C": float_range(0.1, 1.0)}, client=client, n_iter=2, name=f"fold {n_jobs}"
+    )
+    assert min(cross_val_score(search, features, labels, cv=3, n_jobs=n_jobs)) > 0.9
+    found = [one for one in client.tuners() if one["name"] == search.name]
+    assert [one["counts"]["completed"] for one in found] == [2, 2, 2]
+    search.fit(features, labels)
+    assert pickle.dumps(search)  # as a fitted search is kept
 
 
 def test_scikit_learn_tells_candidates_that_cannot_be_fitted(client: Client) -> None:

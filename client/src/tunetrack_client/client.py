@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from tunetrack_client import events
 from tunetrack_client.backlog import Backlog, default_folder
-from tunetrack_client.connection import JSON, Connection
+from tunetrack_client.connection import JSON, Connection, shown
 from tunetrack_client.errors import Forbidden, IdConflict, Unavailable, UnknownTuner
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.run import Run
@@ -31,7 +31,7 @@ _NAMESPACE = uuid.UUID("5e0b6c1a-3f1d-5d0e-9a57-74756e657472")
 
 
 class Client:
-    """A service, as one process sees it. May be shared by threads; in a forked process it begins anew.
+    """A service, as one process sees it. May be shared by threads; in another process it begins anew.
 
     Args:
         url: where it listens; by default `TUNETRACK_URL`, else http://127.0.0.1:8000.
@@ -52,6 +52,7 @@ class Client:
         spool: Path | str | None = None,
         exit_timeout_s: float = 10.0,
     ) -> None:
+        self._given = (url and shown(url), patience_s, spool, exit_timeout_s)
         self.url = url or os.environ.get("TUNETRACK_URL") or DEFAULT_URL
         self._connection = Connection(self.url, key or os.environ.get("TUNETRACK_KEY"))
         folder = default_folder() if spool is None else Path(spool)
@@ -60,6 +61,13 @@ class Client:
         self._exit_timeout_s = exit_timeout_s
         self._at_exit = _call_weakly(self)
         atexit.register(self._at_exit)
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self  # scikit-learn copies what an estimator is given
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, or from a file, it begins anew. Its key stays behind: such a file may be for others."""
+        return _again, self._given
 
     def __enter__(self) -> Self:
         return self
@@ -303,6 +311,10 @@ class Client:
             if left is not None:
                 why = self.outbox.trouble or f"{self.outbox.shown_url} has not heard all"
                 log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
+
+
+def _again(url: str | None, patience_s: float, spool: Path | str | None, exit_timeout_s: float) -> Client:
+    return Client(url, patience_s=patience_s, spool=spool, exit_timeout_s=exit_timeout_s)
 
 
 def _told_otherwise(differs: Sequence[str], join: str) -> str:

@@ -54,6 +54,12 @@ class Outbox:
         self._new_backlog = new_backlog
         self._begin()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            "a run or a trial stays in its process: give others its params, and tell here what came of it,"
+            " or give them the tuner, of which each has trials of its own"
+        )
+
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._backlog = self._new_backlog()
