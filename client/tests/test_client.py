@@ -683,6 +683,16 @@ def test_batches_that_are_logged_under_their_epoch_are_told_once_and_left_out(
     assert "count batches" in told
 
 
+def test_the_curve_of_a_metric_with_a_comma_in_its_name_is_read(client: Client) -> None:
+    with client.run() as run:
+        run.log(0, {"mAP@[0.5,0.95]": 0.25, "loss": 1})
+    client.flush()
+    assert client.curves(run.run_id, "mAP@[0.5,0.95]", "none") == {
+        "mAP@[0.5,0.95]": {"epochs": [0], "values": [0.25]},
+        "none": {"epochs": [], "values": []},
+    }
+
+
 def test_a_client_goes_to_other_processes_without_its_key_and_a_trial_stays_in_its_own(client: Client) -> None:
     (trial,) = client.tuner(SPACE, max_trials=1).suggest()
     for held in (trial, trial.run()):

@@ -209,9 +209,12 @@ class Client:
         Args:
             max_points: thinned to so many of each, with their first, last and extreme ones.
         """
-        keys = ",".join(metrics) or None
+        has_commas = any("," in metric for metric in metrics)  # which part the names in the question
+        keys = None if has_commas else ",".join(metrics) or None
         found = self.get(f"/v1/runs/{run_id}/metrics", keys=keys, max_points=max_points)
         series: dict[str, JSON] = with_numbers(found)["series"]
+        if has_commas:
+            return {metric: series.get(metric, {"epochs": [], "values": []}) for metric in metrics}
         return series
 
     def tuners(self) -> Iterator[JSON]:
