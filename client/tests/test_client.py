@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy
 import pytest
 
@@ -681,6 +682,18 @@ def test_batches_that_are_logged_under_their_epoch_are_told_once_and_left_out(
     assert (run.error.problem["epoch"], run.error.problem["sent"]) == (0, 0.5)
     (told,) = [record.getMessage() for record in caplog.records]
     assert "count batches" in told
+
+
+def test_what_is_sent_leaves_no_line_in_the_log_of_the_training(
+    client: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for trial in client.tuner(SPACE, max_trials=2).trials():
+            with trial.run() as run:
+                run.log(0, score=1)
+        httpx.get(f"{server.url}/healthz", trust_env=False)  # somebody else's
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "/healthz" in line
 
 
 def test_the_curve_of_a_metric_with_a_comma_in_its_name_is_read(client: Client) -> None:

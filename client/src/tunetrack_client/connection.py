@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,6 +25,25 @@ _AWAY = frozenset({408, 425, 429, 502, 503, 504, 507})
 # A socket loads it with the first address that it looks up, in whatever thread. If the process forks meanwhile, the
 # child has half of it, and can never look up any.
 codecs.lookup("idna")
+
+
+class _Unlogged(logging.Filter, threading.local):
+    """httpx logs a line for each request, which would drown those of the training: not for what is sent within this."""
+
+    is_on = False
+
+    def __enter__(self) -> None:
+        self.is_on = True
+
+    def __exit__(self, *_: object) -> None:
+        self.is_on = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not self.is_on or record.levelno > logging.INFO
+
+
+_unlogged = _Unlogged()
+logging.getLogger("httpx").addFilter(_unlogged)
 
 
 class Connection:
@@ -89,7 +109,8 @@ class Connection:
                 # As in a spool file: what JSON lacks, such as half of a character, is for the service to refuse.
                 content = json.dumps(body, separators=(",", ":"))
                 headers["Content-Type"] = "application/json"
-            response = self.http.request(method, path, content=content, params=query, headers=headers)
+            with _unlogged:
+                response = self.http.request(method, path, content=content, params=query, headers=headers)
         except httpx.RequestError as error:
             raise Unavailable(f"{self.shown_url} does not answer: {_why(error)}") from error
         return read(response)
