@@ -580,9 +580,21 @@ def test_params_may_be_scalars_of_numpy(client: Client) -> None:
     assert [trial["params"] for trial in tuner.history()] == [{"layers": 3}, {"layers": 4}]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 2**63, None, [1], {"a": 1}, Path("data")])
-def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, value: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match="param 'p'"):
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (2**63, "64 bits"),
+        (None, "leave it out"),
+        ([1], r"or say str\(…\) of it"),
+        ({}, "leave it out"),
+        ({"layers": 3}, r"say each of its parts, as p\.layers"),
+        (Path("data"), r"or say str\(…\) of it"),
+    ],
+)
+def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, value: Any, instead: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"param 'p' .*{instead}"):
         client.run({"p": value})
 
 

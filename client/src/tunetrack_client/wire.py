@@ -12,6 +12,8 @@ _LONGEST_TEXT = 10_000
 _MOST_PARAMS = 1_000
 """A run that had more than the service takes would not begin, and all that it says would be left out."""
 
+_INSTEAD = "leave it out, or say str(…) of it"
+
 _NUMBERS = frozenset({"metrics", "final_metrics", "summary", "score", "scores", "series"})
 """Fields that hold nothing but numbers, those that JSON lacks by their names."""
 
@@ -68,7 +70,10 @@ def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
     for name, value in params.items():
         own = value.item() if hasattr(value, "item") else value
         if not isinstance(own, int | float | str):
-            raise TypeError(f"param {name!r} is no number, text or boolean: {value!r:.100}")
+            instead = (
+                f"say each of its parts, as {name}.{next(iter(own))}" if own and isinstance(own, Mapping) else _INSTEAD
+            )
+            raise TypeError(f"param {name!r} is no number, text or boolean: {value!r:.100}; {instead}")
         if isinstance(own, float) and not math.isfinite(own):
             raise ValueError(f"param {name!r} is not finite: {value!r}")
         if isinstance(own, int) and not -(2**63) <= own < 2**63:
