@@ -185,6 +185,14 @@ def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:
         assert answer(httpx.get(f"{first.url}/readyz"))["status"] == "ok"
 
 
+def test_a_second_process_on_the_same_file_is_refused_by_another_name_too(tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "x.db")
+    with Server(f"sqlite:///{link}") as first:
+        done = tunetrack("serve", "--port", "0", "--database", f"sqlite:///{tmp_path / 'x.db'}")
+        refused(done, f"Its process id is {first.pid}")
+
+
 def test_a_newer_schema_is_refused_and_left_alone(new_database: NewDatabase) -> None:
     url = new_database()
     with Server(url):

@@ -1,6 +1,5 @@
 """How the two databases are opened: what every connection must be like before anything runs on it."""
 
-import os
 import sqlite3
 import time
 from contextlib import suppress
@@ -38,7 +37,8 @@ class BadDatabaseUrl(ValueError):
 
 
 def parse(url: str) -> URL:
-    """The URL with its driver named, and SQLite's path made absolute.
+    """The URL with its driver named, and SQLite's path made absolute, without links: beside the file that they lead to
+    SQLite keeps its log, and there is the lock.
 
     Raises:
         BadDatabaseUrl: it is no URL of a database that we know.
@@ -50,7 +50,7 @@ def parse(url: str) -> URL:
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return parsed.set(database=str(Path(parsed.database).expanduser().absolute()))
+        return parsed.set(database=str(Path(parsed.database).expanduser().resolve()))
     raise BadDatabaseUrl(BadDatabaseUrl.__doc__)
 
 
@@ -113,11 +113,10 @@ def _rid_of_alien_log(url: URL, database: str) -> None:
     """Before this process first connects to a file, and never again: whoever closes a file gives up all the locks that
     its process has on it (POSIX), those of SQLite's connections too."""
     with _ridding:
-        path = os.path.realpath(database)
-        if path not in _rid_of and has_alien_log(database):
+        if database not in _rid_of and has_alien_log(database):
             with suppress(InUse), Exclusive(url):
                 pass  # who comes first takes it away
-        _rid_of.add(path)
+        _rid_of.add(database)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
