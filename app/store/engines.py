@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.store import driver
 from app.store.exclusive import Exclusive, InUse, has_alien_log
+from app.store.place import Place
 
 PATIENCE: dict[str, Any] = {
     "connect_timeout": 5,
@@ -89,6 +90,8 @@ def _open(url: URL, pool_size: int) -> Engine:
             _rid_of_alien_log(url, url.database)
         engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5)
         event.listen(engine, "connect", _set_up_sqlite)
+        if url.database is not None:
+            _stay_with_file(engine, Place(url.database))
         return engine
     return create_engine(
         url,
@@ -117,6 +120,12 @@ def _rid_of_alien_log(url: URL, database: str) -> None:
             with suppress(InUse), Exclusive(url):
                 pass  # who comes first takes it away
         _rid_of.add(database)
+
+
+def _stay_with_file(engine: Engine, place: Place) -> None:
+    """Neither is another file opened under its name, nor is one read or written that is not there any more."""
+    for moment in ("do_connect", "begin"):
+        event.listen(engine, moment, lambda *_: place.require_file())
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

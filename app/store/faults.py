@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.domain.errors import DomainError, StorageFull, StoreBusy
+from app.store.place import Misplaced
 
 # Serialization failure, deadlock: the database undid the transaction, and a repeat may pass.
 _LOST_RACES = frozenset({"40001", "40P01"})
@@ -46,6 +47,8 @@ def translate(error: BaseException) -> BaseException:
     """The domain's word for an error of the database that is no fault of the request; else the error itself."""
     if isinstance(error, PoolTimeout):
         return StoreBusy()
+    if isinstance(error, Misplaced):
+        return StoreBusy(f"{error} Put it back, or start the service anew; nothing was changed.")
     # What a connection says while it is taken from the pool or given back has not passed through SQLAlchemy.
     return _of_driver(error.orig if isinstance(error, DBAPIError) else error) or error
 

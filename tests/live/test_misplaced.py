@@ -1,0 +1,51 @@
+"""A SQLite file that is removed or replaced while it is served: nobody would find again what is written to it."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.calls import get_run, list_all, problem, start_run
+from tests.server import Server
+from tests.test_cli import tunetrack
+
+
+def refuses(server: Server) -> None:
+    """Nothing is acknowledged, and it is said why."""
+    for response in (
+        httpx.post(f"{server.url}/v1/runs", json={}, trust_env=False),
+        httpx.get(f"{server.url}/v1/runs", trust_env=False),
+    ):
+        assert "removed or replaced" in problem(response, 503, "store-busy")["detail"]
+    problem(httpx.get(f"{server.url}/readyz", trust_env=False), 503, "not-ready")
+
+
+def test_a_file_that_was_removed_takes_nothing_more_until_it_is_put_back(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "x.db", tmp_path / "elsewhere.db"
+    with Server(f"sqlite:///{path}") as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        run = start_run(client)
+        path.rename(elsewhere)
+        refuses(server)
+        assert not path.exists(), "an empty one in its place would be taken for the data"
+        elsewhere.rename(path)
+        assert get_run(client, run)["status"] == "running"
+        start_run(client)
+        assert "Traceback" not in server.log, server.log
+
+
+@pytest.mark.parametrize("what_is_left", ["stays", "is removed"])
+def test_a_backup_put_in_place_of_a_file_that_is_served_is_not_ruined(tmp_path: Path, what_is_left: str) -> None:
+    path, copy = tmp_path / "x.db", tmp_path / "copy.db"
+    with Server(f"sqlite:///{path}") as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        kept = start_run(client)
+        assert tunetrack("backup", str(copy), "--database", server.database).returncode == 0
+        start_run(client)
+        if what_is_left == "is removed":
+            for left in tmp_path.glob("x.db-*"):
+                left.unlink()
+        copy.replace(path)
+        refuses(server)
+        server.terminate()
+        server.start()
+        assert [run["run_id"] for run in list_all(client, "/v1/runs")] == [kept["run_id"]]
+        assert "all is well" in tunetrack("check", "--database", server.database).stdout
