@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,6 +14,7 @@ from app.service.diagnose import Grade, schema
 from app.store.engines import BadDatabaseUrl, open_readers, open_writer, parse
 from app.store.exclusive import Exclusive, InUse
 from app.store.migrate import NewerSchema, migrate
+from app.store.sessions import NoSession
 
 
 def url_of(database: str) -> URL:
@@ -61,9 +63,9 @@ def bring_up_to_date(url: URL) -> None:
     try:
         for doubt in migrate(url):
             warn(doubt)
-    except NewerSchema as error:
+    except (NewerSchema, NoSession) as error:
         fail(f"{error} ({shown(url)})")
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, psycopg.Error, OSError) as error:
         _fail_to_open(url, error)
 
 

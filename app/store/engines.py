@@ -10,19 +10,9 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.store import driver
+from app.store import driver, sessions
 from app.store.exclusive import Exclusive, InUse, has_alien_log
 from app.store.place import Place
-
-PATIENCE: dict[str, Any] = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
-"""How long a silent PostgreSQL is waited for. A machine that is no more says no goodbye: the system, which by itself
-would try for a quarter of an hour, gives up a connection over which nothing is acknowledged for ten seconds."""
 
 _PATIENCE_S = 5
 _SQLITE_SETTINGS: dict[str, str | int] = {
@@ -93,19 +83,11 @@ def _open(url: URL, pool_size: int) -> Engine:
         if url.database is not None:
             _stay_with_file(engine, Place(url.database))
         return engine
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=5,
-        connect_args={
-            **PATIENCE,
-            # Else it is that of the database, and texts would come as bytes, or not fit.
-            "client_encoding": "utf8",
-            "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
-            "-c timezone=UTC",
-        },
-    )
+    # The encoding would else be that of the database, and texts would come as bytes, or not fit.
+    connect_args = sessions.PATIENCE | {"client_encoding": "utf8"}
+    engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, connect_args=connect_args)
+    event.listen(engine, "connect", lambda connection, _: sessions.settle(connection))
+    return engine
 
 
 _rid_of: set[str] = set()

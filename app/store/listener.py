@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 from sqlalchemy import URL
 
-from app.store.engines import PATIENCE
+from app.store import sessions
 from app.store.log import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Listener:
     """
 
     def __init__(self, url: URL, on_events: Callable[[], object], is_own: Callable[[int], bool]) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = url
         self._on_events = on_events
         self._is_own = is_own
         self._is_open = True
@@ -49,7 +49,7 @@ class Listener:
                 time.sleep(_TRY_AGAIN_S)
 
     def _listen(self) -> None:
-        with psycopg.connect(self._address, autocommit=True, **PATIENCE) as connection:
+        with sessions.connect(self._url) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             self._on_events()  # what was committed while nobody listened
             while self._is_open:

@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, inspect, text
 
+from app.store import sessions
 from app.store.durability import doubts
 from app.store.engines import open_writer
 from app.store.tables import metadata
@@ -43,7 +44,10 @@ def migrate(url: URL) -> list[str]:
 
     Raises:
         NewerSchema: the database is ahead of this code; nothing was written.
+        NoSession: it cannot be worked with through this pooler; nothing was written.
     """
+    if url.get_backend_name() == "postgresql":
+        sessions.require_own(url)
     engine = open_writer(url)
     try:
         with engine.begin() as connection:

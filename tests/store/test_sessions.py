@@ -1,0 +1,115 @@
+"""Sessions with a PostgreSQL that somebody has set up to their own liking, or stands behind a pooler."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
+
+from app.store import sessions
+from app.store.engines import parse
+from app.store.migrate import migrate
+from tests.calls import create_tuner, end_run, get_run, log_epoch, start_run, suggest
+from tests.chaos.wire import Wire
+from tests.conftest import Shared, open_client
+from tests.server import Server
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def database(shared: Shared) -> str:
+    return shared.new_database("postgres")
+
+
+def test_what_a_database_sets_for_its_sessions_changes_nothing(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        name = Identifier(connection.info.dbname)
+        for setting, value in (
+            ("datestyle", "German, DMY"),
+            ("default_transaction_isolation", "serializable"),
+            ("timezone", "Asia/Kathmandu"),
+        ):
+            connection.execute(SQL("ALTER DATABASE {} SET {} = {}").format(name, Identifier(setting), value))
+    with Server(database) as server, open_client(server) as client:
+        (trial,) = suggest(client, create_tuner(client))
+        run = start_run(client, trial_id=trial["trial_id"])
+        log_epoch(client, run, 0, score=1.0)
+        end_run(client, run)
+        assert get_run(client, run)["status"] == "finished"
+
+
+def test_the_schema_that_a_url_names_is_the_one_that_is_used(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA tuning")
+        with Server(f"{database}{'&' if '?' in database else '?'}options=-csearch_path%3Dtuning") as server:
+            with open_client(server) as client:
+                start_run(client)
+            found = connection.execute("SELECT count(*) FROM tuning.runs").fetchone()
+    assert found == (1,)
+
+
+def test_a_listener_lives_longer_than_idle_sessions_may(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        name = Identifier(connection.info.dbname)
+        connection.execute(SQL("ALTER DATABASE {} SET idle_session_timeout = '1s'").format(name))
+    with closing(sessions.connect(parse(database))) as connection:
+        found = connection.execute("SHOW idle_session_timeout").fetchone()
+    assert found == ("0",)
+
+
+# ---- a pooler between ----
+
+
+@pytest.fixture
+def pooler(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The database's URL behind PgBouncer."""
+    command = shutil.which("pgbouncer")
+    if command is None:
+        pytest.skip("there is no PgBouncer here")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for path in (tmp_path, *list(tmp_path.parents)[:2]):
+        path.chmod(0o755)  # it runs as nobody, and for that one the server's own socket may not be there
+    with Wire(database) as wire:
+        place = conninfo_to_dict(wire.url)
+        (tmp_path / "users").write_text(f'"{place["user"]}" "{place.get("password") or ""}"\n')
+        (tmp_path / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={place['port']}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {tmp_path / 'users'}\npool_mode = {request.param}\n"
+        )
+        url = f"postgresql://{place['user']}@127.0.0.1:{port}/{place['dbname']}"
+        with subprocess.Popen([command, "-q", "-u", "nobody", tmp_path / "pgbouncer.ini"]) as run:
+            try:
+                eventually(lambda: _answers(url))
+                yield url
+            finally:
+                run.terminate()
+
+
+def _answers(url: str) -> bool | None:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        if "refused" not in str(error):
+            raise
+        return None
+    return True
+
+
+@pytest.mark.parametrize("pooler", ["session"], indirect=True)
+def test_a_pooler_of_sessions_may_be_between(pooler: str) -> None:
+    with Server(pooler) as server, open_client(server) as client:
+        assert get_run(client, start_run(client))["status"] == "running"
+
+
+@pytest.mark.parametrize("pooler", ["transaction"], indirect=True)
+def test_a_pooler_of_transactions_is_told_at_start(pooler: str) -> None:
+    with pytest.raises(sessions.NoSession, match="session mode"):
+        migrate(parse(pooler))
