@@ -64,7 +64,7 @@ class Check:
 
 async def _check_store(database: Database) -> Check:
     try:
-        schema = await database.read(diagnose.schema)
+        schema = await database.read(diagnose.schema, is_served=True)
     except Unavailable as error:
         return Check("store", False, error.detail)
     return Check("schema", schema.grade is Grade.ok, schema.text)

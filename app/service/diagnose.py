@@ -41,9 +41,14 @@ class Finding:
     text: str
 
 
-def schema(connection: Connection) -> Finding:
-    """Whether the schema is the one that this release needs."""
-    present, needed = migrate.current_revision(connection), migrate.head_revision(connection)
+def schema(connection: Connection, *, is_served: bool = False) -> Finding:
+    """Whether the schema is the one that this release needs.
+
+    Args:
+        is_served: by this process, which began with the right one. If it is ahead since, other replicas are upgraded,
+            and it was left such that this one can go on.
+    """
+    present, needed = migrate.current_revision(connection), migrate.head_revision()
     if present == needed:
         return Finding("schema", Grade.ok, f"{present}, as this release needs it")
     if present is None and (taken := migrate.names_taken(connection)):
@@ -51,9 +56,11 @@ def schema(connection: Connection) -> Finding:
         return Finding("schema", Grade.problem, text)
     if present is None:
         return Finding("schema", Grade.warning, "empty; `tunetrack serve` makes it")
-    if migrate.is_known(connection, present):
+    if migrate.is_known(present):
         text = f"{present}, and this release needs {needed}: make a backup, then `tunetrack serve` brings it up to date"
         return Finding("schema", Grade.warning, text)
+    if is_served:
+        return Finding("schema", Grade.ok, f"{present}, of the next release")
     text = f"{present}, of a newer release than this one: start that one, or restore a backup"
     return Finding("schema", Grade.problem, text)
 

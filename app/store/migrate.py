@@ -1,6 +1,7 @@
 """The schema is brought up to date at start, from empty or from any older release."""
 
 import importlib.resources
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -58,7 +59,7 @@ def migrate(url: URL) -> list[str]:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = configuration(connection)
             present = current_revision(connection)
-            if present is not None and not is_known(connection, present):
+            if present is not None and not is_known(present):
                 raise NewerSchema(NewerSchema.__doc__)
             command.upgrade(config, "head")
             return doubts(connection)
@@ -66,10 +67,16 @@ def migrate(url: URL) -> list[str]:
         engine.dispose()
 
 
-def is_known(connection: Connection, revision: str) -> bool:
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Those of this code, the newest first. Read once: while a process runs, the next release may take their place."""
+    walked = ScriptDirectory(str(scripts())).walk_revisions()
+    return tuple(script.revision for script in walked)
+
+
+def is_known(revision: str) -> bool:
     """Whether this code has such a revision; else the database is ahead of it."""
-    walked = ScriptDirectory.from_config(configuration(connection)).walk_revisions()
-    return any(script.revision == revision for script in walked)
+    return revision in _revisions()
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -82,6 +89,6 @@ def names_taken(connection: Connection) -> list[str]:
     return sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
 
 
-def head_revision(connection: Connection) -> str | None:
+def head_revision() -> str:
     """The revision that this code needs."""
-    return ScriptDirectory.from_config(configuration(connection)).get_current_head()
+    return _revisions()[0]

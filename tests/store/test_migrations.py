@@ -21,7 +21,7 @@ def test_migrations_make_exactly_the_tables_of_the_code(new_database: NewDatabas
     with engine.begin() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
         assert differences == []
-        assert current_revision(connection) == head_revision(connection)
+        assert current_revision(connection) == head_revision()
     engine.dispose()
 
 
