@@ -6,6 +6,7 @@
 Pure ASGI, and few steps: it stands before each epoch that is logged.
 """
 
+import asyncio
 import ipaddress
 import logging
 import sys
@@ -23,7 +24,7 @@ from app.api import telemetry
 from app.api.limits import Header, Rate
 from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
-from app.domain.errors import DomainError, RateLimited
+from app.domain.errors import MAY_BE_DONE, DomainError, RateLimited, StoreBusy
 from app.service import metrics
 
 log = logging.getLogger(__name__)
@@ -103,12 +104,18 @@ class Gate:
                     visit.told, wait_s = self._rate.take(who)
                     if wait_s:
                         raise RateLimited(wait_s)
-        except DomainError as error:
-            await respond(Request(scope), error)(scope, receive, leaving)
-        else:
             # Who is gone needs no answer; what was begun for them is done or undone.
             with suppress(ClientDisconnect):
                 await self._app(scope, receive, leaving)
+        except DomainError as error:
+            await respond(Request(scope), error)(scope, receive, leaving)
+        except asyncio.CancelledError:
+            # The service ends, and what this request waits for, mostly a silent database, has not come.
+            if visit.has_begun:
+                raise
+            await respond(Request(scope), StoreBusy(f"The service ends while the store is silent: {MAY_BE_DONE}"))(
+                scope, receive, leaving
+            )
         finally:
             visit.end()
 
@@ -166,6 +173,11 @@ class _Visit:
         self.told: Sequence[Header] = ()
         self._came = time.perf_counter()
         self._request_id = scope["state"]["request_id"] = str(uuid7())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of the answer was sent."""
+        return bool(self._status)
 
     async def leave(self, message: Message) -> None:
         """Send a part of the answer; the first has the headers."""

@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import logging
+import os
 import signal
 import socket
 import sys
+import threading
 from types import FrameType
 
 import typer
@@ -14,8 +17,14 @@ from app.api.connection import Connection
 from app.cli.failing import fail
 from app.main import Application
 
+log = logging.getLogger(__name__)
+
 _TICKS_PER_S = 10
 """How often uvicorn's server looks around."""
+_UNDER_WAY_S = 10
+"""How long requests under way are waited for."""
+_GONE_WITHIN_S = 14.0
+"""Who does not let go until then, such as a database that says nothing more, is not waited for."""
 
 
 class Server(uvicorn.Server):
@@ -35,7 +44,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=trusted_proxies,
-                timeout_graceful_shutdown=10,
+                timeout_graceful_shutdown=_UNDER_WAY_S,
                 loop="uvloop",
                 http=Connection,
                 ws="none",
@@ -70,12 +79,25 @@ class Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._loop.call_later, drain_s, self._go, sig, frame)
 
     def _go(self, sig: int, frame: FrameType | None) -> None:
+        end_within(_GONE_WITHIN_S)
         # Open streams would keep the server waiting for them.
         self._application.end_streams()
         if sig == signal.SIGTERM:  # asked to go, it has gone: exit status 0, where uvicorn would die of the signal
             self.should_exit = True
         else:
             super().handle_exit(sig, frame)
+
+
+def end_within(seconds: float) -> None:
+    """End the process by then, whoever still waits for something."""
+    last = threading.Timer(seconds, _end)
+    last.daemon = True
+    last.start()
+
+
+def _end() -> None:
+    log.error("something does not let go: the service ends all the same; what it has acknowledged is stored")
+    os._exit(0)
 
 
 def settle() -> None:

@@ -226,6 +226,12 @@ class Unavailable(DomainError):
     """The service cannot do it now; nothing was changed; try again later."""
 
 
+MAY_BE_DONE = (
+    "it may be done or not. Send the same again: under the same Idempotency-Key, or an id of your own, it is done once."
+)
+"""The end of what is said where the store has not answered."""
+
+
 class StoreBusy(Unavailable):
     """The store is too busy or away; nothing was changed; try again after a moment."""
 

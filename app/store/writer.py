@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from app.domain.errors import DomainError, IdempotencyKeyReused, StoreBusy, Unavailable
+from app.domain.errors import MAY_BE_DONE, DomainError, IdempotencyKeyReused, StoreBusy, Unavailable
 from app.store import driver, idempotency
 from app.store.faults import is_connection_lost, is_lost_race, is_read_only, translate
 from app.store.idempotency import Once, Replay, StoredAnswer
@@ -40,10 +40,6 @@ log = logging.getLogger(__name__)
 
 _ENOUGH_FOR_A_BATCH = 512
 _RETRIES = 6
-_MAY_BE_DONE = (
-    "The store went away in the middle of the commit: it may be done or not. Send the same again: under the same "
-    "Idempotency-Key, or an id of your own, it is done once."
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -206,7 +202,7 @@ class Writer:
                 committing.commit()
             except Exception as error:
                 if is_connection_lost(error):
-                    raise StoreBusy(_MAY_BE_DONE) from error
+                    raise StoreBusy(f"The store went away in the middle of the commit: {MAY_BE_DONE}") from error
                 raise
         done = time.perf_counter()
         self._on_batch(len(batch), done - began, done - all_but_committed)

@@ -3,19 +3,23 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import pytest
 
 from app.cli import server as cli_server
 from app.main import Application
 from app.store.engines import parse
 from app.store.migrate import migrate
 from tests.calls import answer, create_tuner, list_events, log_epoch, problem, start_run
-from tests.conftest import NewDatabase, open_client
+from tests.chaos.wire import Wire
+from tests.conftest import NewDatabase, Shared, open_client
 from tests.live.load import Load, Store, check_acknowledged, check_invariants
-from tests.server import CLEAN_EXITS, Server
+from tests.server import CLEAN_EXITS, STOP_TIMEOUT_S, Server
 from tests.subscriber import Subscriber
 
 _GAVE_UP = "graceful shutdown exceeded"
@@ -38,7 +42,8 @@ def test_streams_end_with_a_last_comment_and_the_process_goes(fresh_server: Serv
     assert _GAVE_UP not in fresh_server.log
 
 
-def test_who_is_asked_to_go_while_it_starts_goes(tmp_path: Path) -> None:
+def test_who_is_asked_to_go_while_it_starts_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_server, "end_within", lambda _: None)  # it would be the end of this process
     url = parse(f"sqlite:///{tmp_path / 'x.db'}")
     migrate(url)
     server = cli_server.Server(Application(url), "", "", drain_s=0.0, patience_s=20.0)
@@ -51,6 +56,54 @@ def test_who_is_asked_to_go_while_it_starts_goes(tmp_path: Path) -> None:
     server.config.load = load  # type: ignore[method-assign]  # the first that happens once it listens to signals
     server.run(sockets=[cli_server.listen("127.0.0.1", 0)])
     assert server.should_exit
+
+
+STUCK = """
+import asyncio, threading
+from app.cli import server
+
+class Stuck:
+    @staticmethod
+    async def asgi(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        threading.Thread(target=threading.Event().wait).start()
+        await asyncio.Event().wait()
+
+    leave = end_streams = lambda self: None
+
+server.Server(Stuck(), "ready", "", 0.0, 20.0).run(sockets=[server.listen("127.0.0.1", 0)])
+"""
+
+
+def test_what_does_not_let_go_does_not_keep_the_process() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        try:
+            assert process.wait(STOP_TIMEOUT_S) in CLEAN_EXITS
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a socket fall silent")
+def test_who_waits_for_a_silent_database_while_the_service_ends_is_told_so(shared: Shared) -> None:
+    with Wire(shared.new_database("postgres")) as wire, Server(wire.url) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as asking:
+            asking.sendall(
+                b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert asking.recv(4096).startswith(b"HTTP/1.1 100"), "it has been let in"
+            wire.fall_silent()
+            asking.sendall(b"{}")
+            assert server.terminate() in CLEAN_EXITS
+            told = asking.makefile("rb").read()
+        assert told.startswith(b"HTTP/1.1 503")
+        assert b"it may be done or not" in told
+        assert "Traceback" not in server.log
 
 
 def test_a_stop_in_mid_load_loses_no_acknowledged_write(fresh_server: Server) -> None:
