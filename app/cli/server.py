@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,6 +26,8 @@ _UNDER_WAY_S = 10
 """How long requests under way are waited for."""
 _GONE_WITHIN_S = 14.0
 """Who does not let go until then, such as a database that says nothing more, is not waited for."""
+_OPEN_FILES = 65_536
+"""How many are enough."""
 
 
 class Server(uvicorn.Server):
@@ -107,6 +110,11 @@ def settle() -> None:
     gc.set_threshold(100_000, 50, 100)
     # The writer waits for its turn after each statement; by default that is up to 5 ms each time.
     sys.setswitchinterval(0.001)
+    # Each connection is one. Of what the system lets us have, a shell gives a process little: 1024, or 256.
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+    if few != resource.RLIM_INFINITY and few < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,16 @@ def test_two_services_share_one_postgresql(shared: Shared) -> None:
         tuner = create_tuner(client)
         assert get_tuner(other_client, tuner) == tuner
         assert list_all(other_client, "/v1/tuners") == [tuner]
+
+
+def test_a_shell_that_gives_few_files_does_not_keep_streams_out(tmp_path: Path) -> None:
+    command = [str(COMMAND), "serve", "--port", "0", "--database", f"sqlite:///{tmp_path / 'x.db'}"]
+    shell = ["/bin/sh", "-c", 'ulimit -Sn 64; exec "$0" "$@"', *command]
+    with subprocess.Popen(shell, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process, ExitStack() as exits:
+        exits.callback(process.terminate)
+        assert process.stdout is not None
+        port = int(process.stdout.readline().partition("127.0.0.1:")[2].partition(",")[0])
+        for _ in range(80):
+            stream = exits.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stream.sendall(b"GET /v1/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert stream.recv(4096).startswith(b"HTTP/1.1 200")
