@@ -1,7 +1,7 @@
 """The composition root: which parts there are, and how long they live."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from app.service.keys import KeyRing
 from app.service.look_back import Importances
 from app.service.overview import Lines
 from app.service.reap import Reaper
+from app.service.set_back import Watch
 from app.service.stop_early import EarlyStopping
 from app.service.suggest import Suggester
 from app.service.sweep import sweep_for_ever
@@ -62,11 +63,14 @@ _BY_DEFAULT = Settings()
 class Application:
     """The service over one database, which must be migrated.
 
+    `on_set_back` is called on the event loop where the database was set back: then it is to be made anew.
+
     Raises:
         BadSecretKey: a key of the settings is none.
     """
 
     def __init__(self, url: URL, settings: Settings = _BY_DEFAULT) -> None:
+        self.on_set_back: Callable[[], None] = lambda: None
         self._url = url
         self._settings = settings
         self._vault = Vault(settings.secret_keys, key_file(url))
@@ -94,8 +98,10 @@ class Application:
             feed = self._feed = Feed(database)
             observers = Plugins(database, self._observers)
             webhooks = Webhooks(database, self._vault, Sender(self._guard, version("tunetrack")))
+            watch = Watch(database, self.on_set_back)
 
             def on_events(appended: Sequence[Appended]) -> None:
+                watch.tell(appended)
                 feed.tell(appended)
                 webhooks.wake()
                 observers.wake()
@@ -125,6 +131,7 @@ class Application:
                     tasks.create_task(sweep_for_ever(database)),
                     tasks.create_task(index_for_ever(database)),
                     tasks.create_task(Reaper(database).run()),
+                    tasks.create_task(watch.run()),
                 ]
                 yield State(services=services)
                 feed.close()

@@ -133,6 +133,8 @@ def serve(
         server.run(sockets=[listener])
         if not server.started:
             fail("the service could not start; the lines above say why")
+        if server.is_set_back:
+            fail("the database was set back, to a backup or to a standby that lacked something: begin anew", status=1)
 
 
 def secret_key() -> None:

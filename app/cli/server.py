@@ -34,6 +34,9 @@ class Server(uvicorn.Server):
     """Uvicorn that says when it listens. Asked to go, it is first no longer ready, then ends the streams, then goes.
 
     Who asks twice does not want to wait. And who takes too long to ask is hung up on.
+
+    Attributes:
+        is_set_back: it went by itself, because the database was set back.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Server(uvicorn.Server):
         self._drain_s = drain_s
         self._patience_s = patience_s
         self._is_leaving = False
+        self.is_set_back = False
+        application.on_set_back = self._begin_anew
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()  # from now on somebody may ask it to go
@@ -80,6 +85,11 @@ class Server(uvicorn.Server):
         self._application.leave()
         drain_s = self._drain_s if is_first else 0.0
         self._loop.call_soon_threadsafe(self._loop.call_later, drain_s, self._go, sig, frame)
+
+    def _begin_anew(self) -> None:
+        # Whoever started this process starts the next one.
+        self.is_set_back = self._is_leaving = True
+        self.handle_exit(signal.SIGTERM, None)
 
     def _go(self, sig: int, frame: FrameType | None) -> None:
         end_within(_GONE_WITHIN_S)
