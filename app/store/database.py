@@ -1,6 +1,7 @@
 """The bridge between the asynchronous edges and the synchronous store."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
@@ -15,6 +16,8 @@ from app.store.line import LONGEST_WAIT_S
 from app.store.listener import Listener
 from app.store.log import Appended
 from app.store.writer import Operation, Writer
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,6 +94,7 @@ class Database:
                 meaning = translate(error)
                 if meaning is error:
                     raise
+                log.warning("nothing was read: %s", str(getattr(error, "orig", error)).strip())
                 raise meaning from error
 
         self._require_open()

@@ -56,6 +56,17 @@ def _start(name: str) -> StartRun:
     )
 
 
+def test_why_nothing_was_read_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def ask() -> None:
+        database = Database(parse("postgresql://nobody@127.0.0.1:1/x"))
+        with pytest.raises(StoreBusy):
+            await database.read(events.last_event_id)
+        await database.close()
+
+    asyncio.run(ask())
+    assert any("nothing was read" in line and "refused" in line for line in caplog.messages)
+
+
 def test_who_asks_a_store_that_is_closed_is_sent_away(new_database: NewDatabase) -> None:
     async def ask() -> None:
         url = parse(new_database())
