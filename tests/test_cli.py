@@ -146,7 +146,9 @@ def test_the_version_is_told() -> None:
     assert tunetrack("--version").stdout.startswith("tunetrack 0.")
 
 
-@pytest.mark.parametrize("url", ["mysql://somewhere/x", "nonsense", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "url", ["mysql://somewhere/x", "nonsense", "sqlite://", "sqlite:///:memory:", "sqlite:///a?b.db"]
+)
 def test_a_database_that_we_do_not_know_is_refused(url: str) -> None:
     refused(tunetrack("serve", "--port", "0", "--database", url), "sqlite:///path/to/file.db or postgresql://")
 

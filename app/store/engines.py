@@ -24,7 +24,11 @@ _SQLITE_SETTINGS: dict[str, str | int] = {
 
 
 class BadDatabaseUrl(ValueError):
-    """The database URL cannot be used; say sqlite:///path/to/file.db or postgresql://user@host/name."""
+    """The database URL cannot be used; say sqlite:///path/to/file.db or postgresql://user@host/name.
+    A ? within a path is written %3F."""
+
+    def __init__(self) -> None:
+        super().__init__(" ".join(str(self.__doc__).split()))
 
 
 def parse(url: str) -> URL:
@@ -37,12 +41,13 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BadDatabaseUrl(BadDatabaseUrl.__doc__) from error
+        raise BadDatabaseUrl() from error
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
+    is_cut = "?" in url and not parsed.query  # what is no query is of the path, and would be dropped
+    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:" and not is_cut:
         return parsed.set(database=str(Path(parsed.database).expanduser().resolve()))
-    raise BadDatabaseUrl(BadDatabaseUrl.__doc__)
+    raise BadDatabaseUrl()
 
 
 def open_writer(url: URL) -> Engine:

@@ -32,6 +32,9 @@ class NoSession(RuntimeError):
     """A pooler before the database lends a session for one transaction only; tunetrack needs sessions of its own.
     Use the pooler's session mode, or an address that goes to the database itself."""
 
+    def __init__(self) -> None:
+        super().__init__(" ".join(str(self.__doc__).split()))
+
 
 def settle(connection: psycopg.Connection) -> None:
     """Make the session what it is to be.
@@ -61,7 +64,7 @@ def require_own(url: URL) -> None:
     """
     with closing(connect(url)) as one, closing(connect(url)) as other:
         if _number(one) == _number(other):
-            raise NoSession(" ".join(str(NoSession.__doc__).split()))
+            raise NoSession()
 
 
 def _number(connection: psycopg.Connection) -> int:
