@@ -102,9 +102,9 @@ def test_a_variable_that_is_no_setting_is_told_with_the_one_that_was_meant() -> 
     told = say("secret-key", TUNETRACK_DATABSE="x", TUNETRACK_SECRET_KEYS_FILE="/dev/null", TUNETRACK_FOO="1")
     assert told.exit_code == 0
     assert told.stderr.splitlines() == [
-        "tunetrack: warning: TUNETRACK_DATABSE is no setting; did you mean TUNETRACK_DATABASE?",
-        "tunetrack: warning: TUNETRACK_FOO is no setting, and nobody reads it",
-        "tunetrack: warning: TUNETRACK_SECRET_KEYS_FILE is no setting; did you mean TUNETRACK_SECRET_KEY_FILE?",
+        "tunetrack: warning: TUNETRACK_DATABSE is not a setting; did you mean TUNETRACK_DATABASE?",
+        "tunetrack: warning: TUNETRACK_FOO is not a setting; nothing reads it",
+        "tunetrack: warning: TUNETRACK_SECRET_KEYS_FILE is not a setting; did you mean TUNETRACK_SECRET_KEY_FILE?",
     ]
 
 
@@ -242,7 +242,7 @@ def test_a_key_that_no_header_holds_is_told_and_not_shown(command: tuple[str, ..
 
 def test_a_key_may_end_with_the_line_of_its_file(server: Server) -> None:
     done = tunetrack("watch", "--run", "none", "--url", server.url, TUNETRACK_KEY="tunetrack_0\n")
-    refused(done, "no key of tunetrack")
+    refused(done, "not a tunetrack key")
 
 
 def test_settings_come_from_the_environment_too(tmp_path: Path) -> None:

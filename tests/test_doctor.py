@@ -91,7 +91,7 @@ def test_settings_that_make_no_sense_are_found() -> None:
     assert "secret-key" in found["secrets"]
     assert "name the proxies" in found["settings"]
     status, found = examine("sqlite:////tmp/none/x.db", TUNETRACK_HOTS="x")
-    assert (status, found["settings"]) == (0, "warning TUNETRACK_HOTS is no setting; did you mean TUNETRACK_HOST?")
+    assert (status, found["settings"]) == (0, "warning TUNETRACK_HOTS is not a setting; did you mean TUNETRACK_HOST?")
     assert examine("sqlite:////tmp/none/x.db", "--webhook-allow", "x")[0] == 1
 
 

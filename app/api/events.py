@@ -93,7 +93,7 @@ async def stream_events(
     return _Stream(admitted, partial(streams.leave, who))
 
 
-_NOT_ADMITTED = b": the key of this stream is good no more\n\n"
+_NOT_ADMITTED = b": the key of this stream is no longer valid\n\n"
 
 
 async def _while_admitted(chunks: AsyncIterator[bytes], admit: Callable[[], Awaitable[Grant]]) -> AsyncIterator[bytes]:

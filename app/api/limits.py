@@ -61,8 +61,8 @@ class Streams:
         if 0 < self._most <= self._open[who]:
             raise RateLimited(
                 _STREAM_RETRY_AFTER_S,
-                f"You have {self._most} event streams open, which is as many as there may be: end some, or let one "
-                "program read for many.",
+                f"You have {self._most} event streams open, which is the limit: close some, or let one program "
+                "read for many.",
             )
         self._open[who] += 1
 

@@ -31,7 +31,7 @@ def _check_secret(secret: str) -> str:
     except (binascii.Error, ValueError):
         size = 0
     if not secret.startswith("whsec_") or not 24 <= size <= 64:
-        raise ValueError("a secret is whsec_ and the base64 of 24 to 64 random bytes; without one the service makes it")
+        raise ValueError("a secret is whsec_ and the base64 of 24 to 64 random bytes; leave it out to have one made")
     return secret
 
 

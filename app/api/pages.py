@@ -39,7 +39,7 @@ def read_token(token: str | None, key: TypeAdapter[K]) -> K | None:
             return key.validate_json(place)
     except ValueError:
         pass  # answered like every other token that is none
-    raise InvalidRequest("this is no next_page_token of an earlier page", "query", "page_token")
+    raise InvalidRequest("this is not a next_page_token of this list", "query", "page_token")
 
 
 def write_token(key: object) -> str:
@@ -76,8 +76,8 @@ def read_place(token: str | None, order: Order) -> Place | None:
     if is_ours and all(one is None or can_stand(key.field, one) for key, one in zip(keys, place, strict=False)):
         if token == write_place(place, order):
             return place
-        raise InvalidRequest("this token is of a list in another order; begin anew", "query", "page_token")
-    raise InvalidRequest("this is no next_page_token of an earlier page", "query", "page_token")
+        raise InvalidRequest("this token is of a list in another order; start over", "query", "page_token")
+    raise InvalidRequest("this is not a next_page_token of this list", "query", "page_token")
 
 
 def write_place(place: Place, order: Order) -> str:

@@ -46,7 +46,7 @@ class TooLarge(errors.Invalid):
 
 
 class MalformedHttp(errors.Invalid):
-    """What came is not HTTP/1.1, or its address is none."""
+    """The request is not valid HTTP/1.1, or its address is malformed."""
 
 
 class RequestTimeout(errors.Refused):
@@ -58,15 +58,15 @@ class AddressTooLong(errors.Invalid):
 
 
 class HeadersTooLarge(errors.Invalid):
-    """The headers are larger than 16 kB, or more than 100."""
+    """The headers are larger than 16 kB, or there are more than 100."""
 
 
 class HostNotAllowed(errors.Refused):
-    """The service does not go by this name: use its address, or name it in TUNETRACK_ALLOWED_HOSTS."""
+    """The service is not known by this name: use its address, or list the name in TUNETRACK_ALLOWED_HOSTS."""
 
 
 class OriginNotAllowed(errors.Refused):
-    """A page of another site may not do this; name its origin in TUNETRACK_CORS_ORIGINS if it should."""
+    """A page of another site may not do this; list its origin in TUNETRACK_CORS_ORIGINS if it should."""
 
 
 class Internal(DomainError):

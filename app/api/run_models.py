@@ -199,5 +199,5 @@ class EndRequest(Wire):
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
         if self.reason is not None and self.status == "finished":
-            raise ValueError("what finished has no reason; it is for a run that failed or was stopped")
+            raise ValueError("a finished run has no reason; only one that failed or was stopped may have one")
         return self

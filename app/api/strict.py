@@ -218,7 +218,7 @@ def read_json(body: bytes) -> Any:
         document = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError as error:
         if "surrogate" in str(error) or "hex escape" in str(error):
-            raise InvalidRequest("a string holds half of a surrogate pair, which is no text", "body") from error
+            raise InvalidRequest("a string holds half of a surrogate pair, which is not text", "body") from error
         raise MalformedJson(f"The body is not JSON: {error}.") from error
     if body.count(b"{") + body.count(b"[") > _DEEPEST and _is_deeper(document, _DEEPEST):
         raise InvalidRequest(f"arrays and objects are nested more than {_DEEPEST} deep", "body")

@@ -124,7 +124,7 @@ class TrialRequest(_Outcome):
         if self._n_scores > 1 or (self._n_scores == 0 and self.state == "completed"):
             raise ValueError("a completed observation has either a score or scores")
         if self._n_scores == 1 and self.state not in (None, "completed"):
-            raise ValueError("what failed or was infeasible has no score")
+            raise ValueError("a failed or infeasible trial has no score")
         if self._n_scores == 0 and self.state is None and self.reason is not None:
             raise ValueError("a proposal has no reason; send the state that it explains")
         return self

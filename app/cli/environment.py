@@ -46,7 +46,7 @@ def find_strangers(environment: Mapping[str, str], known: frozenset[str]) -> Ite
         words = {one.removeprefix(_OURS): one for one in sorted(known)}
         near = get_close_matches(stem.removeprefix(_OURS), words, n=1)
         end = name.removeprefix(stem)
-        yield f"{name} is no setting" + (f"; did you mean {words[near[0]]}{end}?" if near else ", and nobody reads it")
+        yield f"{name} is not a setting; " + (f"did you mean {words[near[0]]}{end}?" if near else "nothing reads it")
 
 
 def settings_of(command: typer.core.TyperCommand | typer.core.TyperGroup) -> frozenset[str]:

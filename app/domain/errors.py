@@ -207,10 +207,10 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """This key is not good for that; `needs` is the scope that would be."""
+    """This key does not allow that; `needs` is the scope that would."""
 
     def __init__(self, needs: str, has: str) -> None:
-        super().__init__(f"This needs a key of scope {needs}; yours is of scope {has}.", needs=needs)
+        super().__init__(f"This needs a key of scope {needs}; yours has scope {has}.", needs=needs)
 
 
 class RateLimited(Refused):

@@ -67,7 +67,7 @@ class Budget:
             InvalidRequest: a target, where no single score could reach it.
         """
         if self.target is not None and n_objectives > 1:
-            raise InvalidRequest("a target is a score; a tuner of several objectives has scores", "body", "budget")
+            raise InvalidRequest("a target is one score; with several objectives leave it out", "body", "budget")
 
     def deadline(self, start: datetime) -> datetime | None:
         """When the time is over."""

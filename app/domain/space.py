@@ -87,7 +87,7 @@ class Space:
         """
         unknown = next((name for name in params if name not in self.specs), None)
         if unknown is not None:
-            raise ParamsOutOfSpace("the space has none of this name; leave it out.", unknown[:MAX_NAME_LENGTH])
+            raise ParamsOutOfSpace("the space has no parameter of this name; leave it out.", unknown[:MAX_NAME_LENGTH])
         checked: dict[str, Scalar] = {}
         for name in self.order:
             if not self.is_active(name, checked):

@@ -32,7 +32,7 @@ def import_from(sources: Sequence[str], url: str, key: str | None, console: Cons
     try:
         source, address = _open(sources), httpx.URL(url.rstrip("/"))
     except (httpx.InvalidURL, ValueError):  # what they say may hold part of a password
-        raise CannotImport("an address makes no sense; expected is one such as http://127.0.0.1:8000") from None
+        raise CannotImport("an address is not valid; expected one such as http://127.0.0.1:8000") from None
     auth = (address.username, address.password) if address.userinfo else None
     shown = address.copy_with(userinfo=b"")
     mounts = around_proxies(shown.host)
@@ -55,7 +55,7 @@ def _open(sources: Sequence[str]) -> Source:
     paths = [Path(source.removeprefix("sqlite:///")) for source in sources if source not in servers]
     databases = [path for path in paths if is_sqlite(path)]
     if (servers or databases) and len(sources) > 1:
-        raise CannotImport("an MLflow file or server is imported alone; only our own files go together")
+        raise CannotImport("an MLflow file or server must be imported alone; only exports of tunetrack may be combined")
     if servers:
         return MlflowServer(servers[0])
     return MlflowFile(databases[0]) if databases else OwnFiles(paths)

@@ -53,7 +53,7 @@ class MlflowFile:
                     self.position += 1
         except sqlite3.Error as error:
             hint = "runs of another tunetrack come as its export"
-            raise CannotImport(f"{self._path} cannot be read as a database of MLflow: {error}; {hint}") from error
+            raise CannotImport(f"{self._path} cannot be read as an MLflow database: {error}; {hint}") from error
 
 
 def _read_run(connection: sqlite3.Connection, run: sqlite3.Row) -> MlflowRun:

@@ -53,7 +53,7 @@ class MlflowServer:
                         self.position += 1
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 raise CannotImport(
-                    f"{self._url} does not answer as a tracking server of MLflow: {_why(error)}"
+                    f"{self._url} does not answer like an MLflow tracking server: {_why(error)}"
                 ) from error
 
 
@@ -63,7 +63,7 @@ def _why(error: Exception) -> str:
         is_locked = error.response.status_code in (401, 403)
         way_in = "; set MLFLOW_TRACKING_TOKEN, or put a name and password into the address"
         return said + (way_in if is_locked else "")
-    return str(error) if isinstance(error, httpx.HTTPError) else f"what comes is none of its answers ({error!r})"
+    return str(error) if isinstance(error, httpx.HTTPError) else f"this is not one of its answers ({error!r})"
 
 
 def _pages(

@@ -79,7 +79,7 @@ def _read_run(place: Place, row: Row | Bad) -> _Run | Bad:
     try:
         run_id = _id(row)
         if "epoch" in row:
-            raise _BadRow("this is an epoch among runs; put the epochs into a file of their own")
+            raise _BadRow("this is an epoch in a file of runs; put epochs into a file of their own")
         body = {"run_id": str(run_id), **{name: row[name] for name in _SAID if row.get(name) is not None}}
         metrics = row.get("metrics") or {}
         status = _ENDS.get(str(row.get("status")))
@@ -117,7 +117,7 @@ def _id(row: Mapping[str, Any]) -> UUID:
     try:
         return UUID(row["run_id"])
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise _BadRow("there is no run_id, or it is no UUID") from None
+        raise _BadRow("run_id is missing, or not a UUID") from None
 
 
 class _File:
@@ -127,7 +127,7 @@ class _File:
         self.path = path
         self.n_bytes_read = 0
         if path.exists() and not path.is_file():  # a pipe, which could be read but once
-            raise CannotImport(f"{path} is no file; write into one what it gives")
+            raise CannotImport(f"{path} is not a regular file; write its contents into one")
         try:
             with path.open("rb") as file:
                 self._is_csv, self.holds_epochs = self._look(self._lines(iter(file)))
@@ -144,7 +144,7 @@ class _File:
             names = _header(chain([line], lines))
             if "run_id" not in names:
                 raise CannotImport(
-                    f"{self.path} is no export of runs or epochs, as CSV or NDJSON, and no SQLite database of MLflow"
+                    f"{self.path} is neither an export of runs or epochs (CSV, NDJSON) nor a SQLite database of MLflow"
                 )
             return True, "epoch" in names
         rows = (row for _, row in self._ndjson_rows(chain([line], lines)) if not isinstance(row, Bad))
@@ -210,7 +210,7 @@ def _header(lines: Iterator[str]) -> list[str]:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f'{text} is none; send "{text}"')
+    raise ValueError(f'{text} is not JSON; send "{text}"')
 
 
 def _from_cells(names: Sequence[str], cells: Sequence[str]) -> Row:
@@ -220,7 +220,7 @@ def _from_cells(names: Sequence[str], cells: Sequence[str]) -> Row:
         _BadRow: it has not as many cells as the header, or one of another type.
     """
     if len(cells) != len(names):
-        raise _BadRow(f"there are {len(cells)} cells, and {len(names)} in the header")
+        raise _BadRow(f"there are {len(cells)} cells, but {len(names)} in the header")
     row: Row = {"params": {}, "metrics": {}}
     for name, cell in zip(names, cells, strict=True):
         kind, dot, key = name.partition(".")
@@ -242,7 +242,7 @@ def _from_cells(names: Sequence[str], cells: Sequence[str]) -> Row:
 def _metric(name: str, cell: str) -> float | str:
     number = read_number(cell)
     if number is None:
-        raise _BadRow(f"{name} is no number")
+        raise _BadRow(f"{name} is not a number")
     return number
 
 
@@ -250,4 +250,4 @@ def _tags(cell: str) -> Any:
     try:
         return json.loads(cell)
     except ValueError:
-        raise _BadRow("tags is no JSON list") from None
+        raise _BadRow("tags is not a JSON list") from None

@@ -127,7 +127,7 @@ class Transfer:
         try:
             content = orjson.dumps(body)
         except TypeError as error:  # half of a surrogate pair, an integer beyond 64 bits
-            raise _Refused(f"it holds what JSON cannot: {error}") from error
+            raise _Refused(f"it contains what JSON cannot hold: {error}") from error
         response = self._send("POST", path, content)
         if response.is_success:
             return response.status_code, orjson.loads(response.content)
@@ -156,7 +156,7 @@ class Transfer:
                 pause_s = max(pause_s, float(asked) if asked.isdecimal() else 0.0)
             time.sleep(min(pause_s, _LONGEST_PAUSE_S))
             pause_s *= 2
-        again = "Run the same command again to go on where it ended"
+        again = "Run the same command again to go on from there"
         raise CannotImport(f"the service at {self._service.base_url} cannot be reached: {why}. {again}.")
 
 

@@ -62,7 +62,7 @@ def define(
     budget.check(len(objectives))
     filled = defaults_filled(stopper)
     if len(objectives) > 1 and not build(filled, objectives[0].direction).is_idle:
-        raise InvalidRequest("a stopper looks at one objective; with several there is none", "body", "stopper")
+        raise InvalidRequest("a stopper looks at one objective; with several leave it out", "body", "stopper")
     # 32 bits: enough to differ, few enough that every client's JSON reads it exactly.
     seed = secrets.randbits(32) if seed is None else seed
     return Definition(name, kind.key, space, objectives, seed, options, budget, filled, lease_s, tags)

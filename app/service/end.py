@@ -62,7 +62,7 @@ def _end(transaction: Transaction, run: Run, request: EndRun, holdings: Holdings
         is_same_time = request.end_time is None or run.end_time == request.end_time
         if run.status is request.status and run.final_metrics == request.final_metrics and is_same_time:
             return
-        raise RunEnded(f"Run {run.run_id} has ended as {run.status} already, with other words; that cannot change.")
+        raise RunEnded(f"Run {run.run_id} has already ended as {run.status}, with other values; that cannot change.")
     if request.end_time is not None and request.end_time < run.start_time:
         raise InvalidRequest("a run does not end before it starts", "body", "end_time")
     if len(run.summary.keys() | request.final_metrics.keys()) > MAX_NAMES:

@@ -39,7 +39,7 @@ def explained(error: UnexpectedInput, text: str) -> BadFilter:
         is_over = position >= len(text)
     words = sorted({_WORDS.get(name, name.strip("_").lower()) for name in expected}, key=lambda word: (len(word), word))
     found = "the end" if is_over else repr(text[position : position + 20])
-    reason = f"expected is {', or '.join(words)}; found is {found}" if words else f"{found} has no meaning here"
+    reason = f"expected {', or '.join(words)}; found {found}" if words else f"{found} has no meaning here"
     hint = _HINTS.get(text[position : position + 1])
     if text[position : position + 4].lower() == "null":
         hint = "what is missing is found by `is null`"

@@ -51,7 +51,7 @@ def _time(text: str, token: Token) -> str:
         return to_rfc3339(time)
     except (ValueError, OverflowError):
         raise BadFilter(
-            'expected is a time with its zone, such as "2026-11-24T07:00:00Z", or a day, which begins in UTC',
+            'expected a time with its zone, such as "2026-11-24T07:00:00Z", or a day, which begins at midnight UTC',
             start_of(token),
         ) from None
 
@@ -82,9 +82,9 @@ def read_text(token: Token, *, is_pattern: bool = False) -> str:
     try:
         read = read.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise BadFilter("half of a surrogate pair is no text", start_of(token)) from None
+        raise BadFilter("half of a surrogate pair is not text", start_of(token)) from None
     if "\0" in read:
-        raise BadFilter("the character U+0000 is in no text", start_of(token))
+        raise BadFilter("a text cannot contain the character U+0000", start_of(token))
     return read
 
 
@@ -94,7 +94,7 @@ def _unicode(digits: str, position: int) -> str:
             return chr(int(digits, 16))
     except ValueError:
         pass  # the same as too few digits
-    raise BadFilter("expected are four hexadecimal digits", position)
+    raise BadFilter("expected four hexadecimal digits", position)
 
 
 def start_of(token: Token) -> int:

@@ -63,7 +63,7 @@ class TreeBuilder(Transformer[Token, Any]):
     def like(self, field: Token, word: Token, pattern: Token) -> Condition:
         named = self._field(field)
         if named.kind not in (Kind.text, Kind.id, Kind.params):
-            raise BadFilter(f"{named} is no text, and `{word}` compares texts", start_of(word))
+            raise BadFilter(f"{named} is not a text, and `{word}` compares texts", start_of(word))
         return Like(named, read_text(pattern, is_pattern=True), str(word).lower() == "ilike")
 
     def is_(self, field: Token, what: Token) -> Condition:
@@ -74,14 +74,14 @@ class TreeBuilder(Transformer[Token, Any]):
 
     def has_tag(self, tag: Token, field: Token) -> Condition:
         if _split(field)[0] != "tags" or "tags" not in self._vocabulary:
-            raise BadFilter('`in` after a text looks into tags: "baseline" in tags', start_of(field))
+            raise BadFilter('`in` after a text works only with tags: "baseline" in tags', start_of(field))
         return HasTag(read_text(tag))
 
     def is_true(self, field: Token) -> Condition:
         named = self._field(field)
         if named.kind is not Kind.params:
             raise BadFilter(
-                f"{named} is no yes or no by itself; expected is a comparison, such as {named} = …",
+                f"{named} is not true or false by itself; compare it, such as {named} = …",
                 start_of(field) + len(field),
             )
         return IsTrue(named)
@@ -96,7 +96,7 @@ class TreeBuilder(Transformer[Token, Any]):
         value = read_literal(token, field)
         words = self._words.get(field.name)
         if words and value not in words:
-            raise BadFilter(f"the {field} is one of {', '.join(words)}", start_of(token))
+            raise BadFilter(f"{field} is one of {', '.join(words)}", start_of(token))
         return value
 
     def _field(self, token: Token) -> Field:
@@ -107,9 +107,9 @@ class TreeBuilder(Transformer[Token, Any]):
                 f"there is no field {name[:100]!r}; there are: {_listed(self._vocabulary)}", start_of(token)
             )
         if kind is Kind.tags:
-            raise BadFilter('tags are looked into: "baseline" in tags', start_of(token))
+            raise BadFilter('tags are searched with `in`: "baseline" in tags', start_of(token))
         if kind in MAPS and key is None:
-            raise BadFilter(f"expected is one of the {name}: {name}.…", start_of(token) + len(token))
+            raise BadFilter(f"expected one of the {name}: {name}.…", start_of(token) + len(token))
         if kind not in MAPS and key is not None:
             raise BadFilter(f"{name} has no parts; only {_maps(self._vocabulary)} have", start_of(token))
         return Field(name, kind, key)

@@ -81,13 +81,13 @@ def parse_url(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
         host = parsed.host  # a ValueError where it is written in the letters of no name
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise WebhookUrlNotAllowed("This is no URL.") from error
+        raise WebhookUrlNotAllowed("This is not a URL.") from error
     if parsed.scheme not in _PORTS or not host:
         raise WebhookUrlNotAllowed("A webhook's URL begins with https:// or http:// and a host.")
     if parsed.userinfo:
-        raise WebhookUrlNotAllowed("A webhook's URL carries no user and password: the signature tells who calls.")
+        raise WebhookUrlNotAllowed("A webhook's URL may not hold a user or password: the signature proves who calls.")
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
         raise WebhookUrlNotAllowed("A port is a number from 1 to 65535.")
     if len(url) > _MAX_URL or parsed.fragment:
-        raise WebhookUrlNotAllowed(f"A webhook's URL has at most {_MAX_URL} characters, and no fragment.")
+        raise WebhookUrlNotAllowed(f"A webhook's URL may have at most {_MAX_URL} characters, and no fragment.")
     return parsed

@@ -63,6 +63,6 @@ def require_hold(run: Run, trial: Trial | None) -> None:
     """
     if trial is not None and trial.run_id != run.run_id:
         raise LeaseLost(
-            f"Run {run.run_id} was given up, and trial {trial.trial_id} went to another one: drop this training, "
+            f"Run {run.run_id} was given up, and trial {trial.trial_id} went to somebody else: drop this training, "
             "and ask the tuner for another trial."
         )

@@ -62,7 +62,9 @@ class KeyRing:
                 return OPEN
             raise Unauthorized()
         if not is_well_formed(key):
-            raise Unauthorized("This is no key of tunetrack: a letter is missing or wrong. Send it as it was made.")
+            raise Unauthorized(
+                "This is not a tunetrack key: a character is missing or wrong. Send it as it was printed."
+            )
         grant = await self._find(digest(key))
         if grant is None:
             raise Unauthorized("This key is not known here, has expired, or was revoked. Ask for a new one.")

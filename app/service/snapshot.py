@@ -130,7 +130,7 @@ def check_outcomes(restored: Sequence[RestoredTrial], objectives: Sequence[Objec
         outcome = Outcome(trial.state, trial.score, scores or None).settled
         if not is_right or outcome.state is not trial.state:
             raise InvalidRequest(
-                f"this is not what a {trial.state} trial of this tuner achieves", "body", "snapshot", "trials", number
+                f"a {trial.state} trial of this tuner cannot have this outcome", "body", "snapshot", "trials", number
             )
 
 

@@ -133,7 +133,7 @@ class Database:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise StoreBusy("The service is about to end; ask again, another one may answer.")
+            raise StoreBusy("The service is shutting down; ask again, another replica may answer.")
 
     async def close(self) -> None:
         """Write what waits, and let go of all connections. Who asks later is sent away."""

@@ -145,7 +145,7 @@ def test_a_stream_ends_with_the_key_that_opened_it(locked: tuple[Server, dict[st
         for line in lines:
             assert not line.startswith("data:")
             last_words = line or last_words
-        assert last_words == ": the key of this stream is good no more"
+        assert last_words == ": the key of this stream is no longer valid"
 
 
 @pytest.mark.parametrize(("hours", "status"), [(1, 200), (-1, 401)])

@@ -252,15 +252,15 @@ def test_the_command_says_what_came_of_it(server: Server, tmp_path: Path, backen
     assert (done.returncode, done.stdout) == (0, "1 runs came in, 0 metric values of 0 epochs\n")
     path.write_text(path.read_text() + '{"run_id": 3}\n')
     done = command(str(path))
-    assert (done.returncode, "line 2: there is no run_id" in done.stderr) == (1, True)
+    assert (done.returncode, "line 2: run_id is missing" in done.stderr) == (1, True)
     assert done.stdout.startswith("0 runs came in (1 were there already)")
     path.write_text("a,b\n1,2\n")
     for arguments, says in (
-        ([str(path)], "is no export"),
+        ([str(path)], "is neither an export"),
         ([str(tmp_path / "none.csv")], "No such file"),
-        (["http://127.0.0.1:1"], "does not answer as a tracking server"),
-        (["http://127.0.0.1:x"], "makes no sense"),
-        (["http://127.0.0.1:1", str(path)], "is imported alone"),
+        (["http://127.0.0.1:1"], "does not answer like an MLflow tracking server"),
+        (["http://127.0.0.1:x"], "not valid"),
+        (["http://127.0.0.1:1", str(path)], "must be imported alone"),
     ):
         done = command(*arguments)
         assert done.returncode == 2
@@ -298,7 +298,7 @@ def test_a_database_that_is_not_of_mlflow_is_refused(server: Server, tmp_path: P
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE a (b)")
     connection.close()
-    with pytest.raises(CannotImport, match="cannot be read as a database of MLflow") as refused:
+    with pytest.raises(CannotImport, match="cannot be read as an MLflow database") as refused:
         bring_in(server, path)
     assert "another tunetrack come as its export" in str(refused.value)
 
@@ -306,4 +306,4 @@ def test_a_database_that_is_not_of_mlflow_is_refused(server: Server, tmp_path: P
 def test_a_server_that_is_not_of_mlflow_is_told_in_a_line(server: Server) -> None:
     with pytest.raises(CannotImport) as refused:
         bring_in(server, server.url)
-    assert str(refused.value) == f"{server.url} does not answer as a tracking server of MLflow: 404 Not Found"
+    assert str(refused.value) == f"{server.url} does not answer like an MLflow tracking server: 404 Not Found"

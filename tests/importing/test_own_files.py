@@ -74,7 +74,7 @@ def test_what_can_be_read_but_once_is_refused_before_anything_is_lost() -> None:
     os.write(writer, EPOCH.encode())
     os.close(writer)
     try:
-        with pytest.raises(CannotImport, match="is no file"):
+        with pytest.raises(CannotImport, match="is not a regular file"):
             OwnFiles([Path(f"/dev/fd/{reader}")])
     finally:
         os.close(reader)
