@@ -215,7 +215,7 @@ def settle(transaction: Transaction, requests: Sequence[Outcome]) -> list[Domain
             _settle(transaction.now, delivery, request)
             settled.append(delivery)
         if delivery.event_id is not None and not request.is_final:
-            _note_receiver(transaction, observer, request)
+            _note_receiver(transaction, observer, request, is_last=delivery.state is DeliveryState.failed)
     deliveries.save(connection, settled)
     return [None] * len(requests)
 
@@ -233,8 +233,13 @@ def _settle(now: datetime, delivery: Delivery, outcome: Outcome) -> None:
         delivery.next_attempt_time = now + timedelta(seconds=delay_s)
 
 
-def _note_receiver(transaction: Transaction, observer: Observer, outcome: Outcome) -> None:
-    """Switch the observer off where its receiver is gone, or was not there for days; hurry where it is back."""
+def _note_receiver(transaction: Transaction, observer: Observer, outcome: Outcome, *, is_last: bool) -> None:
+    """Switch the observer off where its receiver is gone, or was not there for days; hurry where it is back.
+
+    Args:
+        is_last: the delivery has no more tries. That days have passed since a failure says nothing by itself: there may
+            have been nothing to send, or nobody to send it.
+    """
     before = (observer.state, observer.failing_since)
     if outcome.error is None:
         if observer.failing_since is not None:
@@ -244,7 +249,7 @@ def _note_receiver(transaction: Transaction, observer: Observer, outcome: Outcom
         _switch_off(transaction, observer, "the receiver answered 410: it does not want to be called any more")
     elif observer.failing_since is None:
         observer.failing_since = transaction.now
-    elif transaction.now - observer.failing_since >= _GIVES_UP_AFTER:
+    elif is_last and transaction.now - observer.failing_since >= _GIVES_UP_AFTER:
         _switch_off(transaction, observer, f"nothing could be delivered for three days; at last: {outcome.error}")
     if before != (observer.state, observer.failing_since):
         observers.save(transaction.connection, observer)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import DomainError
 from app.domain.states import DeliveryState, ObserverState
-from app.service.deliver import CLAIMED, Claim, Claimed, Outcome, TakeOn, claim, find_news, settle, take_on
+from app.service.deliver import CLAIMED, DELAYS_S, Claim, Claimed, Outcome, TakeOn, claim, find_news, settle, take_on
 from app.service.observe import Change, Register, change, register
 from app.service.start import StartRun, start_runs
 from app.store import clock, deliveries, observers
@@ -143,19 +143,29 @@ def test_a_delivery_is_given_up_after_eight_attempts(tell: Tell) -> None:
     tell(story)
 
 
-def test_a_webhook_that_is_switched_on_again_has_three_days_again(tell: Tell) -> None:
+def test_a_webhook_is_switched_off_where_all_tries_of_a_delivery_failed_and_nothing_arrived_for_three_days(
+    tell: Tell,
+) -> None:
     async def fail(sender: Sender) -> ObserverState:
-        await sender.add(1)
         (sent,) = await sender.claim(1)
         await sender.settle(sent, "no answer")
         return (await sender.database.read(observers.get, sender.observer_id)).state
 
     async def story(sender: Sender) -> None:
+        await sender.add(1)
         assert await fail(sender) is ObserverState.on
-        sender.now += timedelta(days=3)
-        assert await fail(sender) is ObserverState.off
+        sender.now += timedelta(days=9)  # nobody was there to try again
+        assert await fail(sender) is ObserverState.on
+        for left in reversed(range(len(DELAYS_S) - 1)):
+            sender.now += timedelta(days=2)
+            assert await fail(sender) is (ObserverState.on if left else ObserverState.off)
         await sender.database.write(change, Change(sender.observer_id, {"state": ObserverState.on}))
+        await sender.add(1)
         assert await fail(sender) is ObserverState.on
+        for delay_s in DELAYS_S:  # it has three days again, and these are two
+            sender.now += timedelta(seconds=1.2 * delay_s)
+            assert await fail(sender) is ObserverState.on
+        assert [one.state for one in await sender.look()] == [DeliveryState.failed] * 2
 
     tell(story)
 
