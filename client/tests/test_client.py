@@ -699,7 +699,7 @@ def test_batches_that_are_logged_under_their_epoch_are_told_once_and_left_out(
 def test_what_is_sent_leaves_no_line_in_the_log_of_the_training(
     client: Client, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="httpx"):
         for trial in client.tuner(SPACE, max_trials=2).trials():
             with trial.run() as run:
                 run.log(0, score=1)
