@@ -26,11 +26,11 @@ class ImportanceAnswer(Answer):
     importance: Importance = Field(
         description="Shares that sum to 1, the largest first; empty while there is too little to tell."
     )
-    trials: int = Field(description="How many trials with a score say so.")
+    trials: int = Field(description="The number of trials with a score that this is based on.")
 
 
 @router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
 async def get_importance(request: Request, tuner_id: str) -> ImportanceAnswer:
-    """How much of the scores' variance each parameter explains by itself."""
+    """Show how much of the scores' variance each parameter explains by itself."""
     known = await services(request).importances.learn(parse_id(tuner_id, UnknownTuner))
     return ImportanceAnswer(importance=known.shares, trials=known.n_trials)

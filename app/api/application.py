@@ -147,12 +147,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         references = {name: f"#/components/schemas/{name}" for name in STOPPER_SCHEMAS}
         by_type = {schema["properties"]["type"]["const"]: references[name] for name, schema in STOPPER_SCHEMAS.items()}
         schemas["Stopper"] = {
-            "description": "A rule that ends hopeless runs early, by its `type`.",
+            "description": "A rule that ends hopeless runs early; `type` says which.",
             "oneOf": [{"$ref": reference} for reference in references.values()],
             "discriminator": {"propertyName": "type", "mapping": by_type},
         }
         document["components"]["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "A key of `tunetrack keys create`."}
+            "key": {"type": "http", "scheme": "bearer", "description": "A key made by `tunetrack keys create`."}
         }
         for route in app.routes:
             if isinstance(route, StrictRoute):

@@ -17,7 +17,7 @@ router = new_router("runs")
 
 @router.get("/runs/compare", response_model=Comparison, responses=declared(UnknownRun, InvalidRequest))
 async def compare_runs(request: Request, run_ids: RunIds) -> Response:
-    """Params and metrics of several runs side by side, in the order asked."""
+    """Compare params and metrics of several runs, in the order asked for."""
     wanted = [parse_id(run_id, UnknownRun) for run_id in run_ids]
     return await show_found(request, _side_by_side, compare.compare, wanted)
 

@@ -17,12 +17,15 @@ from app.service.series import Series, read_many_series, read_series
 
 router = new_router("runs")
 
-Keys = Annotated[str | None, Query(description="Metric names with commas between; all of them by default.")]
+Keys = Annotated[str | None, Query(description="Comma-separated metric names; all by default.")]
 MaxPoints = Annotated[
     int | None,
-    Query(ge=2, le=100_000, description="Thin each curve to so many points: first, last and extremes stay."),
+    Query(ge=2, le=100_000, description="Thin each curve to this many points, keeping the first, last and extremes."),
 ]
-RunIds = Annotated[list[str], Query(alias="run_id", min_length=1, max_length=100, description="Repeat it for several.")]
+RunIds = Annotated[
+    list[str],
+    Query(alias="run_id", min_length=1, max_length=100, description="The id of a run; repeat it for several."),
+]
 
 
 @router.get("/runs/{run_id}/metrics", response_model=RunSeries, responses=declared(UnknownRun, InvalidRequest))
@@ -30,10 +33,10 @@ async def get_metrics(
     request: Request,
     run_id: str,
     keys: Keys = None,
-    after_epoch: Annotated[EpochNumber | None, Query(strict=False, description="Only what is after it.")] = None,
+    after_epoch: Annotated[EpochNumber | None, Query(strict=False, description="Only epochs after this one.")] = None,
     max_points: MaxPoints = None,
 ) -> Response:
-    """A run's curves, in columns."""
+    """Get a run's curves, in columns."""
     run = parse_id(run_id, UnknownRun)
 
     def shown(series: Mapping[str, Series]) -> Response:
@@ -46,7 +49,7 @@ async def get_metrics(
 async def get_many_metrics(
     request: Request, run_ids: RunIds, keys: Keys = None, max_points: MaxPoints = None
 ) -> Response:
-    """The curves of several runs, in the order asked."""
+    """Get the curves of several runs, in the order asked for."""
     runs = [parse_id(run_id, UnknownRun) for run_id in run_ids]
 
     def shown(found: Sequence[Mapping[str, Series]]) -> Response:

@@ -39,7 +39,7 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **declared(InvalidRequest)},
 )
 async def get_docs(request: Request) -> Response:
-    """This interface, as a page for people."""
+    """Show this interface as a page for people."""
     page = _page(json.dumps(request.app.openapi()))
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 

@@ -17,7 +17,7 @@ EventType = TypeAliasType(
 
 
 class _Event(Answer):
-    event_id: int = Field(description="Rises in commit order over the whole service, and is never used again.")
+    event_id: int = Field(description="Rises in commit order across the whole service; never used again.")
     timestamp: Time
 
 
@@ -33,7 +33,7 @@ class RunStartEvent(_Event):
 
 
 class EpochEndEvent(_Event):
-    """A run logged an epoch; `metrics` are the values that were new."""
+    """A run logged an epoch; `metrics` holds the values that were new."""
 
     type: Literal["epoch_end"]
     run_id: Id
@@ -60,7 +60,7 @@ class RunCrashEvent(_Event):
 
 
 class RunResumeEvent(_Event):
-    """A run that was given up spoke again."""
+    """A run that was given up was heard from again."""
 
     type: Literal["run_resume"]
     run_id: Id
@@ -122,7 +122,7 @@ class TunerEndEvent(_Event):
 
 
 class ObserverOffEvent(_Event):
-    """A webhook was switched off by the service: its receiver said 410, or was not there for days."""
+    """A webhook was switched off by the service: its receiver answered 410, or failed for days."""
 
     type: Literal["observer_off"]
     observer_id: Id
@@ -141,12 +141,12 @@ Event = Annotated[
     | TrialEndEvent
     | TunerEndEvent
     | ObserverOffEvent,
-    Field(discriminator="type", description="A fact about training; `type` says of which kind."),
+    Field(discriminator="type", description="A fact about training; `type` says which kind."),
 ]
 
 
 class EventPage(Answer):
-    """Events, by number; `last_event_id` is where the next page begins."""
+    """Events, by number; the next page begins after `last_event_id`."""
 
     items: list[Event]
     last_event_id: int

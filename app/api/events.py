@@ -23,11 +23,14 @@ from app.store.events import EventFilter
 
 router = new_router("events")
 
-Types = Annotated[list[EventType] | None, Query(alias="type", max_length=100, description="Any of these types.")]
-RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Any of these runs.")]
-TunerIds = Annotated[list[UUID] | None, Query(alias="tuner_id", max_length=1000, description="Any of these tuners.")]
-Tags = Annotated[list[str] | None, Query(alias="tag", max_length=100, description="Any tag of the run or tuner.")]
-EventId = Annotated[int, Query(ge=0, le=INT64_MAX, description="Only those with a greater number; 0 is before all.")]
+Types = Annotated[list[EventType] | None, Query(alias="type", max_length=100, description="Only these types.")]
+RunIds = Annotated[list[UUID] | None, Query(alias="run_id", max_length=1000, description="Only of these runs.")]
+TunerIds = Annotated[list[UUID] | None, Query(alias="tuner_id", max_length=1000, description="Only of these tuners.")]
+Tags = Annotated[
+    list[str] | None,
+    Query(alias="tag", max_length=100, description="Only where the run or tuner has any of these tags."),
+]
+EventId = Annotated[int, Query(ge=0, le=INT64_MAX, description="Only those with a greater number; 0 means all.")]
 
 
 def _filter(
@@ -49,9 +52,9 @@ async def list_events(
     tuner_ids: TunerIds = None,
     tags: Tags = None,
     after: EventId = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="The maximum number of events.")] = 100,
 ) -> Response:
-    """The events after a number, in the order in which they were committed."""
+    """List the events after a number, in the order in which they were committed."""
     wanted = _filter(types, run_ids, tuner_ids, tags)
     found, _ = await services(request).database.read(events.list_after, after, wanted, limit)
     last = found[-1].event_id if found else after
@@ -61,7 +64,7 @@ async def list_events(
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "An endless stream; the data of each event is one of `Event`, as one line of JSON.",
+        "description": "An endless stream; the data of each event is an `Event`, as one line of JSON.",
         "content": {
             "text/event-stream": {
                 # What each `data:` line holds: generated clients take the schema for that of one event.
@@ -79,10 +82,10 @@ async def stream_events(
     run_ids: RunIds = None,
     tuner_ids: TunerIds = None,
     tags: Tags = None,
-    after: Annotated[int | None, Query(ge=0, le=INT64_MAX, description="0 replays all there is.")] = None,
-    last_event_id: Annotated[str | None, Header(description="Where to resume; wins over `after`.")] = None,
+    after: Annotated[int | None, Query(ge=0, le=INT64_MAX, description="Start after this id; 0 replays all.")] = None,
+    last_event_id: Annotated[str | None, Header(description="Where to resume; takes precedence over `after`.")] = None,
 ) -> StreamingResponse:
-    """Server-Sent Events from now on, or after a number: nothing is missed, nothing sent twice."""
+    """Stream Server-Sent Events from now on, or after a number: nothing is missed, nothing is sent twice."""
     wanted = _filter(types, run_ids, tuner_ids, tags)
     if last_event_id:
         after = _parse_event_id(last_event_id)

@@ -40,7 +40,7 @@ _MEDIA_TYPES = {
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The file, written while it is sent. A connection that breaks means that it is not whole.",
+        "description": "The file, sent as it is written. If the connection breaks, the file is incomplete.",
         "headers": {
             "Content-Disposition": {"description": "A name for the file.", "schema": {"type": "string"}},
         },
@@ -58,9 +58,9 @@ async def export_runs(
     request: Request,
     format: Annotated[ExportFormat, Query(description="Parquet needs `pip install tunetrack[parquet]`.")] = "csv",
     filter: Filter = None,  # the name is the contract's
-    what: Annotated[ExportRows, Query(description="A row a run, or a row an epoch of them.")] = "runs",
+    what: Annotated[ExportRows, Query(description="A row per run, or a row per epoch of each run.")] = "runs",
 ) -> StreamingResponse:
-    """Runs, or their epochs, as a file; see docs/import-export.md."""
+    """Export runs, or their epochs, as a file; see docs/import-export.md."""
     condition = parse_filter(filter, RUN_FIELDS)
     database = services(request).database
     last = None

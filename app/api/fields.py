@@ -168,7 +168,7 @@ def _check_storable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 JsonObject = TypeAliasType(
-    "JsonObject", Annotated[dict[str, Any], Field(description="Members that are for a strategy to define.")]
+    "JsonObject", Annotated[dict[str, Any], Field(description="An object whose members a strategy defines.")]
 )
 StorableObject = Annotated[JsonObject, AfterValidator(_check_storable)]
 """Whatever a plug-in wants, as far as it can be stored."""

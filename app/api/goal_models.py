@@ -23,7 +23,7 @@ Objectives = Annotated[list[Objective], Field(min_length=1, max_length=10)]
 
 
 class Budget(Wire):
-    """What a tuner may spend; null is without limit."""
+    """What a tuner may spend; null means no limit."""
 
     max_trials: Annotated[StrictInt, Field(ge=1, lt=2**31)] | None = Field(
         default=None, description="Trials proposed; outside observations and repeated attempts do not count."

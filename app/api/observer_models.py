@@ -41,7 +41,7 @@ _QUAD = f"({_LETTER}{{4}})"
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000), Field(examples=["https://example.com/hook"])]
 Types = Annotated[
     list[EventType],
-    Field(max_length=100, description="Which events; none named: all."),
+    Field(max_length=100, description="Which events; all if none is named."),
     AfterValidator(_check_types),
 ]
 Secret = Annotated[
@@ -49,7 +49,7 @@ Secret = Annotated[
     StringConstraints(max_length=200),
     AfterValidator(_check_secret),
     Field(
-        description="`whsec_` and the base64 of 24 to 64 random bytes.",
+        description="`whsec_` followed by the base64 of 24 to 64 random bytes.",
         json_schema_extra={"pattern": rf"^whsec_({_QUAD}{{8,21}}({_LETTER}{{2}}==)?|{_QUAD}{{8,20}}{_LETTER}{{3}}=)$"},
     ),
 ]
@@ -57,7 +57,7 @@ When = Annotated[Text, Field(description='A filter over the event: `type = "trai
 
 
 class ObserverRequest(Wire):
-    """A webhook to register. Whatever is named narrows down which events it is called about."""
+    """A webhook to register. Each filter that is given narrows down the events it is called about."""
 
     url: Url
     types: Types = Field(default_factory=list)
@@ -65,16 +65,16 @@ class ObserverRequest(Wire):
     run_id: Id | None = None
     tag: Tag | None = None
     when: When | None = None
-    secret: Secret | None = Field(default=None, description="Without one the service makes it.")
+    secret: Secret | None = Field(default=None, description="If left out, the service makes one.")
 
 
 ObserverSwitch = TypeAliasType(
-    "ObserverSwitch", Annotated[Literal["on", "off"], Field(description="What a webhook is to be.")]
+    "ObserverSwitch", Annotated[Literal["on", "off"], Field(description="Whether a webhook is to be called.")]
 )
 
 
 class ObserverPatch(Wire):
-    """What is to change; null takes a filter away."""
+    """What to change; null removes a filter."""
 
     url: Url | SkipJsonSchema[None] = Field(default=None, json_schema_extra=drop_default)
     types: Types | SkipJsonSchema[None] = Field(default=None, json_schema_extra=drop_default)
@@ -93,7 +93,7 @@ class ObserverPatch(Wire):
 
 
 class RotateRequest(Wire):
-    """A new secret; without one the service makes it."""
+    """A new secret; if left out, the service makes one."""
 
     secret: Secret | None = None
 
@@ -119,7 +119,7 @@ class Observer(Answer):
 
 
 class ObserverWithSecret(Observer):
-    """A webhook with its secret, which is shown this once; an answer that is replayed has null."""
+    """A webhook with its secret, which is shown only this once; a replayed answer has null."""
 
     secret: str | None
 
@@ -158,7 +158,7 @@ class Delivery(Answer):
     event_id: int | None
     state: DeliveryState
     attempts: int
-    last_status: int | None = Field(description="What the receiver answered last, if anything.")
+    last_status: int | None = Field(description="The status that the receiver answered last, if any.")
     last_error: str | None
     next_attempt_time: Time | None
     create_time: Time

@@ -63,7 +63,7 @@ _NOTHING_SAID = RotateRequest()
     responses=declared_once(WebhookUrlNotAllowed, BadFilter, NoSecretKey),
 )
 async def register_observer(request: Request, body: ObserverRequest) -> Response:
-    """Register a webhook: it is called about what happens from now on, signed as Standard Webhooks say."""
+    """Register a webhook: it is called about events from now on, signed as in Standard Webhooks."""
     parts = services(request)
     condition.check(body.when, body.types)
     await parts.guard.check(body.url)
@@ -94,7 +94,7 @@ async def register_observer(request: Request, body: ObserverRequest) -> Response
 
 @router.get("/observers", responses=declared(InvalidRequest))
 async def list_observers(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> ObserverPage:
-    """Webhooks, newest first."""
+    """List webhooks, newest first."""
     after = read_token(page_token, TIME_AND_ID)
     found = await services(request).database.read(observers.list_page, after, page_size + 1)
     page, token = split(found, page_size, lambda one: write_token((one.create_time, one.observer_id)))
@@ -103,7 +103,7 @@ async def list_observers(request: Request, page_size: PageSize = 50, page_token:
 
 @router.get("/observers/{observer_id}", responses=declared(UnknownObserver, InvalidRequest))
 async def get_observer(request: Request, observer_id: str) -> Observer:
-    """One webhook."""
+    """Get one webhook."""
     found = await services(request).database.read(observers.get, parse_id(observer_id, UnknownObserver))
     return Observer.of(found)
 
@@ -113,7 +113,7 @@ async def get_observer(request: Request, observer_id: str) -> Observer:
     responses=declared(*BODY_ERRORS, UnknownObserver, InvalidRequest, WebhookUrlNotAllowed, BadFilter),
 )
 async def change_observer(request: Request, observer_id: str, body: ObserverPatch) -> Observer:
-    """Change a webhook. One that is switched on again goes on where it was, and misses nothing."""
+    """Change a webhook. One that is switched on again continues where it stopped, and misses nothing."""
     parts = services(request)
     fields = {name: getattr(body, name) for name in body.model_fields_set}
     if "url" in fields:
@@ -135,7 +135,7 @@ async def change_observer(request: Request, observer_id: str, body: ObserverPatc
     responses=declared(UnknownObserver, InvalidRequest),
 )
 async def delete_observer(request: Request, observer_id: str) -> Response:
-    """Remove a webhook with its deliveries."""
+    """Delete a webhook and its deliveries."""
     await services(request).database.write(remove, OfObserver(parse_id(observer_id, UnknownObserver)))
     return Response(status_code=204)
 
@@ -147,7 +147,7 @@ async def delete_observer(request: Request, observer_id: str) -> Response:
     responses=declared_once(UnknownObserver, NoSecretKey),
 )
 async def rotate_secret(request: Request, observer_id: str, body: RotateRequest = _NOTHING_SAID) -> Response:
-    """Give a webhook a new secret. For a day the one before signs too: each call then has two signatures."""
+    """Give a webhook a new secret. For a day the previous one signs too: each call then has two signatures."""
     parts = services(request)
     secret = body.secret or new_secret()
     wanted = Rotate(parse_id(observer_id, UnknownObserver), parts.vault, secret)
@@ -167,7 +167,7 @@ async def rotate_secret(request: Request, observer_id: str, body: RotateRequest 
     responses=declared_once(UnknownObserver),
 )
 async def test_observer(request: Request, observer_id: str) -> Response:
-    """Have a test sent to a webhook, also where it is off; its deliveries show what came of it."""
+    """Send a test to a webhook, even if it is off; its deliveries show the outcome."""
     parts = services(request)
     wanted = OfObserver(parse_id(observer_id, UnknownObserver))
     answer = await answer_once(request, lambda once: parts.database.write(add_test, wanted, once), _show_accepted)
@@ -179,11 +179,11 @@ async def test_observer(request: Request, observer_id: str) -> Response:
 async def list_deliveries(
     request: Request,
     observer_id: str,
-    states: Annotated[list[DeliveryState] | None, Query(alias="state", description="Any of these.")] = None,
+    states: Annotated[list[DeliveryState] | None, Query(alias="state", description="Only in these states.")] = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> DeliveryPage:
-    """What was sent to a webhook, or is to be, newest first; kept for 30 days."""
+    """List what was sent to a webhook, or is to be, newest first; kept for 30 days."""
     observer = parse_id(observer_id, UnknownObserver)
     after: UUID | None = read_token(page_token, ID)
     database = services(request).database
@@ -201,7 +201,7 @@ async def list_deliveries(
     responses=declared_once(UnknownObserver, UnknownDelivery),
 )
 async def redeliver_event(request: Request, observer_id: str, delivery_id: str) -> Response:
-    """Send a delivery again, now, and as often as it takes; to a webhook that is off once it is on."""
+    """Send a delivery again now, with a fresh set of attempts; if the webhook is off, once it is on."""
     parts = services(request)
     wanted = Redeliver(parse_id(observer_id, UnknownObserver), parse_id(delivery_id, UnknownDelivery))
     answer = await answer_once(request, lambda once: parts.database.write(redeliver, wanted, once), _show_accepted)

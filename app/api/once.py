@@ -22,8 +22,8 @@ PARAMETER: dict[str, Any] = {
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "description": "Chosen by the client: the same request with the same key is done once, and for 24 h"
-            " answered the same, with `Idempotent-Replayed: true`.",
+            "description": "Chosen by the client: a request with this key is carried out once; for 24 h a repeat"
+            " gets the first answer, with `Idempotent-Replayed: true`.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 250},
         }
     ]

@@ -18,7 +18,7 @@ router = new_router("operations", prefix="")
 
 
 class Health(Answer):
-    """All is well; where it is not, there is a problem instead."""
+    """All is well; otherwise the answer is a problem."""
 
     status: Literal["ok"] = "ok"
 
@@ -26,16 +26,16 @@ class Health(Answer):
 @router.get("/healthz", responses=declared(InvalidRequest))
 @needs(None)
 async def get_health() -> Health:
-    """Alive."""
+    """Check that the service is alive."""
     return Health()
 
 
 @router.get("/readyz", responses=declared(InvalidRequest, NotReady))
 @needs(None)
 async def get_readiness(request: Request) -> Health:
-    """The store is reachable, its schema is the one that this release needs, and the service is not about to end.
+    """Check that the store is reachable, its schema is the one that this release needs, and the service is not ending.
 
-    Where that is not so, `checks` says of each whether it is well (`ok`), and what is wrong with it (`detail`).
+    If not, `checks` says for each of these whether it is well (`ok`), and what is wrong with it (`detail`).
     """
     found = services(request)
     checks = [
@@ -80,6 +80,6 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 
 @router.get("/metrics", response_class=Response, responses=_TEXT | declared(InvalidRequest))
 async def get_metrics_of_service(request: Request) -> Response:
-    """What this process has counted, for Prometheus; what several replicas count adds up."""
+    """Get what this process has counted, for Prometheus; the counts of several replicas add up."""
     found = services(request)
     return Response(metrics.render(found.database.n_waiting, found.feed.n_streams), media_type=metrics.MEDIA_TYPE)

@@ -40,13 +40,13 @@ A = TypeVar("A")
 
 router = new_router("overviews")
 
-MaxPoints = Annotated[int, Query(ge=2, le=10_000, description="Each curve is thinned to so many points.")]
+MaxPoints = Annotated[int, Query(ge=2, le=10_000, description="Thin each curve to this many points.")]
 _WORTH_PACKING_BYTES = 2_000
 
 
 @router.get("/overview", response_model=Overview, responses=declared(InvalidRequest))
 async def list_overviews(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> Response:
-    """Tuners, newest first: the best of each, since when, what runs, and when something was last heard."""
+    """List tuners, newest first, with the best of each and since when, what is running, and the last activity."""
 
     def shaped(looked: tuple[int, list[overview.TunerLine]]) -> Overview:
         last, found = looked
@@ -83,11 +83,11 @@ def _line(line: overview.TunerLine) -> TunerLine:
 async def get_tuner_overview(
     request: Request,
     tuner_id: str,
-    max_trials: Annotated[int, Query(ge=1, le=10_000, description="How many trials at most.")] = 1000,
-    max_curves: Annotated[int, Query(ge=0, le=200, description="How many curves at most.")] = 50,
+    max_trials: Annotated[int, Query(ge=1, le=10_000, description="The maximum number of trials.")] = 1000,
+    max_curves: Annotated[int, Query(ge=0, le=200, description="The maximum number of curves.")] = 50,
     max_points: MaxPoints = 200,
 ) -> Response:
-    """How a tuner stands: what is best, since when, its trials in columns, and its learning curves."""
+    """Show how a tuner is doing: what is best and since when, its trials in columns, and its learning curves."""
     tuner = parse_id(tuner_id, UnknownTuner)
     return await _show_packed(request, _shape_tuner, overview.look_at_tuner, tuner, max_trials, max_curves, max_points)
 
@@ -132,7 +132,7 @@ def _curve(curve: overview.Curve) -> RunCurve:
 
 @router.get("/runs/{run_id}/overview", response_model=RunOverview, responses=declared(UnknownRun, InvalidRequest))
 async def get_run_overview(request: Request, run_id: str, max_points: MaxPoints = 1000) -> Response:
-    """How a run goes: the run, its trial, all its curves, and the events about it but for its epochs."""
+    """Show how a run is doing: the run, its trial, all its curves, and its events except epochs."""
     return await _show_packed(request, _shape_run, overview.look_at_run, parse_id(run_id, UnknownRun), max_points)
 
 

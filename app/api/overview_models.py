@@ -16,7 +16,7 @@ from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
 
 LastEventId = Annotated[
     int,
-    Field(description="The stream after this number tells all that is not in this answer, and perhaps a little more."),
+    Field(description="The stream after this number has every event that this answer lacks, and perhaps a few more."),
 ]
 
 
@@ -30,14 +30,14 @@ class Improvement(Answer):
 
 
 class Front(Answer):
-    """What no trial of a tuner with several objectives beats."""
+    """The trials of a tuner with several objectives that no other trial beats."""
 
-    n_trials: int = Field(description="How many there are.")
+    n_trials: int = Field(description="How many such trials there are.")
     best: Scores = Field(description="The best score of each objective by itself.")
 
 
 class TunerLine(Answer):
-    """A tuner in a list, with how it stands."""
+    """A tuner in a list, and how it is doing."""
 
     tuner_id: Id
     name: str
@@ -45,18 +45,18 @@ class TunerLine(Answer):
     stop_reason: TunerStopReason | None
     objectives: list[Objective]
     budget: Budget
-    n_proposed: int = Field(description="The trials that count towards `max_trials`.")
+    n_proposed: int = Field(description="How many trials count towards `max_trials`.")
     counts: TrialCounts
     best: Trial | None
-    front: Front | None = Field(description="Of several objectives, as soon as a trial has scores.")
+    front: Front | None = Field(description="With several objectives, once a trial has scores.")
     improvements: list[Improvement] = Field(description="When the best score got better; at most 60 of them.")
     tags: list[str]
     create_time: Time
-    last_sign_time: Time = Field(description="When it, a trial or a run of it last did something.")
+    last_sign_time: Time = Field(description="When the tuner, or one of its trials or runs, was last active.")
 
 
 class Overview(Answer):
-    """Tuners, newest first, each with how it stands."""
+    """Tuners, newest first, and how each is doing."""
 
     last_event_id: LastEventId
     items: list[TunerLine]
@@ -65,7 +65,7 @@ class Overview(Answer):
 
 ParamColumns = TypeAliasType(
     "ParamColumns",
-    Annotated[dict[str, list[Scalar | None]], Field(description="A column a parameter, null where there is none.")],
+    Annotated[dict[str, list[Scalar | None]], Field(description="A column per parameter, null where there is none.")],
 )
 ScoreColumns = TypeAliasType(
     "ScoreColumns",
@@ -77,11 +77,11 @@ class TrialColumns(Answer):
     """Trials by number, a column per field; `params` and `scores` have a column per name, null where there is none."""
 
     trial_id: list[Id]
-    run_id: list[Id | None] = Field(description="The newest run on it.")
+    run_id: list[Id | None] = Field(description="Its newest run.")
     number: list[int]
     state: list[TrialState]
     score: list[Number | None]
-    place: list[int | None] = Field(description="As which it ended, from 1; null where it has not.")
+    place: list[int | None] = Field(description="Its place in the order of ending, from 1; null before it ends.")
     reason: list[str | None]
     worker: list[str | None]
     attempt: list[int]
@@ -96,39 +96,37 @@ class RunCurve(Answer):
 
     run_id: Id
     trial_id: Id | None
-    number: int | None = Field(description="Of its trial.")
+    number: int | None = Field(description="The number of its trial.")
     status: RunStatus
-    score: float | None = Field(description="Of its trial.")
+    score: float | None = Field(description="The score of its trial.")
     epochs: list[int]
     values: list[Number]
 
 
 class TunerOverview(Answer):
-    """How a tuner stands: when it got better, its trials in columns, its learning curves."""
+    """How a tuner is doing: when it got better, its trials in columns, its learning curves."""
 
     last_event_id: LastEventId
     tuner: Tuner
-    n_proposed: int = Field(description="The trials that count towards `max_trials`.")
+    n_proposed: int = Field(description="How many trials count towards `max_trials`.")
     n_trials: int
     n_ended: int
     improvements: list[Improvement]
-    trials: TrialColumns = Field(
-        description="Where there are more than asked for: those under way, the best, the newest."
-    )
+    trials: TrialColumns = Field(description="If there are more than asked for: those under way, the best, the newest.")
     n_runs: int
     curves: list[RunCurve] = Field(description="Those of the best few runs, those under way, the newest; oldest first.")
 
 
 class RunOverview(Answer):
-    """How a run goes: all its curves, and what happened to it."""
+    """How a run is doing: all its curves, and what happened to it."""
 
     last_event_id: LastEventId
     run: Run
     tuner_name: str | None
-    objective: Objective | None = Field(description="Of its tuner; null where there is none, or several.")
+    objective: Objective | None = Field(description="The objective of its tuner; null if there is none, or several.")
     trial: Trial | None
     series: SeriesByMetric
-    events: list[Event] = Field(description="But for its epochs.")
+    events: list[Event] = Field(description="Its events except epochs.")
 
 
 def columns_of(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[Any]]:

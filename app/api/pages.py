@@ -17,8 +17,8 @@ from app.domain.order import Order, Place, can_stand
 T = TypeVar("T")
 K = TypeVar("K")
 
-PageSize = Annotated[int, Query(ge=1, le=1000, description="How many items at most.")]
-PageToken = Annotated[str | None, Query(max_length=1000, description="`next_page_token` of the page before.")]
+PageSize = Annotated[int, Query(ge=1, le=1000, description="The maximum number of items.")]
+PageToken = Annotated[str | None, Query(max_length=1000, description="`next_page_token` of the previous page.")]
 
 TIME_AND_ID: TypeAdapter[tuple[datetime, UUID]] = TypeAdapter(tuple[AwareDatetime, UUID])
 ID: TypeAdapter[UUID] = TypeAdapter(UUID)
@@ -56,7 +56,7 @@ def split(items: Sequence[T], page_size: int, token_of: Callable[[T], str]) -> t
 
 
 # Room for the longest text that a run has, in letters of four bytes; more does not fit into an address.
-FoundToken = Annotated[str | None, Query(max_length=60_000, description="`next_page_token` of the page before.")]
+FoundToken = Annotated[str | None, Query(max_length=60_000, description="`next_page_token` of the previous page.")]
 
 
 def read_place(token: str | None, order: Order) -> Place | None:

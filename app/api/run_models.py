@@ -31,22 +31,22 @@ from app.store.runs import Run as RunRow
 class RunRequest(Wire):
     """A run to start; everything is optional. With a `trial_id` the params default to the trial's."""
 
-    run_id: Id | None = Field(default=None, description="Chosen by the client; the same again is harmless.")
-    trial_id: Id | None = Field(default=None, description="The trial that this run is the training of.")
+    run_id: Id | None = Field(default=None, description="Chosen by the client; a repeated request is harmless.")
+    trial_id: Id | None = Field(default=None, description="The trial that this run trains.")
     worker: Worker | None = Field(default=None, description="Who speaks for the trial.")
-    attempt: Attempt | None = Field(default=None, description="The trial's, when it was handed to who speaks.")
+    attempt: Attempt | None = Field(default=None, description="The trial's attempt when it was handed to this worker.")
     name: Name = ""
     params: Params | None = None
     tags: Tags = Field(default_factory=list)
     note: Text = ""
     stale_after_s: Seconds | None = Field(
-        default=None, description="Silent for so long, it is given up as crashed; by default it never is."
+        default=None, description="After so long a silence it is given up as crashed; by default never."
     )
     start_time: SentTime | None = Field(default=None, description="When it started, if not now: for imports.")
 
 
 class MetricSummary(Answer):
-    """What a run's history of one metric comes to; extremes are of finite values only."""
+    """A summary of a run's history of one metric; extremes are of finite values only."""
 
     last: Number
     min: float | None
@@ -69,7 +69,7 @@ class MetricSummary(Answer):
 
 
 class Stop(Answer):
-    """Why a run should stop: by which rule, for which reason, and the epoch that was judged."""
+    """Why a run should stop: by which rule, for what reason, and at which epoch it was judged."""
 
     rule: str = Field(examples=["asha"])
     reason: str = Field(examples=["7th of 9 at rung 3, keeps 3"])
@@ -78,7 +78,7 @@ class Stop(Answer):
 
 Summary = TypeAliasType(
     "Summary",
-    Annotated[dict[str, MetricSummary], Field(description="What each metric's history comes to, by the metric.")],
+    Annotated[dict[str, MetricSummary], Field(description="A summary of each metric's history, by metric.")],
 )
 
 
@@ -99,7 +99,7 @@ class Run(Answer):
     final_metrics: Metrics | None
     last_epoch: int | None = Field(description="Null before the first epoch.")
     tuner_id: Id | None = Field(description="Null where it belongs to no tuner.")
-    trial_id: Id | None = Field(description="The trial that it is the training of.")
+    trial_id: Id | None = Field(description="The trial that this run trains.")
     stop_requested: bool = Field(description="Whether somebody, or a stopper, has told it to stop.")
     stop: Stop | None = Field(description="Why it should stop.")
 
@@ -147,22 +147,22 @@ class EpochBatchRequest(Wire):
 
 
 class EpochAnswer(Answer):
-    """What became of the epochs; `event_id` is that of the event that holds the last of them."""
+    """What became of the epochs; `event_id` is the event that holds the last of them."""
 
     event_id: int
-    accepted: int = Field(description="Metric values that were new.")
-    duplicates: int = Field(description="Metric values that were stored already, with the same value.")
-    should_stop: bool = Field(description="Whether the training is hopeless, and should end now.")
+    accepted: int = Field(description="How many metric values were new.")
+    duplicates: int = Field(description="How many were already stored, with an equal value.")
+    should_stop: bool = Field(description="Whether the training should stop now.")
     stop: Stop | None = Field(description="Why it should stop.")
-    lease_expires_at: Time | None = Field(description="Until when the trial is held for this run.")
+    lease_expires_at: Time | None = Field(description="Until when this run holds its trial.")
 
 
 class HeartbeatAnswer(Answer):
-    """What a run is told that has nothing to tell."""
+    """What a run is told in answer to a heartbeat."""
 
-    should_stop: bool = Field(description="Whether the training is hopeless, and should end now.")
+    should_stop: bool = Field(description="Whether the training should stop now.")
     stop: Stop | None = Field(description="Why it should stop.")
-    lease_expires_at: Time | None = Field(description="Until when the trial is held for this run.")
+    lease_expires_at: Time | None = Field(description="Until when this run holds its trial.")
 
 
 class StopRequest(Wire):
@@ -172,7 +172,7 @@ class StopRequest(Wire):
 
 
 class RunPatch(Wire):
-    """What to change of a run; what is left out stays. Params may be added, and never changed."""
+    """What to change about a run; what is left out stays. Params may be added, never changed."""
 
     name: Name | None = None
     tags: Tags | None = None
@@ -193,7 +193,7 @@ class EndRequest(Wire):
     final_metrics: Metrics = Field(default_factory=dict, examples=[{"accuracy": 0.85}])
     end_time: SentTime | None = Field(default=None, description="When it ended, if not now: for imports.")
     reason: Text | None = Field(
-        default=None, description="Why it failed or was stopped: the reason of its trial.", examples=["OOM"]
+        default=None, description="Why it failed or was stopped; becomes the reason of its trial.", examples=["OOM"]
     )
 
     @model_validator(mode="after")

@@ -27,13 +27,13 @@ router = new_router("runs")
 _BETWEEN_COMMAS = re.compile(r"(?:^|,)((?:`[^`]*`|[^,])*)")
 """Of which those in backquotes are a part of the name."""
 
-_IN_ORDER = "Fields with commas between, each with `asc` or `desc`; what is missing or NaN comes last."
+_IN_ORDER = "Comma-separated fields, each with an optional `asc` or `desc`; missing values and NaN come last."
 
 Filter = Annotated[
     str | None,
     Query(
         max_length=MAX_LENGTH,
-        description='Which ones, for example `metrics.loss < 0.1 and params.optimizer = "adam"`; see docs/filters.md.',
+        description='Which runs, for example `metrics.loss < 0.1 and params.optimizer = "adam"`; see docs/filters.md.',
         examples=['metrics.val_loss < 0.1 and (params.optimizer = "adam" or "baseline" in tags)'],
     ),
 ]
@@ -41,7 +41,7 @@ TrialFilter = Annotated[
     str | None,
     Query(
         max_length=MAX_LENGTH,
-        description='Which ones, for example `score > 0.9 and params.optimizer = "adam"`; see docs/filters.md.',
+        description='Which trials, for example `score > 0.9 and params.optimizer = "adam"`; see docs/filters.md.',
         examples=['score > 0.9 and params.optimizer = "adam" and not worker is null'],
     ),
 ]
@@ -55,7 +55,7 @@ Fields = Annotated[
     str | None,
     Query(
         max_length=MAX_LENGTH,
-        description="Only these fields of each, with commas between; `metrics.loss` is one of the metrics.",
+        description="Only these fields of each run, comma-separated; `metrics.loss` is a single metric.",
         examples=["run_id,params,metrics.loss"],
     ),
 ]
@@ -70,7 +70,7 @@ async def list_runs(
     page_token: FoundToken = None,
     fields: Fields = None,
 ) -> Response:
-    """Runs that a filter lets through, newest first unless told otherwise."""
+    """List runs that match a filter, newest first by default."""
     wanted_fields = _parse_fields(fields)
     order = read_order(order_by)
     wanted = Search(parse_filter(filter, RUN_FIELDS), order, read_place(page_token, order))

@@ -33,22 +33,22 @@ class SomeOfRun(Answer):
 
 
 class RunPage(Answer):
-    """Runs, in the order asked for; whole, unless only some `fields` were."""
+    """Runs, in the order asked for; with all their fields, unless only some `fields` were asked for."""
 
     items: list[Run | SomeOfRun]
-    trial_numbers: list[int | None] = Field(description="Of each run's trial; null where it has none.")
+    trial_numbers: list[int | None] = Field(description="The number of each run's trial; null if it has none.")
     next_page_token: str | None
 
 
 class ComparedParam(Answer):
-    """One param of each run, in the order asked; null where a run has none."""
+    """One param of each run, in the order asked for; null if a run has none."""
 
     values: list[Scalar | None]
     differs: bool
 
 
 class ComparedMetric(Answer):
-    """One metric of each run, in the order asked; null where a run has none. Final metrics are in `latest` alone."""
+    """One metric of each run, in the order asked for; null if a run has none. Final metrics are in `latest` only."""
 
     latest: list[Number | None]
     last: list[Number | None]
@@ -57,7 +57,7 @@ class ComparedMetric(Answer):
     epoch_of_min: list[int | None]
     epoch_of_max: list[int | None]
     best: list[float | None] = Field(
-        description="What is best by the direction of the run's tuner, where the metric is its objective."
+        description="The best value, by the direction of the run's tuner, if the metric is its objective."
     )
     differs: bool = Field(description="Whether the latest values differ.")
 
@@ -76,7 +76,7 @@ class Comparison(Answer):
 
     run_ids: list[Id]
     names: list[str]
-    trial_numbers: list[int | None] = Field(description="Of each run's trial; null where it has none.")
+    trial_numbers: list[int | None] = Field(description="The number of each run's trial; null if it has none.")
     params: ComparedParams
     metrics: ComparedMetrics
 
@@ -88,9 +88,7 @@ class Series(Answer):
     values: list[Number]
 
 
-SeriesByMetric = TypeAliasType(
-    "SeriesByMetric", Annotated[dict[str, Series], Field(description="Curves, by the metric.")]
-)
+SeriesByMetric = TypeAliasType("SeriesByMetric", Annotated[dict[str, Series], Field(description="Curves, by metric.")])
 
 
 class RunSeries(Answer):
@@ -101,6 +99,6 @@ class RunSeries(Answer):
 
 
 class ManySeries(Answer):
-    """The curves of several runs, in the order asked."""
+    """The curves of several runs, in the order asked for."""
 
     runs: list[RunSeries]

@@ -59,7 +59,7 @@ _IF_MATCH: dict[str, Any] = {
             "name": "If-Match",
             "in": "header",
             "required": False,
-            "description": "The ETag of the run that the change was made from: refused where somebody edited it since.",
+            "description": "The ETag of the run that the change is based on; refused if somebody has edited it since.",
             "schema": {"type": "string"},
         }
     ]
@@ -72,11 +72,11 @@ _IF_MATCH: dict[str, Any] = {
     response_model=Run,
     openapi_extra=PARAMETER,
     responses=declared_once(UnknownTrial, IdConflict, TrialEnded, TunerStopped, LeaseLost)
-    | {200: {"model": Run, "description": "It was started before, by the same body."}},
+    | {200: {"model": Run, "description": "The run was already started, with the same body."}},
 )
 @needs(Scope.train)
 async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Response:
-    """Start a run. With a trial it speaks for that; the same again under a chosen id is harmless."""
+    """Start a run. With a `trial_id` it trains that trial; a repeat with the same `run_id` is harmless."""
     wanted = StartRun(
         run_id=body.run_id,
         name=body.name,
@@ -109,7 +109,7 @@ _LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded, LeaseLost)
 @router.post("/runs/{run_id}/epochs", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
 @needs(Scope.train)
 async def log_epoch(request: Request, run_id: str, body: EpochRequest) -> Response:
-    """Log one epoch. Values that are stored already are harmless; another value for one of them is refused."""
+    """Log one epoch. Values already stored are harmless; a different value for one of them is refused."""
     return await _log(request, run_id, [Epoch(body.epoch, body.metrics)])
 
 
@@ -142,7 +142,7 @@ def _show_logged(logged: Logged) -> Response:
 )
 @needs(Scope.train)
 async def keep_run_alive(request: Request, run_id: str) -> Response:
-    """Say that the training goes on, without an epoch; the answer says whether it should."""
+    """Report that the training goes on, without an epoch; the answer says whether it should stop."""
     run = parse_id(run_id, UnknownRun)
     tracker = services(request).tracker
     words = partial(tracker.heartbeat, run)
@@ -157,7 +157,7 @@ async def keep_run_alive(request: Request, run_id: str) -> Response:
 )
 @needs(Scope.train)
 async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON) -> Response:
-    """Ask a run to stop: its next epoch or heartbeat is answered so."""
+    """Ask a run to stop: the answer to its next epoch or heartbeat tells it so."""
     wanted = TellToStop(parse_id(run_id, UnknownRun), REQUESTED, body.reason)
     database = services(request).database
     return await answer_once(request, lambda once: database.write(tell_to_stop, wanted, once), _show_run)
@@ -171,7 +171,7 @@ async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON
 )
 @needs(Scope.train)
 async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -> Response:
-    """End a run; where it belongs to a trial, this is the trial's result. The same again is harmless."""
+    """End a run; if it belongs to a trial, this is the trial's result. Repeating it is harmless."""
     status = RunStatus(body.status)
     wanted = EndRun(parse_id(run_id, UnknownRun), status, body.final_metrics, body.end_time, body.reason)
     database = services(request).database
@@ -190,7 +190,7 @@ def _show_run(run: RunRow) -> Response:
 )
 @needs(Scope.train)
 async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -> Response:
-    """Name, tag or annotate a run, or add params while it goes on."""
+    """Change the name, tags or note of a run, or add params while it is running."""
     sent = request.headers.get("if-match", "*")
     editions = frozenset() if sent.strip() == "*" else frozenset(one.strip().strip('"') for one in sent.split(","))
     wanted = EditRun(parse_id(run_id, UnknownRun), body.name, body.tags, body.note, body.params, editions)
@@ -200,12 +200,12 @@ async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -
 @router.delete("/runs/{run_id}", status_code=204, responses=declared(UnknownRun, InvalidRequest))
 @needs(Scope.tune)
 async def delete_run(request: Request, run_id: str) -> Response:
-    """Delete a run with its history."""
+    """Delete a run and its history."""
     await services(request).database.write(delete_runs, parse_id(run_id, UnknownRun))
     return Response(status_code=204)
 
 
 @router.get("/runs/{run_id}", response_model=Run, responses=declared(UnknownRun, InvalidRequest))
 async def get_run(request: Request, run_id: str) -> Response:
-    """One run. Its ETag changes when somebody edits the run, not with its epochs."""
+    """Get one run. Its ETag changes when somebody edits the run, not when it logs epochs."""
     return _show_run(await services(request).database.read(runs.get, parse_id(run_id, UnknownRun)))

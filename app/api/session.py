@@ -34,7 +34,7 @@ class Session(Answer):
 )
 @needs(None)
 async def sign_in(request: Request, body: SignInRequest) -> Response:
-    """Keep a key in a cookie of this browser."""
+    """Sign in: keep a key in a cookie of this browser."""
     grant = await services(request).key_ring.admit(body.key)
     answer = Response(Session(name=grant.name, scope=grant.scope).model_dump_json(), media_type="application/json")
     forwarded = request.headers.get("x-forwarded-proto", request.url.scheme)
@@ -47,7 +47,7 @@ async def sign_in(request: Request, body: SignInRequest) -> Response:
 @router.get("/session", responses=declared(InvalidRequest, Unauthorized, StoreBusy))
 @needs(None)
 async def get_session(request: Request) -> Session:
-    """Who this browser, or this key, is here."""
+    """Show who this browser or key is signed in as."""
     grant = await services(request).key_ring.admit(request.state.key)
     return Session(name=grant.name, scope=grant.scope)
 
@@ -55,5 +55,5 @@ async def get_session(request: Request) -> Session:
 @router.delete("/session", status_code=204, responses=declared(InvalidRequest))
 @needs(None)
 async def sign_out(request: Request, response: Response) -> None:
-    """Forget the key."""
+    """Sign out: forget the key."""
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -10,11 +10,11 @@ from app.domain.values import INT64_MAX, INT64_MIN
 
 Condition = TypeAliasType(
     "Condition",
-    Annotated[dict[Key, list[Scalar]], Field(description="Parents, each with the values that it must have one of.")],
+    Annotated[dict[Key, list[Scalar]], Field(description="Parents, each with the values of which it must have one.")],
 )
 When = Annotated[
     Condition | None,
-    Field(description="Where the parameter exists: the parent (a choice or flag) has one of these values."),
+    Field(description="The parameter exists only where the parent (a choice or flag) has one of these values."),
 ]
 
 
@@ -45,7 +45,7 @@ class FloatRange(Wire):
 
 
 class Choice(Wire):
-    """One of the options, compared with their types; `ordered` says that neighbours are alike."""
+    """One of the options, compared by value and type; `ordered` says that neighbours are alike."""
 
     type: Literal["choice"]
     options: list[Scalar] = Field(max_length=10_000)

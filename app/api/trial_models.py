@@ -26,9 +26,9 @@ class Trial(Answer):
     reason: str | None = Field(description="Why it failed, is infeasible or was stopped, in words.")
     worker: str | None = Field(description="Who holds it, or held it last.")
     attempt: int = Field(
-        description="How often it was handed out; while it waits to be tried again, the attempt to come."
+        description="How many times it was handed out; while it waits to be tried again, the attempt to come."
     )
-    lease_expires_at: Time | None = Field(description="While it is running, until when its worker holds it.")
+    lease_expires_at: Time | None = Field(description="Until when its worker holds it, while it is running.")
     why: JsonObject = Field(description="How it was chosen.", examples=[{"strategy": "random", "phase": "startup"}])
     create_time: Time
     end_time: Time | None
@@ -55,25 +55,25 @@ class TrialPage(Answer):
 class SuggestRequest(Wire):
     """A worker asks what to try next."""
 
-    count: int = Field(default=1, ge=1, le=1000, strict=True, description="How many trials at most.")
+    count: int = Field(default=1, ge=1, le=1000, strict=True, description="The maximum number of trials.")
     worker: Worker | None = Field(
         default=None,
-        description="Who asks: the same worker that asks again gets the trials that it holds already.",
+        description="Who asks: a worker that asks again gets the trials that it already holds.",
         examples=["gpu-7"],
     )
 
 
 class Suggestion(Answer):
-    """What to try next; fewer trials than asked for where nothing more can be handed out now."""
+    """What to try next; fewer trials than asked for if no more can be handed out now."""
 
     trials: list[Trial]
     tuner_state: TunerState
-    retry_after_s: float | None = Field(description="When to ask again, where that may help.")
+    retry_after_s: float | None = Field(description="How long to wait before asking again, if that may help.")
 
 
 OutcomeState = TypeAliasType(
     "OutcomeState",
-    Annotated[Literal["completed", "failed", "infeasible"], Field(description="How a trial ended, by its worker.")],
+    Annotated[Literal["completed", "failed", "infeasible"], Field(description="The outcome that a worker reports.")],
 )
 
 
@@ -102,8 +102,8 @@ class ResultRequest(_Outcome):
 
     trial_id: Id | None = None
     params: Params | None = None
-    worker: Worker | None = Field(default=None, description="Who speaks: refused where another one holds the trial.")
-    attempt: Attempt | None = Field(default=None, description="The trial's, when it was handed to who speaks.")
+    worker: Worker | None = Field(default=None, description="Who speaks; refused if another worker holds the trial.")
+    attempt: Attempt | None = Field(default=None, description="The trial's attempt when it was handed to this worker.")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> "ResultRequest":
@@ -115,7 +115,7 @@ class ResultRequest(_Outcome):
 
 
 class TrialRequest(_Outcome):
-    """Parameters to hand out next; or with a score, or a state, an observation from outside."""
+    """Parameters to hand out next; with a score or a state, an observation from outside."""
 
     params: Params
 

@@ -66,7 +66,7 @@ _NOBODY = HolderRequest()
 )
 @needs(Scope.train)
 async def suggest(request: Request, tuner_id: str, body: SuggestRequest = _NOTHING_SAID) -> Response:
-    """What to try next: this worker's running trials first, then queued ones, then new ones."""
+    """Ask what to try next: this worker's running trials first, then queued ones, then new ones."""
     tuner = parse_id(tuner_id, UnknownTuner)
     suggester = services(request).suggester
     return await answer_once(
@@ -92,7 +92,7 @@ def _show_suggestion(suggested: Suggested) -> Response:
 )
 @needs(Scope.train)
 async def report_result(request: Request, tuner_id: str, body: ResultRequest) -> Response:
-    """What came of a trial; parameters that no trial has are an outside observation. The same again is harmless."""
+    """Report the result of a trial; params that no trial has are an outside observation. Repeating it is harmless."""
     result = Result(
         tuner_id=parse_id(tuner_id, UnknownTuner),
         trial_id=body.trial_id,
@@ -125,7 +125,7 @@ def _show_reported(reported: Reported) -> Response:
 @needs(Scope.tune)
 @body_limit(4 * 2**20)
 async def add_trial(request: Request, tuner_id: str, body: OneOrMoreTrials) -> Response:
-    """Enqueue parameters to hand out next, or import observations; an observation that is known already is answered."""
+    """Enqueue parameters to hand out next, or import observations. A known observation is answered, not added again."""
     sent = [body] if isinstance(body, TrialRequest) else body.trials
     wanted = AddTrials(
         parse_id(tuner_id, UnknownTuner),
@@ -147,13 +147,13 @@ def _show_added(added: list[TrialRow]) -> Response:
 async def list_trials(
     request: Request,
     tuner_id: str,
-    state: Annotated[list[TrialState] | None, Query(description="Any of these states.")] = None,
+    state: Annotated[list[TrialState] | None, Query(description="Only in these states.")] = None,
     filter: TrialFilter = None,  # the name is the contract's
     order_by: TrialOrderBy = None,
     page_size: PageSize = 50,
     page_token: FoundToken = None,
 ) -> Response:
-    """A tuner's trials, by number unless told otherwise."""
+    """List a tuner's trials, ordered by number by default."""
     condition = parse_filter(filter, TRIAL_FIELDS)
     keys = parse_order(order_by, TRIAL_FIELDS)
     order = Order(keys) if keys else trial_search.BY_NUMBER
@@ -182,7 +182,7 @@ def _list_trials(connection: Connection, tuner_id: UUID, *args: Any) -> list[tri
 
 @router.get("/tuners/{tuner_id}/best", responses=declared(UnknownTuner, UnknownTrial, InvalidRequest))
 async def get_best_trial(request: Request, tuner_id: str) -> Trial:
-    """The best trial so far."""
+    """Get the best trial so far."""
     return Trial.of(await services(request).database.read(_get_best, parse_id(tuner_id, UnknownTuner)))
 
 
@@ -195,7 +195,7 @@ def _get_best(connection: Connection, tuner_id: UUID) -> TrialRow:
 
 @router.get("/tuners/{tuner_id}/pareto", response_model=TrialList, responses=declared(UnknownTuner, InvalidRequest))
 async def get_pareto(request: Request, tuner_id: str) -> Response:
-    """The trials that no other beats in every objective, or equals in some and beats in the rest."""
+    """List the trials that no other trial beats in every objective, or equals in some and beats in the rest."""
     return await show_found(request, _show_list, list_pareto, parse_id(tuner_id, UnknownTuner))
 
 
@@ -209,14 +209,14 @@ _HEARD = declared_once(UnknownTrial, TrialEnded, LeaseLost)
 @router.post("/trials/{trial_id}/heartbeat", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
 @needs(Scope.train)
 async def renew_lease(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
-    """Hold a trial for longer, without a run that says so with its epochs."""
+    """Renew the lease of a trial, where no run renews it with its epochs."""
     return await _hear(request, trial_id, body, is_goodbye=False)
 
 
 @router.post("/trials/{trial_id}/release", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
 @needs(Scope.train)
 async def release_trial(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
-    """Hand a trial back, for another worker to have; its run is given up."""
+    """Hand a trial back for another worker to take; its run is given up."""
     return await _hear(request, trial_id, body, is_goodbye=True)
 
 
@@ -232,5 +232,5 @@ def _show_trial(trial: TrialRow) -> Response:
 
 @router.get("/trials/{trial_id}", responses=declared(UnknownTrial, InvalidRequest))
 async def get_trial(request: Request, trial_id: str) -> Trial:
-    """One trial."""
+    """Get one trial."""
     return Trial.of(await services(request).database.read(trials.get, parse_id(trial_id, UnknownTrial)))

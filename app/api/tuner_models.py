@@ -16,7 +16,7 @@ from app.store.tuners import Tuner as TunerRow
 class TunerRequest(Wire):
     """A tuner to create: only `space` is required, or a `snapshot` to rebuild one from."""
 
-    tuner_id: Id | None = Field(default=None, description="Chosen by the client; the same again is harmless.")
+    tuner_id: Id | None = Field(default=None, description="Chosen by the client; a repeated request is harmless.")
     name: Name = ""
     strategy: str = Field(default="auto", max_length=250, examples=["random"])
     space: Space | None = Field(
@@ -28,15 +28,15 @@ class TunerRequest(Wire):
             }
         ],
     )
-    objective: Objective | None = Field(default=None, description="By default the metric score, maximised.")
+    objective: Objective | None = Field(default=None, description="By default the metric `score`, maximised.")
     objectives: Objectives | None = Field(default=None, description="Several, to be weighed against each other.")
-    seed: Int64 | None = Field(default=None, description="Decides the proposals; drawn where none is sent.")
-    options: StorableObject = Field(default_factory=dict, description="The strategy's own, see /v1/strategies.")
+    seed: Int64 | None = Field(default=None, description="Decides the proposals; drawn at random if none is sent.")
+    options: StorableObject = Field(default_factory=dict, description="The strategy's own options; see /v1/strategies.")
     budget: Budget = Budget()
     stopper: OneOrMoreStoppers = Field(
-        default={"type": "none"}, description="The rule that ends hopeless runs; of several the first that says stop."
+        default={"type": "none"}, description="The rule that ends hopeless runs; of several, the first that says stop."
     )
-    lease_s: Seconds = Field(default=600.0, description="For how long a worker that says nothing holds its trial.")
+    lease_s: Seconds = Field(default=600.0, description="How long a worker that says nothing holds its trial.")
     tags: Tags = Field(default_factory=list)
     snapshot: Snapshot | None = None
 
@@ -52,7 +52,7 @@ class TunerRequest(Wire):
 
 
 class TunerPatch(Wire):
-    """What to change of a tuner; what is left out stays, of the budget too."""
+    """What to change about a tuner; what is left out stays, also in the budget."""
 
     name: Name | None = None
     tags: Tags | None = None
@@ -137,14 +137,14 @@ class Strategy(Answer):
 class PluginLeftOut(Answer):
     """An installed plug-in that could not be used; all else works without it."""
 
-    kind: str = Field(description="strategy or stopper.")
-    name: str = Field(description="Of its entry point.")
-    value: str = Field(description="What the entry point leads to.")
-    reason: str = Field(description="For people.")
+    kind: str = Field(description="`strategy` or `stopper`.")
+    name: str = Field(description="The name of its entry point.")
+    value: str = Field(description="What the entry point refers to.")
+    reason: str = Field(description="Why it could not be used, for people.")
 
 
 class StrategyList(Answer):
-    """All the strategies that this service has."""
+    """All strategies that this service has."""
 
     items: list[Strategy]
     left_out: list[PluginLeftOut]

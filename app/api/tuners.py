@@ -57,12 +57,12 @@ _NOTHING_SAID = TunerPatch()
     response_model=Tuner,
     openapi_extra=PARAMETER,
     responses=declared_once(InvalidSpace, ParamsOutOfSpace, UnknownStrategy, IdConflict)
-    | {200: {"model": Tuner, "description": "It was created before, by the same body."}},
+    | {200: {"model": Tuner, "description": "The tuner was already created, with the same body."}},
 )
 @needs(Scope.tune)
 @body_limit(64 * 2**20)
 async def create_tuner(request: Request, body: TunerRequest) -> Response:
-    """Create a tuner from a space, or rebuild one from a snapshot. The same again under a chosen id is harmless."""
+    """Create a tuner from a space, or rebuild one from a snapshot. A repeat with the same `tuner_id` is harmless."""
     database = services(request).database
     brought, taken = await request.body(), body.snapshot
     if taken is None:
@@ -143,7 +143,7 @@ def _restored(trial: SnapshotTrial, space: Space) -> snapshot.RestoredTrial:
 
 @router.get("/tuners", response_model=TunerPage, responses=declared(InvalidRequest))
 async def list_tuners(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> Response:
-    """Tuners, newest first."""
+    """List tuners, newest first."""
 
     def shown(found: list[tuple[TunerRow, TrialRow | None]]) -> Response:
         page, token = split(found, page_size, lambda one: write_token((one[0].create_time, one[0].tuner_id)))
@@ -163,7 +163,7 @@ def _list_with_best(
 
 @router.get("/tuners/{tuner_id}", responses=declared(UnknownTuner, InvalidRequest))
 async def get_tuner(request: Request, tuner_id: str) -> Tuner:
-    """One tuner, with its best trial."""
+    """Get one tuner, with its best trial."""
     tuner, best = await services(request).database.read(_get_with_best, parse_id(tuner_id, UnknownTuner))
     return Tuner.of(tuner, best)
 
@@ -178,7 +178,7 @@ def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, Tr
 )
 @needs(Scope.tune)
 async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHING_SAID) -> Response:
-    """Name or tag a tuner, or change fields of its budget: one that was completed goes on where that is raised."""
+    """Change a tuner's name, tags or budget. Raising the budget makes a completed tuner active again."""
     budget = {} if body.budget is None else body.budget.model_dump(exclude_unset=True)
     wanted = EditTuner(parse_id(tuner_id, UnknownTuner), body.name, body.tags, budget)
     return _show_steered(await services(request).database.write(edit_tuners, wanted))
@@ -187,7 +187,7 @@ async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHIN
 @router.delete("/tuners/{tuner_id}", status_code=204, responses=declared(UnknownTuner, InvalidRequest))
 @needs(Scope.tune)
 async def delete_tuner(request: Request, tuner_id: str) -> Response:
-    """Delete a tuner with its trials; its runs stay, without a tuner."""
+    """Delete a tuner and its trials; its runs stay, without a tuner."""
     await services(request).database.write(delete_tuners, parse_id(tuner_id, UnknownTuner))
     return Response(status_code=204)
 
@@ -198,14 +198,14 @@ _STEERED = declared_once(UnknownTuner, TunerStopped)
 @router.post("/tuners/{tuner_id}/pause", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
 @needs(Scope.tune)
 async def pause_tuner(request: Request, tuner_id: str) -> Response:
-    """Hand out no more trials until it is resumed; those that are out go on."""
+    """Pause a tuner: it hands out no trials until it is resumed; those already handed out go on."""
     return await _steer(request, tuner_id, Turn.pause)
 
 
 @router.post("/tuners/{tuner_id}/resume", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
 @needs(Scope.tune)
 async def resume_tuner(request: Request, tuner_id: str) -> Response:
-    """Hand out trials again."""
+    """Resume a tuner: it hands out trials again."""
     return await _steer(request, tuner_id, Turn.resume)
 
 
@@ -214,7 +214,7 @@ async def resume_tuner(request: Request, tuner_id: str) -> Response:
 )
 @needs(Scope.tune)
 async def stop_tuner(request: Request, tuner_id: str) -> Response:
-    """Stop for good: running trials may still end, and their runs are told to stop."""
+    """Stop a tuner for good: running trials may still end, and their runs are told to stop."""
     return await _steer(request, tuner_id, Turn.stop)
 
 
@@ -230,13 +230,13 @@ def _show_steered(steered: Steered) -> Response:
 
 @router.get("/tuners/{tuner_id}/snapshot", response_model=Snapshot, responses=declared(UnknownTuner, InvalidRequest))
 async def get_snapshot(request: Request, tuner_id: str) -> Response:
-    """The whole tuner, with its trials: enough to rebuild it elsewhere and go on with the same proposals."""
+    """Get the whole tuner with its trials: enough to rebuild it elsewhere and go on with the same proposals."""
     return await show_found(request, show, snapshot.take_snapshot, parse_id(tuner_id, UnknownTuner))
 
 
 @router.get("/strategies", responses=declared(InvalidRequest))
 async def list_strategies() -> StrategyList:
-    """The strategies that a tuner may name, and plug-ins, of stoppers too, that could not be loaded."""
+    """List the strategies that a tuner may name, and the plug-ins (also stoppers) that could not be loaded."""
     return StrategyList(
         items=[
             Strategy(

@@ -23,7 +23,7 @@ _SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6  # 62^43 > 2^256, 62^6 > 2^32
 
 
 class Scope(StrEnum):
-    """What a key is good for."""
+    """What a key allows."""
 
     read = "read"
     train = "train"

@@ -39,7 +39,7 @@ class TrialState(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """Where a run is. A crashed one has fallen silent, or lost its trial; a late word of it may bring it back."""
+    """The state of a run. A crashed one fell silent, or lost its trial; if it is heard from again, it may come back."""
 
     running = "running"
     finished = "finished"

@@ -32,11 +32,11 @@ class Asha(Stopper):
     """
 
     key: ClassVar[str] = "asha"
-    description: ClassVar[str] = "Stops a run that is not in the best part of those that have reached the same rung."
+    description: ClassVar[str] = "Stops a run that is not among the best of those that have reached the same rung."
     options_schema: ClassVar[dict[str, Any]] = options_of(
-        min_epochs=whole(1, 1, "The first rung: no run is stopped before it has seen so many epochs."),
-        max_epochs=whole(None, 2, "There is no rung here or beyond; null for rungs without end."),
-        reduction_factor=whole(3, 2, "From rung to rung; and one in so many goes on."),
+        min_epochs=whole(1, 1, "The first rung: no run is stopped before this many epochs."),
+        max_epochs=whole(None, 2, "No rung is here or beyond; null for rungs without end."),
+        reduction_factor=whole(3, 2, "The factor from rung to rung; one run in this many goes on."),
     )
 
     def __init__(self, options: Mapping[str, Any], direction: Direction) -> None:

@@ -33,11 +33,11 @@ class Hyperband(Stopper):
     """
 
     key: ClassVar[str] = "hyperband"
-    description: ClassVar[str] = "Several ashas that differ in how early they begin; trials are dealt out to them."
+    description: ClassVar[str] = "Several ASHA stoppers that begin at different epochs; each trial goes to one of them."
     options_schema: ClassVar[dict[str, Any]] = options_of(
         min_epochs=whole(1, 1, "The first rung of the bracket that stops earliest."),
-        max_epochs=whole(81, 2, "How long a run trains that is never stopped: this makes the number of brackets."),
-        reduction_factor=whole(3, 2, "From rung to rung, and from bracket to bracket; and one in so many goes on."),
+        max_epochs=whole(81, 2, "How many epochs a run trains if never stopped; this sets the number of brackets."),
+        reduction_factor=whole(3, 2, "The factor between rungs, and between brackets; one run in this many goes on."),
     )
 
     def __init__(self, options: Mapping[str, Any], direction: Direction) -> None:

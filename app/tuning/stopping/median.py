@@ -63,7 +63,7 @@ class Median(Stopper):
     description: ClassVar[str] = "Stops a run whose best value is worse than the median of the ended runs' averages."
     options_schema: ClassVar[dict[str, Any]] = options_of(
         warmup_epochs=whole(4, 0, "No run is stopped before it has seen more epochs than this."),
-        min_trials=whole(5, 1, "No run is stopped while fewer ended ones can be compared with."),
+        min_trials=whole(5, 1, "No run is stopped while there are fewer ended runs than this to compare with."),
     )
 
     def __init__(self, options: Mapping[str, Any], direction: Direction) -> None:

@@ -52,10 +52,17 @@ class Patience(Stopper):
     """
 
     key: ClassVar[str] = "patience"
-    description: ClassVar[str] = "Stops a run that has not improved by more than min_delta for so many epochs."
+    description: ClassVar[str] = (
+        "Stops a run that has not improved by more than `min_delta` in its last `epochs` epochs."
+    )
     options_schema: ClassVar[dict[str, Any]] = options_of(
         epochs=whole(10, 1, "How many epochs without improvement are too many."),
-        min_delta={"type": "number", "minimum": 0, "default": 0.0, "description": "What is too little to count."},
+        min_delta={
+            "type": "number",
+            "minimum": 0,
+            "default": 0.0,
+            "description": "A gain must be greater than this to count.",
+        },
     )
 
     def __init__(self, options: Mapping[str, Any], direction: Direction) -> None:

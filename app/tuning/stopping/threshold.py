@@ -19,10 +19,10 @@ class Threshold(Stopper):
     """
 
     key: ClassVar[str] = "threshold"
-    description: ClassVar[str] = "Stops a run whose value is below min, above max, or not finite (that at any epoch)."
+    description: ClassVar[str] = "Stops a run whose value is below min, above max, or (at any epoch) not finite."
     options_schema: ClassVar[dict[str, Any]] = options_of(
-        min={"type": ["number", "null"], "default": None, "description": "The lowest value that may be."},
-        max={"type": ["number", "null"], "default": None, "description": "The highest value that may be."},
+        min={"type": ["number", "null"], "default": None, "description": "The lowest value allowed."},
+        max={"type": ["number", "null"], "default": None, "description": "The highest value allowed."},
         from_epoch=whole(0, 0, "The first epoch, counted from 0, at which the bounds hold."),
     )
 
