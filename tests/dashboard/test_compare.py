@@ -119,7 +119,7 @@ def test_a_run_is_taken_out_with_one_click_and_comes_back(
         page.goto(compare_path(runs))
         headline = page.get_by_role("heading", level=1)
         expect(headline).to_contain_text("3 runs")
-        page.get_by_role("link", name="Take leaves out").click()
+        page.get_by_role("link", name="Remove leaves").click()
         expect(headline).to_contain_text("2 runs")
         assert runs[1]["run_id"] not in page.url
         expect(page.get_by_role("link", name=re.compile("^Take"))).to_have_count(0)

@@ -27,7 +27,7 @@ def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
         for accuracy, latency in ((0.9, 30.0), (0.5, 10.5), (0.6, 40.0)):
             finish_trial(client, tuner, accuracy, latency=latency)
         expect(cells.nth(1)).to_have_text(re.compile(r"^0\.90+ accuracy\s+10\.50+ latency$"), use_inner_text=True)
-        expect(cells.nth(2)).to_have_text("2 trials beaten by none")
+        expect(cells.nth(2)).to_have_text("2 unbeaten trials")
 
     chromium.run(server.url, scenario)
 

@@ -38,7 +38,7 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         headline = page.locator("#headline")
         expect(headline).to_have_text(
-            "3 trials of 5 are beaten by none. Best: accuracy 0.9 in trial 0, latency 10 in trial 4."
+            "3 of 5 trials are unbeaten. Best: accuracy 0.9 in trial 0, latency 10 in trial 4."
         )
         expect(page.locator("#connection")).to_have_text("Live")
         n_requests = len([one for one in seen.requests if not one.startswith("data:")])
@@ -52,12 +52,12 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         rows = page.get_by_role("region", name="Trials")
         # Those that none beats come first, the best at the first objective before the others.
         expect(rows.locator("tbody td:first-child")).to_have_text(["0", "3", "4", "1", "2"])
-        expect(rows.get_by_role("img", name="Beaten by none")).to_have_count(3)
+        expect(rows.get_by_role("img", name="Unbeaten")).to_have_count(3)
         rows.get_by_role("button", name="latency").click()
         rows.get_by_role("button", name="latency").click()
         expect(rows.locator("th[aria-sort=ascending]")).to_have_text("latency")
         finish_trial(client, tuner, 0.95, latency=5.0)
-        expect(headline).to_contain_text("1 trial of 6 is beaten by none")
+        expect(headline).to_contain_text("1 of 6 trials is unbeaten")
         return n_requests
 
     assert chromium.run(server.url, scenario) <= 15
@@ -75,7 +75,7 @@ def test_of_several_objectives_those_that_none_beats_are_compared(
     def scenario(page: Page, seen: Seen) -> None:
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         expect(page.locator(".legend a")).to_have_text([f"Trial {number}" for number in (0, 2, 3, 5, 6)])
-        page.get_by_role("link", name="Compare 5 of the 7 that none beats").click()
+        page.get_by_role("link", name="Compare 5 of the 7 unbeaten").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Best of 5 runs"))
         assert {run["run_id"] for run in fronts} > set(re.findall(r"run=([0-9a-f-]+)", page.url))
 

@@ -179,7 +179,7 @@ export function swatch({ colour, dash }) {
 
 /** Names beside their lines; `out`: the address without one. */
 export const legend = (curves) => h("ul", { class: "legend" }, curves.map((one) =>
-  h("li", null, swatch(one), one.href ? h("a", { href: one.href }, one.name) : one.name, one.out && h("a", { class: "out", href: one.out, "aria-label": `Take ${one.name} out`, title: "Take it out" }, "×"))));
+  h("li", null, swatch(one), one.href ? h("a", { href: one.href }, one.name) : one.name, one.out && h("a", { class: "out", href: one.out, "aria-label": `Remove ${one.name}`, title: "Remove from the comparison" }, "×"))));
 
 export const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8"];
 const DASHES = [null, [7, 3], [2, 2], [10, 3, 2, 3]];

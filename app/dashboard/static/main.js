@@ -37,7 +37,7 @@ async function route(event) {
     crumbs();
     const isAway = error instanceof Away || error.status >= 502;
     if (isAway) setTimeout(() => mine === visit && route(), 3000);
-    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message, isAway && " It is asked again every few seconds."), h("a", { href: "#/" }, "To the start page")));
+    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."), h("a", { href: "#/" }, "To the start page")));
   }
   main.replaceChildren(place);
   main.removeAttribute("aria-busy");

@@ -12,7 +12,7 @@ const TOLD = {
   run_start: () => "started",
   training_end: (event) => `ended as ${event.status} after ${duration(event.duration_s)}`,
   run_crash: (event) => `fell silent, or lost its trial, at epoch ${num(event.last_epoch)}`,
-  run_resume: () => "spoke again",
+  run_resume: () => "was heard from again",
   run_delete: () => "was deleted",
 };
 

@@ -82,7 +82,7 @@ function sentenceOfMany(model) {
     const [first] = among.filter((trial) => typeof trial.scores[metric] === "number").sort((a, b) => sign * (a.scores[metric] - b.scores[metric]));
     return first && `${metric} ${num(first.scores[metric])} in trial ${first.number}`;
   });
-  return `${count(model.front.size, "trial")} of ${num(model.nEnded)} ${model.front.size === 1 ? "is" : "are"} beaten by none. Best: ${ends.filter(Boolean).join(", ")}.`;
+  return `${num(model.front.size)} of ${count(model.nEnded, "trial")} ${model.front.size === 1 ? "is" : "are"} unbeaten. Best: ${ends.filter(Boolean).join(", ")}.`;
 }
 
 function sentenceOfNone({ tuner: { counts }, trials, nEnded }) {
@@ -190,7 +190,7 @@ export function front(model, [first, second], width, height) {
     x, y, ...picture,
     nodes: [axes(x, y, { xLabel: first, yLabel: second }), corners.length > 1 && s("path", { class: "step front", d: `M${corners[0].x} ${corners[0].y}${corners.slice(1).map(step).join("")}` }), top],
     marks: () => [...dots].sort((a, b) => a.x - b.x).map((one) => ({ key: one.trial.number, x: one.x, y: one.y, href: one.trial.href,
-      text: () => [`Trial ${one.trial.number}${model.front.has(one.trial.trialId) ? ", beaten by none" : ""}`, ...model.metrics.map((metric) => `${metric} ${num(one.trial.scores[metric])}`), ...paramTexts(one.trial)] })),
+      text: () => [`Trial ${one.trial.number}${model.front.has(one.trial.trialId) ? ", unbeaten" : ""}`, ...model.metrics.map((metric) => `${metric} ${num(one.trial.scores[metric])}`), ...paramTexts(one.trial)] })),
   };
 }
 
@@ -208,7 +208,7 @@ export function importance(shares, width, height, isMuch = false) {
       s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
       s("text", { x: left + length + 8, y: y + 12 }, share < 0.0005 ? "0 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
     isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
-    marks: () => rows.map(({ name, share, y, length }) => ({ key: name, x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of what single parameters explain`] })),
+    marks: () => rows.map(({ name, share, y, length }) => ({ key: name, x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of the variance that single parameters explain`] })),
   };
 }
 
@@ -272,7 +272,7 @@ export function learningCurves(address) {
     for (const one of curves.values()) one.colour = slots.includes(one.runId) ? COLOURS[slots.indexOf(one.runId)] : null;
     key.hidden = !curves.size;
     const told = `${count(curves.size, "curve")}${model.nRuns > curves.size ? ` of ${num(model.nRuns)}` : ""}`;
-    const compare = best.length > 1 && h("a", { href: `#/compare${query({ run: best.map((one) => one.runId) })}` }, !unbeaten.size ? `Compare the best ${best.length}` : `Compare ${best.length < unbeaten.size ? `${best.length} of ` : ""}the ${num(unbeaten.size)} that none beats`);
+    const compare = best.length > 1 && h("a", { href: `#/compare${query({ run: best.map((one) => one.runId) })}` }, !unbeaten.size ? `Compare the best ${best.length}` : `Compare ${best.length < unbeaten.size ? `${best.length} of ` : ""}the ${num(unbeaten.size)} unbeaten`);
     fill(key, legend(best), h("p", { class: "note" }, told, compare && [". ", compare]));
   }
 

@@ -21,7 +21,7 @@ export function signIn() {
     const submit = h("button", { class: "first" }, "Sign in");
     const dialog = h("dialog", { class: "sign-in", "aria-labelledby": "sign-in-title" },
       h("form", { onsubmit }, h("h1", { id: "sign-in-title" }, before ? "Sign in again" : "Sign in"),
-        h("p", null, before ? `The key “${before}” is no longer accepted: it has expired, or somebody took it back.` : "This service asks for a key. Whoever runs it makes one with tunetrack keys create."),
+        h("p", null, before ? `The key “${before}” is no longer accepted: it has expired or was revoked.` : "This service asks for a key. Its operator makes one with tunetrack keys create."),
         h("label", null, "API key", key), failure, submit));
     async function onsubmit(event) {
       event.preventDefault();

@@ -10,7 +10,7 @@ const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
 /** The best score over trials, small: does it still rise? Of several objectives, how many trials none beats. */
 function sparkline(tuner) {
   const steps = tuner.improvements;
-  if (tuner.front) return h("span", { class: "note" }, `${count(tuner.front.n_trials, "trial")} beaten by none`);
+  if (tuner.front) return h("span", { class: "note" }, count(tuner.front.n_trials, "unbeaten trial"));
   if (!steps.length) return h("span", { class: "note" }, "–");
   const ended = Object.entries(tuner.counts).reduce((sum, [state, n]) => sum + (["completed", "stopped", "failed", "infeasible"].includes(state) ? n : 0), 0);
   const values = steps.map((one) => one.score);
@@ -37,7 +37,7 @@ function tunerTable() {
       { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state)] },
       { name: "Best", isNumber: true, sort: (one) => bestOf(one)[0][1], cell: (one) => [one.objectives.length > 1 ? short(bestOf(one)) : [write(bestOf(one)[0]), h("div", { class: "note" }, one.objectives[0].metric)], (one.front || one.improvements.length > 0) && h("div", { class: "small" }, sparkline(one))] },
       { name: "Best so far", isAside: true, cell: sparkline },
-      { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended of the budget" })] },
+      { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended, out of the budget" })] },
       { name: "Running", isNumber: true, sort: (one) => one.counts.running, cell: (one) => num(one.counts.running) },
       { name: "Failed", isNumber: true, sort: (one) => one.counts.failed, cell: (one) => num(one.counts.failed + one.counts.infeasible) },
       { name: "Last activity", sort: (one) => one.last_sign_time, cell: (one) => when(one.last_sign_time) },
@@ -122,7 +122,7 @@ export async function view(place, { crumbs, address }) {
   const tuners = tunerTable(), more = h("button", { type: "button", hidden: true, onclick: onMore }, "More runs");
   const failure = h("p", { class: "failure", id: "filter-failure", role: "alert" });
   const runsPlace = h("div"), chooserPlace = h("span", { class: "at-end" });
-  const others = h("p", { class: "note", hidden: true }, "The 100 newest; GET /v1/overview has them all.");
+  const others = h("p", { class: "note", hidden: true }, "Only the 100 newest are shown; GET /v1/overview lists them all.");
   const tunersPlace = h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.element, others);
   const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
   const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });

@@ -8,9 +8,9 @@ import { against, bestSoFar, front, frontOf, importance, isBest, isScored, learn
 import { table } from "./table.js";
 
 const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000, MOST_SAID = 60;
-const ENDED = { max_trials: "all trials of its budget", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
+const ENDED = { max_trials: "trial budget used up", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
-const FINAL = "Stop this tuner for good? Its runs are told to stop, and it cannot be resumed. To go on later, pause it.";
+const FINAL = "Stop this tuner for good? Its runs are told to stop, and it cannot be resumed. To go on later, pause it instead.";
 const noteOf = (trial) => (trial.state === "stale" ? "its worker fell silent; it waits for another" : trial.reason);
 /** What is said of a trial; a long reason can be opened. */
 const remark = (text) => (text.length <= MOST_SAID ? h("span", { class: "note" }, ` ${text}`) : h("details", { class: "note" }, h("summary", null, `${text.slice(0, MOST_SAID)}…`), h("p", { class: "text" }, text)));
@@ -46,7 +46,7 @@ export async function view(place, { id, crumbs, address }) {
   const params = Object.keys(model.space), scored = () => model.trials.filter(isScored);
   const pairs = model.metrics.flatMap((one, index) => model.metrics.slice(index + 1).map((other) => [one, other])).slice(0, 6);
   const bestCharts = model.isMany ? pairs.map((pair, index) => figure({
-    title: pairs.length > 1 ? pair.join(", ") : "Objectives", note: index ? "" : "orange: beaten by none", file: `objectives-${pair.join("-")}`, height: 280,
+    title: pairs.length > 1 ? pair.join(", ") : "Objectives", note: index ? "" : "orange: unbeaten", file: `objectives-${pair.join("-")}`, height: 280,
     draw: (width, height) => front(model, pair, width, height),
     describe: () => sentence(model, shares), rows: () => trialRows(model),
   })) : [figure({
@@ -58,14 +58,14 @@ export async function view(place, { id, crumbs, address }) {
   const shareChart = figure({
     title: "What matters", note: model.isMany ? `for ${model.metric}` : "", file: "importance", height: 210,
     draw: (width, height) => importance(shares, width, height, scored().length > ENOUGH),
-    describe: () => `Shares of the variance of ${model.metric} that each parameter explains alone: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
+    describe: () => `Share of the variance of ${model.metric} that each parameter explains alone: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
     rows: () => ({ columns: ["parameter", "share"], rows: Object.entries(shares) }),
   });
   const brushes = new Map(params.concat(goalsOf(model)).flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
   const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { [...brushes.keys()].forEach((axis) => brush(axis, null)); } }, "Clear filters");
   const byShare = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)), important = new Set(byShare.slice(0, SHOWN_PARAMS)), axes = params.filter((one) => important.has(one));
   const strands = figure({
-    title: "Parameters and score", note: `deep colour: better${model.isMany ? ` ${model.metric}, orange: beaten by none` : ""}; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * (axes.length + model.metrics.length - 1),
+    title: "Parameters and score", note: `deep colour: better${model.isMany ? ` ${model.metric}, orange: unbeaten` : ""}; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * (axes.length + model.metrics.length - 1),
     draw: (width, height) => parallel(model, axes, brushes, brush, width, height),
     describe: () => `${count(scored().length, "trial")} over ${axes.join(", ")}, coloured by ${model.metric}.`,
     rows: () => trialRows(model),
@@ -92,9 +92,9 @@ export async function view(place, { id, crumbs, address }) {
     clear.hidden = !brushes.size;
     model.isOut = brushes.size ? (trial) => !isScored(trial) || isOutOf(brushes, trial) : null;
     const through = model.isOut ? model.trials.filter((trial) => !model.isOut(trial)) : model.trials;
-    const left = model.nTrials - model.trials.length;
-    listNote.textContent = [model.isOut && `${num(through.length)} let through by the filters, of`, count(model.trials.length, "trial"),
-      left > 0 && (isOlderRead ? `; ${num(left)} older ones are left out here and in the charts` : `of ${num(model.nTrials)}: those under way, the best, the newest; the others are being read`)].filter(Boolean).join(" ");
+    const left = model.nTrials - model.trials.length, told = count(model.trials.length, "trial");
+    listNote.textContent = [model.isOut ? `${num(through.length)} of ${told} ${through.length === 1 ? "passes" : "pass"} the filters` : told,
+      left > 0 && `${num(left)} ${isOlderRead ? "older ones are left out here and in the charts" : "others are being read"}`].filter(Boolean).join("; ");
     list.update(through);
   }
 
@@ -104,7 +104,7 @@ export async function view(place, { id, crumbs, address }) {
     rowClass: (trial) => (isBest(model, trial) ? "best" : ""),
     columns: [
       { name: "Trial", isNumber: true, isLead: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
-      ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(model, trial) ? h("span", { role: "img", "aria-label": "Beaten by none" }, "★") : "") }] : []),
+      ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(model, trial) ? h("span", { role: "img", "aria-label": "Unbeaten" }, "★") : "") }] : []),
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
       { name: "State", sort: (trial) => trial.state, cell: (trial) => [badge(trial.state), noteOf(trial) && remark(noteOf(trial))] },
@@ -127,13 +127,13 @@ export async function view(place, { id, crumbs, address }) {
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
     fill(facts, ...[
-      fact("Progress", [most ? `${num(spent)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, spent), "aria-label": "Trials ended of the budget" })]),
+      fact("Progress", [most ? `${num(spent)} of ${num(most)}` : count(model.nEnded, "trial"), most && h("progress", { max: most, value: Math.min(most, spent), "aria-label": "Trials ended, out of the budget" })]),
       fact("Running", num(counts.running)), counts.queued > 0 && fact("Queued", num(counts.queued)), counts.stale > 0 && fact("Stale", num(counts.stale)),
       (stopper || counts.stopped > 0) && fact("Stopped early", num(counts.stopped)),
       fact("Failed", num(counts.failed)), counts.infeasible > 0 && fact("Infeasible", num(counts.infeasible)),
       fact("Strategy", tuner.strategy), stopper && fact("Stopper", stopper), fact("Changed", when(tuner.update_time)), idFact,
     ].filter(Boolean));
-    fill(start, ...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "It waits for a worker"), h("p", null, "Ask it what to try:"),
+    fill(start, ...(model.nTrials ? [] : [h("section", { class: "card empty" }, h("h2", null, "Waiting for a worker"), h("p", null, "Ask what to try:"),
       command(`curl ${here(`${path}/suggest`)} -H 'Content-Type: application/json' -d '{"worker": "me"}'`))]));
     body.hidden = !model.nTrials;
     for (const one of [strands, ...planes]) one.element.hidden = !scored().length;
@@ -153,7 +153,7 @@ export async function view(place, { id, crumbs, address }) {
     const names = Object.keys(best.params).sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0));
     const left = names.length - BEST_PARAMS, { href } = model.trials.find((trial) => trial.trialId === best.trial_id) ?? {};
     return [...names.slice(0, BEST_PARAMS).map((one) => h("div", null, h("dt", null, one), h("dd", null, num(best.params[one], 3)))),
-      left > 0 && h("div", null, h("dt", null, `and ${left} more`)), href && h("div", { class: "open" }, h("dt", { class: "hidden" }, "All of it"), h("dd", null, h("a", { href }, `Open trial ${best.number}`))), h("div", { class: "open" }, h("dt", { class: "hidden" }, "To use it"), h("dd", null, copier(JSON.stringify(best.params), "Copy as JSON")))].filter(Boolean);
+      left > 0 && h("div", null, h("dt", null, `and ${left} more`)), href && h("div", { class: "open" }, h("dt", { class: "hidden" }, "Details"), h("dd", null, h("a", { href }, `Open trial ${best.number}`))), h("div", { class: "open" }, h("dt", { class: "hidden" }, "For use elsewhere"), h("dd", null, copier(JSON.stringify(best.params), "Copy as JSON")))].filter(Boolean);
   }
 
   const actions = (tuner, steer) => h("span", { class: "actions" }, tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop"));
@@ -247,7 +247,7 @@ export async function view(place, { id, crumbs, address }) {
   await readFront();
   const skip = h("a", { class: "skip", href: "#trials", onclick: (event) => { event.preventDefault(); list.element.focus(); } }, "Skip the charts");
   const body = h("div", null, skip, h("div", { class: "charts" }, charts.map((one) => one.element),
-    params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has all.`)),
+    params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has them all.`)),
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, h("a", { class: "aside-link", href: `#/${query({ filter: `tuner_id = "${id}"` })}` }, "Pick some to compare"), list.chooser), list.element));
   place.append(title, refusal, headline, bestParams, facts, start, body);
   show();
