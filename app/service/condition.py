@@ -4,6 +4,7 @@
 """
 
 import logging
+import re
 from collections.abc import Collection
 from dataclasses import fields
 from functools import cached_property, lru_cache
@@ -28,11 +29,13 @@ def check(text: str | None, types: Collection[str]) -> None:
     """
     condition = parse_filter(text, EVENT_FIELDS)
     types = _narrowed(condition, types)
+    if not types:
+        raise BadFilter("it lets through none of the types that are asked for", _place(text, "type"))
     known = [name for name in EVENT_FIELDS if any(name in _MEMBERS[one] for one in types)]
     for field in fields_of(condition):
         if field.name not in known:
             reason = f"{' or '.join(types)} has no {field.name}; there are: {', '.join(known)}"
-            raise BadFilter(reason, (text or "").find(field.name))
+            raise BadFilter(reason, _place(text, field.name))
 
 
 _MEMBERS = {
@@ -50,7 +53,13 @@ def _narrowed(condition: Condition | None, types: Collection[str]) -> Collection
                 left = [one for one in left if one == word]
             case OneOf(Field("type"), words):
                 left = [one for one in left if one in words]
-    return left or EVENT_TYPES
+    return left
+
+
+def _place(text: str | None, name: str) -> int:
+    """Where a field is first named, as a whole word that is no part of another field."""
+    found = re.search(rf"(?<![\w.]){name}\b", text or "")
+    return found.start() if found else 0
 
 
 class Candidate:

@@ -100,6 +100,7 @@ def test_a_rule_that_does_not_parse_is_refused_with_the_place(client: httpx.Clie
         (["training_end"], "metrics.accuracy < 0.9", "final_metrics"),
         ([], 'type = "training_end" and metrics.accuracy < 0.9', "final_metrics"),
         (["trial_end", "tuner_end"], 'not (status = "failed")', "state"),
+        (["epoch_end"], 'type = "training_end"', "none of the types"),
     ],
 )
 def test_a_rule_that_would_never_be_met_is_refused_with_what_there_is(
@@ -113,11 +114,12 @@ def test_a_rule_that_would_never_be_met_is_refused_with_what_there_is(
 
 
 def test_types_that_do_not_fit_the_rule_that_is_there_are_refused(client: httpx.Client) -> None:
-    when = "metrics.loss < 1 or final_metrics.loss < 1"
+    when = "final_metrics.loss < 1 or metrics.loss < 1"
     body = {"url": URL, "types": ["epoch_end", "training_end"], "when": when}
     path = f"/v1/observers/{answer(client.post('/v1/observers', json=body), 201)['observer_id']}"
-    found = problem(client.patch(path, json={"types": ["epoch_end"]}), 422, "bad-filter")
-    assert found["position"] == when.index("final_metrics")
+    for types, wanting in ((["epoch_end"], "final_metrics"), (["training_end"], "metrics")):
+        found = problem(client.patch(path, json={"types": types}), 422, "bad-filter")
+        assert found["position"] == when.rindex(wanting)
     assert answer(client.patch(path, json={"types": []}))["when"] == when
 
 
