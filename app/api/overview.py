@@ -131,7 +131,13 @@ def _curve(curve: overview.Curve) -> RunCurve:
 
 
 @router.get("/runs/{run_id}/overview", response_model=RunOverview, responses=declared(UnknownRun, InvalidRequest))
-async def get_run_overview(request: Request, run_id: str, max_points: MaxPoints = 1000) -> Response:
+async def get_run_overview(
+    request: Request,
+    run_id: str,
+    max_points: Annotated[
+        int, Query(ge=0, le=10_000, description="Thin each curve to this many points; fewer than 2: no curves.")
+    ] = 1000,
+) -> Response:
     """Show how a run is doing: the run, its trial, all its curves, and its events except epochs."""
     return await _show_packed(request, _shape_run, overview.look_at_run, parse_id(run_id, UnknownRun), max_points)
 

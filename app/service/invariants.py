@@ -52,7 +52,7 @@ def _of_run(connection: Connection, run: Run) -> Iterator[str]:
         yield "its summary is not what its epochs fold to"
     if last_epoch != run.last_epoch:
         yield f"its last epoch is {last_epoch} and not {run.last_epoch}"
-    yield from _of_start_and_end(run, _all(connection, EventFilter(run_ids=frozenset({run.run_id}))))
+    yield from _of_start_and_end(run, events.list_told(connection, run.run_id))
     if run.trial_id is not None:
         trial = trials.find_many(connection, [run.trial_id]).get(run.trial_id)
         if trial is not None:

@@ -13,13 +13,11 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from app.domain.events import EVENT_TYPES, EpochEnd
 from app.domain.goal import Direction, Objective
 from app.domain.states import TRIAL_ENDS
 from app.service.pareto import Front, best_few, sum_up_fronts
 from app.service.series import Series, read_series
 from app.store import events, runs, standing, trials, tuners
-from app.store.events import EventFilter
 from app.store.runs import Run
 from app.store.standing import CurveOwner, Improvement
 from app.store.trials import Trial
@@ -28,7 +26,6 @@ from app.store.tuners import Tuner
 _STEPS = 60
 """How many steps a small picture has at most."""
 
-_TOLD = frozenset(EVENT_TYPES) - {EpochEnd.type}
 _MOST_TOLD = 1000
 
 
@@ -190,12 +187,14 @@ class RunOverview:
 def look_at_run(connection: Connection, run_id: UUID, max_points: int) -> RunOverview:
     """How a run goes.
 
+    Args:
+        max_points: of each curve; fewer than 2 leave all curves out, to read which takes longest.
     Raises:
         UnknownRun: there is none with this id.
     """
     last = events.last_event_id(connection)
     run = runs.get(connection, run_id)
-    told, _ = events.list_after(connection, 0, EventFilter(types=_TOLD, run_ids=frozenset({run_id})), _MOST_TOLD)
+    told = events.list_told(connection, run_id, _MOST_TOLD)
     tuner_ids = [] if run.tuner_id is None else [run.tuner_id]
     trial_ids = [] if run.trial_id is None else [run.trial_id]
     return RunOverview(
@@ -203,6 +202,6 @@ def look_at_run(connection: Connection, run_id: UUID, max_points: int) -> RunOve
         run=run,
         tuner=next(iter(tuners.find_many(connection, tuner_ids).values()), None),
         trial=next(iter(trials.find_many(connection, trial_ids).values()), None),
-        series=read_series(connection, run_id, None, None, max_points),
+        series={} if max_points < 2 else read_series(connection, run_id, None, None, max_points),
         told=[orjson.loads(event.data) for event in told],
     )

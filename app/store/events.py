@@ -103,6 +103,12 @@ def _tags(collected: str | list[str] | None) -> list[str]:
     return collected or []
 
 
+def list_told(connection: Connection, run_id: UUID, limit: int | None = None) -> list[StoredEvent]:
+    """The events of a run but for its epochs, the first so many, in order."""
+    query = select(events).where(events.c.run_id == run_id, events.c.epoch.is_(None))
+    return [stored(row) for row in connection.execute(query.order_by(events.c.event_id).limit(limit))]
+
+
 def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, StoredEvent]:
     """Those of these events that exist, by number."""
     if not event_ids:

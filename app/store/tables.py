@@ -178,6 +178,15 @@ _of_an_epoch = events.c.epoch.is_not(None)
 Index(None, events.c.run_id, events.c.event_id, sqlite_where=_of_a_run, postgresql_where=_of_a_run)
 Index(None, events.c.tuner_id, events.c.event_id, sqlite_where=_of_a_tuner, postgresql_where=_of_a_tuner)
 Index(None, events.c.run_id, events.c.epoch, sqlite_where=_of_an_epoch, postgresql_where=_of_an_epoch)
+# The few that tell of something else than epochs, of which a run may have a million.
+_of_a_run_itself = _of_a_run & events.c.epoch.is_(None)
+Index(
+    "ix_events_told",
+    events.c.run_id,
+    events.c.event_id,
+    sqlite_where=_of_a_run_itself,
+    postgresql_where=_of_a_run_itself,
+)
 
 tags = Table(
     "tags",

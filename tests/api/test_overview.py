@@ -212,6 +212,16 @@ def test_a_run_is_seen_with_its_trial_its_curves_and_what_happened(client: httpx
     assert (seen["tuner_name"], seen["objective"], seen["trial"], seen["series"]) == (None, None, None, {})
 
 
+def test_a_run_is_seen_without_its_curves_by_who_has_them(client: httpx.Client) -> None:
+    run = start_run(client)
+    log_epoch(client, run, 0, loss=0.5)
+    end_run(client, run)
+    path = f"/v1/runs/{run['run_id']}/overview"
+    seen = answer(client.get(path, params={"max_points": 0}))
+    assert seen == answer(client.get(path)) | {"series": {}}
+    assert [event["type"] for event in seen["events"]] == ["run_start", "training_end"]
+
+
 def test_large_overviews_are_packed_for_those_who_can_unpack(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     path = f"/v1/tuners/{tuner['tuner_id']}/overview"

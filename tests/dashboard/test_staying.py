@@ -144,7 +144,7 @@ def test_an_old_answer_that_comes_late_does_not_hide_how_a_run_ended(
             route.fulfill(response=answered)
             late.append(route)
 
-        page.route("**/overview?max_points=2", slowly, times=1)
+        page.route("**/overview?max_points=0", slowly, times=1)
         log_epoch(client, run, 1, loss=3.0)
         while not late:
             page.wait_for_timeout(100)

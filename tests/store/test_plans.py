@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event
 
-from app.store import facts, runs, standing, trials, tuners
+from app.store import events, facts, runs, standing, trials, tuners
 from app.store.engines import open_readers, open_writer, parse
 from app.store.migrate import migrate
 
@@ -113,4 +113,14 @@ def test_the_last_sign_of_a_tuner_takes_one_look_however_long_its_log(empty: Con
     empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, tuner_id.bytes))
     with counted_steps(empty) as hundreds:
         assert standing.last_signs(empty, [tuner_id]) == {tuner_id: datetime.fromtimestamp(0.02, UTC)}
+    assert hundreds[0] < 10
+
+
+def test_what_is_told_of_a_run_is_found_however_many_epochs_it_has(empty: Connection) -> None:
+    run_id = uuid4()
+    empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
+    start = "INSERT INTO events (type, timestamp, run_id, body) VALUES (1, 0, ?, '{\"params\":{}}')"
+    empty.exec_driver_sql(start, (run_id.bytes,))
+    with counted_steps(empty) as hundreds:
+        assert [one.type for one in events.list_told(empty, run_id)] == ["run_start"]
     assert hundreds[0] < 10

@@ -116,7 +116,7 @@ export async function view(place, { id, crumbs, address }) {
 
   /** The facts anew; the curves stay as the events told them. */
   const seenAgain = refresher(async () => {
-    const next = await get(`${path}/overview?max_points=2`).catch((error) => error);
+    const next = await get(`${path}/overview?max_points=0`).catch((error) => error);
     if (isGone) return;
     if (next instanceof Error) return next.status === 404 ? end() : seenAgain.soon(3000);
     seen = next;
