@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import Query
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, TypeAdapter
 
 from app.domain.errors import InvalidRequest
 from app.domain.order import Order, Place, can_stand
@@ -22,7 +22,6 @@ PageToken = Annotated[str | None, Query(max_length=1000, description="`next_page
 
 TIME_AND_ID: TypeAdapter[tuple[datetime, UUID]] = TypeAdapter(tuple[AwareDatetime, UUID])
 ID: TypeAdapter[UUID] = TypeAdapter(UUID)
-NUMBER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, lt=2**31)])
 
 
 def read_token(token: str | None, key: TypeAdapter[K]) -> K | None:

@@ -37,8 +37,9 @@ class Delivery:
 _COLUMNS = tuple(field.name for field in fields(Delivery))
 
 
-def _read(row: Row[Any]) -> Delivery:
-    delivery = Delivery(**row._mapping)
+def _read(row: Row[Any] | tuple[Any, ...]) -> Delivery:
+    """A delivery from its row, whose columns are in the order of the fields."""
+    delivery = Delivery(*row)
     delivery.state = DeliveryState(delivery.state)
     return delivery
 
@@ -64,10 +65,7 @@ def get(connection: Connection, observer_id: UUID, delivery_id: UUID) -> Deliver
 def lock(connection: Connection, delivery_ids: Collection[UUID]) -> dict[UUID, Delivery]:
     """Those of these deliveries that exist, locked until the commit, always in the same order."""
     rows = bulk.select(connection, deliveries, _COLUMNS, "delivery_id", delivery_ids, is_locked=True)
-    found = [Delivery(*row) for row in rows]
-    for delivery in found:
-        delivery.state = DeliveryState(delivery.state)
-    return {delivery.delivery_id: delivery for delivery in found}
+    return {delivery.delivery_id: delivery for delivery in map(_read, rows)}
 
 
 _CHANGING = ("delivery_id", "state", "attempts", "is_under_way", "last_status", "last_error", "next_attempt_time")

@@ -61,7 +61,7 @@ class Run:
         return None if self.end_time is None else (self.end_time - self.start_time).total_seconds()
 
 
-_COLUMNS = tuple(column.name for column in runs.columns)
+_COLUMNS = tuple(field.name for field in fields(Run))
 
 
 def read(row: Row[Any] | tuple[Any, ...]) -> Run:
@@ -89,19 +89,6 @@ def get(connection: Connection, run_id: UUID) -> Run:
     return read(row)
 
 
-def require(connection: Connection, run_id: UUID) -> None:
-    """Nothing, where the run exists.
-
-    Raises:
-        UnknownRun: there is none with this id.
-    """
-    if connection.execute(select(runs.c.run_id).where(runs.c.run_id == run_id)).one_or_none() is None:
-        raise UnknownRun(run_id)
-
-
-_FIELDS = tuple(field.name for field in fields(Run))
-
-
 def find_many(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
     """Those of these runs that exist, as they are now and not locked."""
     return _find(connection, run_ids, is_locked=False)
@@ -113,7 +100,7 @@ def lock(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
 
 
 def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool) -> dict[UUID, Run]:
-    found = [read(row) for row in bulk.select(connection, runs, _FIELDS, "run_id", run_ids, is_locked=is_locked)]
+    found = [read(row) for row in bulk.select(connection, runs, _COLUMNS, "run_id", run_ids, is_locked=is_locked)]
     return {run.run_id: run for run in found}
 
 

@@ -53,8 +53,7 @@ class Trial:
         return self.attempt + (self.state is TrialState.queued and self.attempt > 0)
 
 
-_COLUMNS = tuple(column.name for column in trials.columns)
-_FIELDS = tuple(field.name for field in fields(Trial))
+_COLUMNS = tuple(field.name for field in fields(Trial))
 _AT_ONCE = 1000
 
 
@@ -116,7 +115,7 @@ def get(connection: Connection, trial_id: UUID) -> Trial:
 
 def find_many(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, Trial]:
     """Those of these trials that exist."""
-    found = [read(row) for row in bulk.select(connection, trials, _FIELDS, "trial_id", trial_ids)]
+    found = [read(row) for row in bulk.select(connection, trials, _COLUMNS, "trial_id", trial_ids)]
     return {trial.trial_id: trial for trial in found}
 
 

@@ -44,14 +44,12 @@ class Tuner:
     update_time: datetime
 
 
-_COLUMNS = tuple(column.name for column in tuners.columns)
+_COLUMNS = tuple(field.name for field in fields(Tuner))
 
 
-def _read(row: Row[Any]) -> Tuner:
-    return _with_states(Tuner(**row._mapping))
-
-
-def _with_states(tuner: Tuner) -> Tuner:
+def _read(row: Row[Any] | tuple[Any, ...]) -> Tuner:
+    """A tuner from its row, whose columns are in the order of the fields."""
+    tuner = Tuner(*row)
     tuner.state = TunerState(tuner.state)
     tuner.stop_reason = None if tuner.stop_reason is None else TunerStopReason(tuner.stop_reason)
     return tuner
@@ -77,10 +75,17 @@ def get(connection: Connection, tuner_id: UUID) -> Tuner:
 
 def find_many(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
     """Those of these tuners that exist, as they are now and not locked."""
-    if not tuner_ids:
-        return {}
-    query = select(tuners).where(tuners.c.tuner_id.in_(tuner_ids))
-    return {row.tuner_id: _read(row) for row in connection.execute(query)}
+    return _find(connection, tuner_ids, is_locked=False)
+
+
+def lock(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
+    """Those of these tuners that exist, locked until the commit, always in the same order."""
+    return _find(connection, tuner_ids, is_locked=True)
+
+
+def _find(connection: Connection, tuner_ids: Collection[UUID], *, is_locked: bool) -> dict[UUID, Tuner]:
+    rows = bulk.select(connection, tuners, _COLUMNS, "tuner_id", tuner_ids, is_locked=is_locked)
+    return {tuner.tuner_id: tuner for tuner in map(_read, rows)}
 
 
 _CREATE_TIME = select(tuners.c.create_time).where(tuners.c.tuner_id == bindparam("tuner_id"))
@@ -90,15 +95,6 @@ def find_create_time(connection: Connection, tuner_id: UUID) -> datetime | None:
     """When a tuner was created, None where it does not exist: under its id there may be another one by now."""
     found: datetime | None = connection.execute(_CREATE_TIME, {"tuner_id": tuner_id}).scalar_one_or_none()
     return found
-
-
-_FIELDS = tuple(field.name for field in fields(Tuner))
-
-
-def lock(connection: Connection, tuner_ids: Collection[UUID]) -> dict[UUID, Tuner]:
-    """Those of these tuners that exist, locked until the commit, always in the same order."""
-    found = bulk.select(connection, tuners, _FIELDS, "tuner_id", tuner_ids, is_locked=True)
-    return {tuner.tuner_id: tuner for tuner in (_with_states(Tuner(*row)) for row in found)}
 
 
 _CHANGING = (
