@@ -14,6 +14,7 @@
     filter_language.py  how things are asked for, by a filter and in an order; filter_tree.py, what that means,
                    filter_literals.py, of each literal; filter_faults.py, what to say where it does not parse
     look_back.py   what the trials have taught
+    each.py        each request of a batch by itself
     lifecycle.py   tuners opened for a change and saved; open_tuner.py has the rules that all of these share
     invariants.py  what must be true of the store, for `tunetrack check`
     sweep.py       what is kept for a time only

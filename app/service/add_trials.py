@@ -1,6 +1,6 @@
 """Trials that no strategy proposed: enqueued to be handed out next, or imported with their outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from app.domain.errors import DomainError, TunerStopped
 from app.domain.goal import Outcome
 from app.domain.states import TunerState
 from app.domain.values import Scalar
+from app.service.each import each
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.report import Known, Spaces, check_outcome
 from app.store.locks import Rows, locking
@@ -42,12 +43,7 @@ def add_trials(transaction: Transaction, requests: Sequence[AddTrials]) -> list[
     coerced = [[spaces.coerced(r.tuner_id, new.params) for new in r.trials] for r in requests]
     described = [(r.tuner_id, params) for r, of_request in zip(requests, coerced, strict=True) for params in of_request]
     known = Known(transaction.connection, set(), described)
-    answers: list[list[Trial] | DomainError] = []
-    for request, of_request in zip(requests, coerced, strict=True):
-        try:
-            answers.append(_add(request, _all_good(of_request), opened[request.tuner_id], known))
-        except DomainError as error:
-            answers.append(error)
+    answers = each(zip(requests, coerced, strict=True), lambda asked: _add(opened, known, *asked))
     save_tuners(transaction, opened.values())
     return answers
 
@@ -59,7 +55,13 @@ def _all_good(coerced: Sequence[dict[str, Scalar] | DomainError | None]) -> list
     return [params for params in coerced if isinstance(params, dict)]
 
 
-def _add(request: AddTrials, coerced: Sequence[dict[str, Scalar]], tuner: OpenTuner, known: Known) -> list[Trial]:
+def _add(
+    opened: Mapping[UUID, OpenTuner],
+    known: Known,
+    request: AddTrials,
+    coerced: Sequence[dict[str, Scalar] | DomainError | None],
+) -> list[Trial]:
+    all_params, tuner = _all_good(coerced), opened[request.tuner_id]
     n_queued = sum(new.outcome is None for new in request.trials)
     for new in request.trials:
         if new.outcome is not None:
@@ -67,10 +69,10 @@ def _add(request: AddTrials, coerced: Sequence[dict[str, Scalar]], tuner: OpenTu
     if n_queued:
         _check_room(tuner, n_queued)
     return [
-        _enqueue(tuner, params)
+        tuner.propose(params, {"phase": "enqueued"})
         if new.outcome is None
         else known.ended_equally(tuner, params, new.outcome) or known.observe(tuner, params, new.outcome)
-        for new, params in zip(request.trials, coerced, strict=True)
+        for new, params in zip(request.trials, all_params, strict=True)
     ]
 
 
@@ -84,7 +86,3 @@ def _check_room(tuner: OpenTuner, n_queued: int) -> None:
             f"The budget of {limit} trials has room for {n_free} more; these are {n_queued}. "
             "Raise max_trials by PATCH, or enqueue fewer."
         )
-
-
-def _enqueue(tuner: OpenTuner, params: dict[str, Scalar]) -> Trial:
-    return tuner.propose(params, {"phase": "enqueued"})

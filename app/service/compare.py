@@ -11,6 +11,7 @@ from app.domain.errors import UnknownRun
 from app.domain.goal import Direction, Objective
 from app.domain.summary import MetricSummary
 from app.domain.values import Scalar, same_scalar
+from app.service.each import get_known
 from app.store import runs, trials, tuners
 from app.store.runs import Run
 
@@ -79,13 +80,11 @@ def compare(connection: Connection, run_ids: Sequence[UUID]) -> Compared:
         UnknownRun: there is no such run.
     """
     found = runs.find_many(connection, set(run_ids))
-    for run_id in run_ids:
-        if run_id not in found:
-            raise UnknownRun(run_id)
-    in_order = [found[run_id] for run_id in run_ids]
+    in_order = [get_known(found, run_id, UnknownRun) for run_id in run_ids]
+    of_runs = tuners.find_many(connection, {run.tuner_id for run in in_order if run.tuner_id is not None})
     objectives = {
-        tuner_id: [Objective.from_json(objective) for objective in tuners.get(connection, tuner_id).objectives]
-        for tuner_id in {run.tuner_id for run in in_order if run.tuner_id is not None}
+        tuner_id: [Objective.from_json(objective) for objective in tuner.objectives]
+        for tuner_id, tuner in of_runs.items()
     }
     numbers = trials.numbers_of(connection, {run.trial_id for run in in_order if run.trial_id is not None})
     return Compared(

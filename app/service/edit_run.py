@@ -11,6 +11,7 @@ from app.domain.errors import DomainError, InvalidRequest, ParamExists, Precondi
 from app.domain.events import RunDelete
 from app.domain.states import RUN_ENDS
 from app.domain.values import MAX_NAMES, Scalar, same_scalar
+from app.service.each import each, get_known
 from app.service.holding import open_holdings, rows_of_runs, save_holdings
 from app.store import runs
 from app.store.locks import Rows, locking
@@ -45,21 +46,13 @@ class EditRun:
 def edit_runs(transaction: Transaction, requests: Sequence[EditRun]) -> list[Run | DomainError]:
     """Edit runs. Params may be added while a run goes on, and never changed."""
     locked = runs.lock(transaction.connection, {request.run_id for request in requests})
-    answers: list[Run | DomainError] = []
-    for request in requests:
-        run = locked.get(request.run_id)
-        try:
-            if run is None:
-                raise UnknownRun(request.run_id)
-            _edit(run, request)
-            answers.append(run)
-        except DomainError as error:
-            answers.append(error)
+    answers = each(requests, lambda request: _edit(locked, request))
     runs.edit(transaction.connection, locked.values())
     return answers
 
 
-def _edit(run: Run, request: EditRun) -> None:
+def _edit(locked: Mapping[UUID, Run], request: EditRun) -> Run:
+    run = get_known(locked, request.run_id, UnknownRun)
     if request.editions and edition(run) not in request.editions:
         raise PreconditionFailed()
     added = {name: value for name, value in request.params.items() if name not in run.params}
@@ -74,6 +67,7 @@ def _edit(run: Run, request: EditRun) -> None:
     run.name = run.name if request.name is None else request.name
     run.tags = run.tags if request.tags is None else request.tags
     run.note = run.note if request.note is None else request.note
+    return run
 
 
 @locking(lambda connection, requests: rows_of_runs(connection, set(requests)), goes_first=True)

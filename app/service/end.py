@@ -11,6 +11,7 @@ from app.domain.events import TrainingEnd
 from app.domain.goal import Direction, Objective, Outcome
 from app.domain.states import RUN_ENDS, RunStatus, TrialState
 from app.domain.values import MAX_NAMES, Number, from_json_number
+from app.service.each import each, get_known
 from app.service.holding import Holdings, open_holdings, require_hold, rows_of_runs, save_holdings
 from app.service.report import end_once
 from app.service.trial import has_ended
@@ -43,25 +44,17 @@ def end_runs(transaction: Transaction, requests: Sequence[EndRun]) -> list[Run |
     Records `training_end`; `trial_end` and `tuner_end` as the result does.
     """
     holdings = open_holdings(transaction, {request.run_id for request in requests})
-    answers: list[Run | DomainError] = []
-    for request in requests:
-        run = holdings.runs.get(request.run_id)
-        try:
-            if run is None:
-                raise UnknownRun(request.run_id)
-            _end(transaction, run, request, holdings)
-            answers.append(run)
-        except DomainError as error:
-            answers.append(error)
+    answers = each(requests, lambda request: _end(transaction, holdings, request))
     save_holdings(transaction, holdings)
     return answers
 
 
-def _end(transaction: Transaction, run: Run, request: EndRun, holdings: Holdings) -> None:
+def _end(transaction: Transaction, holdings: Holdings, request: EndRun) -> Run:
+    run = get_known(holdings.runs, request.run_id, UnknownRun)
     if run.status in RUN_ENDS:
         is_same_time = request.end_time is None or run.end_time == request.end_time
         if run.status is request.status and run.final_metrics == request.final_metrics and is_same_time:
-            return
+            return run
         raise RunEnded(f"Run {run.run_id} has already ended as {run.status}, with other values; that cannot change.")
     if request.end_time is not None and request.end_time < run.start_time:
         raise InvalidRequest("a run does not end before it starts", "body", "end_time")
@@ -78,6 +71,7 @@ def _end(transaction: Transaction, run: Run, request: EndRun, holdings: Holdings
     duration_s = (run.end_time - run.start_time).total_seconds()
     event = TrainingEnd(run.run_id, run.status, run.final_metrics, duration_s)
     transaction.record(event, tuner_id=run.tuner_id)
+    return run
 
 
 def _outcome(run: Run, request: EndRun, objectives: Sequence[Objective]) -> Outcome:

@@ -8,6 +8,7 @@ from uuid import UUID
 from app.domain.errors import DomainError, RunEnded, UnknownRun
 from app.domain.events import RunResume
 from app.domain.states import RUN_ENDS, RunStatus, TrialState, TunerState
+from app.service.each import each, get_known
 from app.service.holding import Holdings, open_holdings, require_hold, rows_of_runs, save_holdings
 from app.service.stop import STOPPED_TUNER
 from app.store import runs, trials
@@ -75,22 +76,15 @@ def _beat(run_id: UUID, run: Progress | None, told: dict[UUID, Alive]) -> Alive 
 def reclaim(transaction: Transaction, requests: Sequence[UUID]) -> list[Run | DomainError]:
     """Bring runs back that were given up and speak again, where nobody else has their trial. Records `run_resume`."""
     holdings = open_holdings(transaction, set(requests))
-    answers: list[Run | DomainError] = []
-    for run_id in requests:
-        run = holdings.runs.get(run_id)
-        try:
-            if run is None:
-                raise UnknownRun(run_id)
-            if run.status is RunStatus.crashed:
-                _resume(transaction, run, holdings)
-            answers.append(run)
-        except DomainError as error:
-            answers.append(error)
+    answers = each(requests, lambda run_id: _reclaim(transaction, holdings, run_id))
     save_holdings(transaction, holdings)
     return answers
 
 
-def _resume(transaction: Transaction, run: Run, holdings: Holdings) -> None:
+def _reclaim(transaction: Transaction, holdings: Holdings, run_id: UUID) -> Run:
+    run = get_known(holdings.runs, run_id, UnknownRun)
+    if run.status is not RunStatus.crashed:
+        return run
     tuner, trial = holdings.of(run)
     require_hold(run, trial)
     run.status = RunStatus.running
@@ -102,3 +96,4 @@ def _resume(transaction: Transaction, run: Run, holdings: Holdings) -> None:
         if run.stop is None and tuner.tuner.state is TunerState.stopped:
             run.stop = STOPPED_TUNER
     transaction.record(RunResume(run.run_id, run.last_epoch), tuner_id=run.tuner_id)
+    return run

@@ -1,6 +1,6 @@
 """Workers without a run keep their trials, or hand them back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, TrialEnded, UnknownTrial
 from app.domain.states import TrialState
+from app.service.each import each, get_known
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.trial import has_ended, require_holder
 from app.store import trials
@@ -41,25 +42,18 @@ def hear(transaction: Transaction, requests: Sequence[Word]) -> list[Trial | Dom
     trial_ids = {request.trial_id for request in requests}
     opened = open_tuners(transaction, {trial.tuner_id for trial in trials.find_many(connection, trial_ids).values()})
     found = trials.find_many(connection, trial_ids)  # as they are now that nobody else can change them
-    answers: list[Trial | DomainError] = []
-    for request in requests:
-        trial = found.get(request.trial_id)
-        try:
-            if trial is None:
-                raise UnknownTrial(request.trial_id)
-            _hear(request, trial, opened[trial.tuner_id])
-            answers.append(trial)
-        except DomainError as error:
-            answers.append(error)
+    answers = each(requests, lambda request: _hear(opened, found, request))
     save_tuners(transaction, opened.values())
     return answers
 
 
-def _hear(request: Word, trial: Trial, tuner: OpenTuner) -> None:
+def _hear(opened: Mapping[UUID, OpenTuner], found: Mapping[UUID, Trial], request: Word) -> Trial:
+    trial = get_known(found, request.trial_id, UnknownTrial)
     if has_ended(trial):
         raise TrialEnded(f"Trial {trial.trial_id} has ended as {trial.state}: there is nothing to hold any more.")
     require_holder(trial, request.worker, request.attempt)
     if not request.is_goodbye:
-        tuner.renew(trial)
+        opened[trial.tuner_id].renew(trial)
     elif trial.state is not TrialState.queued:
-        tuner.release(trial)
+        opened[trial.tuner_id].release(trial)
+    return trial

@@ -11,6 +11,7 @@ from app.domain.events import EpochEnd
 from app.domain.states import RunStatus
 from app.domain.summary import fold
 from app.domain.values import MAX_NAMES, Number
+from app.service.each import each, get_known
 from app.service.keep_alive import Alive, GivenUp, keep_alive
 from app.store import curve_pieces, events, runs
 from app.store.events import StoredEpoch
@@ -67,21 +68,18 @@ def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[
     locked = runs.lock_progress(transaction.connection, {request.run_id for request in requests})
     history = _read_history(transaction, requests, locked)
     told = keep_alive(transaction, [run for run in locked.values() if run.status is RunStatus.running])
-    answers: list[Logged | DomainError] = []
     changed: dict[UUID, Progress] = {}
-    for request in requests:
-        run = locked.get(request.run_id)
-        try:
-            if run is None:
-                raise UnknownRun(request.run_id)
-            if run.status is RunStatus.crashed:
-                raise GivenUp()
-            news = _news(run, request, history[run.run_id])
-            if news:
-                changed[run.run_id] = run
-            answers.append(_store(transaction, run, request, news, history[run.run_id], told.get(run.run_id)))
-        except DomainError as error:
-            answers.append(error)
+
+    def log(request: LogEpochs) -> Logged:
+        run = get_known(locked, request.run_id, UnknownRun)
+        if run.status is RunStatus.crashed:
+            raise GivenUp()
+        news = _news(run, request, history[run.run_id])
+        if news:
+            changed[run.run_id] = run
+        return _store(transaction, run, request, news, history[run.run_id], told.get(run.run_id))
+
+    answers = each(requests, log)
     runs.save_progress(transaction.connection, changed.values())
     return answers
 

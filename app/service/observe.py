@@ -13,6 +13,7 @@ from app.domain.errors import DomainError, UnknownObserver
 from app.domain.states import DeliveryState, ObserverState
 from app.domain.values import to_rfc3339
 from app.service import condition
+from app.service.each import each, get_known
 from app.service.vault import Vault
 from app.store import deliveries, events, observers
 from app.store.deliveries import Delivery
@@ -207,13 +208,9 @@ def _each(
     transaction: Transaction, requests: Sequence[Any], apply: Callable[[Observer, Any], A]
 ) -> list[A | DomainError]:
     """What comes of each request, one after the other: these are rare."""
-    answers: list[A | DomainError] = []
-    for request in requests:
+
+    def answer(request: Any) -> A:
         locked = observers.lock(transaction.connection, [request.observer_id])
-        try:
-            if request.observer_id not in locked:
-                raise UnknownObserver(request.observer_id)
-            answers.append(apply(locked[request.observer_id], request))
-        except DomainError as error:
-            answers.append(error)
-    return answers
+        return apply(get_known(locked, request.observer_id, UnknownObserver), request)
+
+    return each(requests, answer)

@@ -12,6 +12,7 @@ from app.domain.goal import Outcome
 from app.domain.space import Space
 from app.domain.states import TrialState, TunerState
 from app.domain.values import Number, Scalar, to_json_number
+from app.service.each import each
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.trial import has_ended, params_digest, require_holder
 from app.store import trials
@@ -57,14 +58,14 @@ def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reporte
     spaces = Spaces(opened)
     described = [(r.tuner_id, spaces.coerced(r.tuner_id, r.params)) for r in requests]
     known = Known(transaction.connection, {r.trial_id for r in requests if r.trial_id is not None}, described)
-    outcomes: list[Trial | DomainError] = []
-    for request, (_, params) in zip(requests, described, strict=True):
-        try:
-            if isinstance(params, DomainError):
-                raise params
-            outcomes.append(_take(request, params, opened[request.tuner_id], known))
-        except DomainError as error:
-            outcomes.append(error)
+
+    def take(asked: tuple[Result, tuple[UUID, dict[str, Scalar] | DomainError | None]]) -> Trial:
+        request, (tuner_id, params) = asked
+        if isinstance(params, DomainError):
+            raise params
+        return _take(request, params, opened[tuner_id], known)
+
+    outcomes = each(zip(requests, described, strict=True), take)
     save_tuners(transaction, opened.values())
     return [
         outcome

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from app.domain.curve import Logged, Piece, Thinner
 from app.domain.errors import UnknownRun
 from app.domain.values import INT64_MAX, Number
+from app.service.each import get_known
 from app.store import curve_pieces, events, runs
 from app.store.curve_pieces import SHORTEST
 from app.store.runs import Run
@@ -46,10 +47,8 @@ def read_many_series(
         UnknownRun: there is no such run.
     """
     found = runs.find_many(connection, set(run_ids))
-    for run_id in run_ids:
-        if run_id not in found:
-            raise UnknownRun(run_id)
-    return [_read(connection, found[run_id], keys, 0, max_points) for run_id in run_ids]
+    in_order = [get_known(found, run_id, UnknownRun) for run_id in run_ids]
+    return [_read(connection, run, keys, 0, max_points) for run in in_order]
 
 
 def _read(

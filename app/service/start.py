@@ -12,6 +12,7 @@ from app.domain.errors import DomainError, IdConflict, LeaseLost, TrialEnded, Tu
 from app.domain.events import RunStart
 from app.domain.states import RunStatus, TrialState, TunerState
 from app.domain.values import Scalar, same_scalar
+from app.service.each import each, get_known
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import STOPPED_TUNER
 from app.service.trial import has_ended, require_holder
@@ -73,23 +74,19 @@ def start_runs(transaction: Transaction, requests: Sequence[StartRun]) -> list[S
     trial_ids = {request.trial_id for request in requests if request.trial_id is not None}
     opened = open_tuners(transaction, {trial.tuner_id for trial in trials.find_many(connection, trial_ids).values()})
     of_trials = trials.find_many(connection, trial_ids)  # as they are now that nobody else can change them
-    answers: list[Started | DomainError] = []
     added: list[Run] = []
-    for request in requests:
+
+    def start(request: StartRun) -> Started:
         same = None if request.run_id is None else there.get(request.run_id)
-        try:
-            if same is not None:
-                answers.append(_repeat(same, request))
-                continue
-            trial = None if request.trial_id is None else of_trials.get(request.trial_id)
-            if request.trial_id is not None and trial is None:
-                raise UnknownTrial(request.trial_id)
-            run = _new(transaction, request, trial, None if trial is None else opened.get(trial.tuner_id))
-            there[run.run_id] = run
-            added.append(run)
-            answers.append(Started(run, is_new=True))
-        except DomainError as error:
-            answers.append(error)
+        if same is not None:
+            return _repeat(same, request)
+        trial = None if request.trial_id is None else get_known(of_trials, request.trial_id, UnknownTrial)
+        run = _new(transaction, request, trial, None if trial is None else opened.get(trial.tuner_id))
+        there[run.run_id] = run
+        added.append(run)
+        return Started(run, is_new=True)
+
+    answers = each(requests, start)
     runs.add(connection, added)
     save_tuners(transaction, opened.values())
     return answers

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, TunerStopped, UnknownTuner
 from app.domain.states import TunerState, TunerStopReason
+from app.service.each import each, get_known
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import STOPPED_TUNER
 from app.store import runs, tuners
@@ -55,18 +56,8 @@ def steer(transaction: Transaction, requests: Sequence[Steer]) -> list[Steered |
     Records `tuner_end` for a tuner that is stopped.
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
-    answers: list[Steered | DomainError] = []
     stopped: set[UUID] = set()
-    for request in requests:
-        tuner = opened.get(request.tuner_id)
-        if tuner is None:
-            answers.append(UnknownTuner(request.tuner_id))
-        elif tuner.tuner.state is TunerState.stopped and request.turn is not Turn.stop:
-            answers.append(TunerStopped())
-        else:
-            if _turn(tuner, request.turn):
-                stopped.add(request.tuner_id)
-            answers.append(Steered(tuner.tuner, tuner.best))
+    answers = each(requests, lambda request: _turn(opened, request, stopped))
     locked = runs.lock(transaction.connection, runs.list_open(transaction.connection, stopped))
     for run in locked.values():
         run.stop = run.stop or STOPPED_TUNER
@@ -75,17 +66,20 @@ def steer(transaction: Transaction, requests: Sequence[Steer]) -> list[Steered |
     return answers
 
 
-def _turn(tuner: OpenTuner, turn: Turn) -> bool:
-    """Whether this stopped it."""
+def _turn(opened: Mapping[UUID, OpenTuner], request: Steer, stopped: set[UUID]) -> Steered:
+    """Notes which tuner this has stopped."""
+    tuner, turn = get_known(opened, request.tuner_id, UnknownTuner), request.turn
     state = tuner.tuner.state
+    if state is TunerState.stopped and turn is not Turn.stop:
+        raise TunerStopped()
     if turn is Turn.pause and state is TunerState.active:
         tuner.tuner.state = TunerState.paused
     elif turn is Turn.resume and state is TunerState.paused:
         tuner.tuner.state = TunerState.active
     elif turn is Turn.stop and state is not TunerState.stopped:
         tuner.close(TunerState.stopped, TunerStopReason.stopped)
-        return True
-    return False
+        stopped.add(request.tuner_id)
+    return Steered(tuner.tuner, tuner.best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +103,14 @@ def edit_tuners(transaction: Transaction, requests: Sequence[EditTuner]) -> list
     Records `tuner_end` for the latter.
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
-    answers: list[Steered | DomainError] = []
-    for request in requests:
-        tuner = opened.get(request.tuner_id)
-        try:
-            if tuner is None:
-                raise UnknownTuner(request.tuner_id)
-            _edit(tuner, request)
-            answers.append(Steered(tuner.tuner, tuner.best))
-        except DomainError as error:
-            answers.append(error)
+    answers = each(requests, lambda request: _edit(opened, request))
     tuners.edit(transaction.connection, [one.tuner for one in opened.values()])
     save_tuners(transaction, opened.values())
     return answers
 
 
-def _edit(tuner: OpenTuner, request: EditTuner) -> None:
+def _edit(opened: Mapping[UUID, OpenTuner], request: EditTuner) -> Steered:
+    tuner = get_known(opened, request.tuner_id, UnknownTuner)
     row = tuner.tuner
     budget = replace(tuner.budget, **request.budget)
     budget.check(len(row.objectives))
@@ -132,6 +118,7 @@ def _edit(tuner: OpenTuner, request: EditTuner) -> None:
     row.budget, row.deadline = budget.to_json(), budget.deadline(row.create_time)
     row.name = row.name if request.name is None else request.name
     row.tags = row.tags if request.tags is None else request.tags
+    return Steered(row, tuner.best)
 
 
 @locking(lambda connection, requests: Rows(set(requests), {*runs.list_of(connection, set(requests))}))

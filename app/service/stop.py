@@ -1,11 +1,12 @@
 """Runs are told to stop: by somebody, by a stopper, or because their tuner was stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from app.domain.errors import DomainError, RunEnded, UnknownRun
 from app.domain.states import RUN_ENDS
+from app.service.each import each, get_known
 from app.store import runs
 from app.store.locks import Rows, locking
 from app.store.runs import Run, Stop
@@ -29,17 +30,16 @@ class TellToStop:
 def tell_to_stop(transaction: Transaction, requests: Sequence[TellToStop]) -> list[Run | DomainError]:
     """Tell runs to stop: their next epoch or heartbeat is answered so. Who said it first is who is named."""
     locked = runs.lock(transaction.connection, {request.run_id for request in requests})
-    answers: list[Run | DomainError] = []
-    for request in requests:
-        run = locked.get(request.run_id)
-        if run is None:
-            answers.append(UnknownRun(request.run_id))
-        elif run.status in RUN_ENDS:
-            answers.append(RunEnded(f"Run {run.run_id} has ended as {run.status} already."))
-        else:
-            if run.stop is None:
-                epoch = run.last_epoch if request.epoch is None else request.epoch
-                run.stop = {"rule": request.rule, "reason": request.reason, "epoch": epoch}
-            answers.append(run)
+    answers = each(requests, lambda request: _tell(locked, request))
     runs.save(transaction.connection, locked.values())
     return answers
+
+
+def _tell(locked: Mapping[UUID, Run], request: TellToStop) -> Run:
+    run = get_known(locked, request.run_id, UnknownRun)
+    if run.status in RUN_ENDS:
+        raise RunEnded(f"Run {run.run_id} has ended as {run.status} already.")
+    if run.stop is None:
+        epoch = run.last_epoch if request.epoch is None else request.epoch
+        run.stop = {"rule": request.rule, "reason": request.reason, "epoch": epoch}
+    return run
