@@ -158,7 +158,7 @@ def look_at_tuner(
         n_ended=len(ended),
         trials=shown,
         places=[place_of.get(trial.number) for trial in shown],
-        run_of=standing.runs_of(connection, tuner_id),
+        run_of=standing.runs_of(connection, [trial.trial_id for trial in shown]),
         n_runs=standing.count_runs(connection, tuner_id),
         curves=_read_curves(connection, tuner, max_curves, max_points),
     )

@@ -149,7 +149,7 @@ def pick_trials(connection: Connection, tuner_id: UUID, *, is_upward: bool, limi
     return sorted(list(found)[:limit])
 
 
-def runs_of(connection: Connection, tuner_id: UUID) -> dict[UUID, UUID]:
-    """The newest run of each trial of a tuner that has one."""
-    query = select(runs.c.trial_id, runs.c.run_id).where(runs.c.tuner_id == tuner_id, runs.c.trial_id.is_not(None))
+def runs_of(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The newest run of each of these trials that has one."""
+    query = select(runs.c.trial_id, runs.c.run_id).where(runs.c.trial_id.in_(trial_ids))
     return {row.trial_id: row.run_id for row in connection.execute(query.order_by(runs.c.start_time, runs.c.run_id))}

@@ -83,6 +83,11 @@ _QUEUED = """
     SELECT randomblob(16), ?, n, '{}', x'', 'queued', 0, '{}', 0 FROM number
 """
 
+_RUNS = """
+    INSERT INTO runs (run_id, tuner_id, trial_id, name, params, tags, note, status, start_time, summary, body_digest)
+    SELECT randomblob(16), tuner_id, trial_id, '', '{}', '[]', '', 'finished', number, '{}', x'' FROM trials
+"""
+
 
 @contextmanager
 def counted_steps(connection: Connection) -> Iterator[list[int]]:
@@ -104,6 +109,17 @@ def test_of_the_trials_that_wait_no_more_are_read_than_are_wanted(empty: Connect
     empty.exec_driver_sql(_QUEUED, (tuner_id.bytes,))
     with counted_steps(empty) as hundreds:
         assert [trial.number for trial in trials.list_waiting(empty, tuner_id, 2)] == [1, 2]
+    assert hundreds[0] < 10
+
+
+def test_of_the_runs_of_a_tuner_those_of_the_trials_that_are_shown_are_read(empty: Connection) -> None:
+    tuner_id = uuid4()
+    empty.exec_driver_sql(_TUNER, (tuner_id.bytes,))
+    empty.exec_driver_sql(_QUEUED, (tuner_id.bytes,))
+    empty.exec_driver_sql(_RUNS)
+    shown = [trial.trial_id for trial in trials.list_numbered(empty, tuner_id, [7, 8])]
+    with counted_steps(empty) as hundreds:
+        assert list(standing.runs_of(empty, shown)) == shown
     assert hundreds[0] < 10
 
 
