@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from app.domain.errors import DomainError, UnknownObserver
+from app.domain.errors import DomainError, UnknownDelivery, UnknownObserver
 from app.domain.states import DeliveryState, ObserverState
 from app.domain.values import to_rfc3339
 from app.service import condition
@@ -177,9 +177,11 @@ class Redeliver:
 def redeliver(transaction: Transaction, requests: Sequence[Redeliver]) -> list[Delivery | DomainError]:
     """Have deliveries sent again now, with all their tries before them."""
 
-    def apply(_: Observer, request: Redeliver) -> Delivery:
-        delivery = deliveries.get(transaction.connection, request.observer_id, request.delivery_id)
-        delivery = deliveries.lock(transaction.connection, [delivery.delivery_id])[delivery.delivery_id]
+    def apply(observer: Observer, request: Redeliver) -> Delivery:
+        locked = deliveries.lock(transaction.connection, [request.delivery_id])
+        delivery = get_known(locked, request.delivery_id, UnknownDelivery)
+        if delivery.observer_id != observer.observer_id:
+            raise UnknownDelivery(request.delivery_id)
         delivery.state, delivery.attempts = DeliveryState.pending, 0
         delivery.next_attempt_time, delivery.is_under_way = transaction.now, False
         deliveries.save(transaction.connection, [delivery])

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, func, or_, select, true, update
 
-from app.domain.errors import UnknownDelivery
 from app.domain.states import DeliveryState, ObserverState
 from app.store import bulk, clock
 from app.store.observers import Observer
@@ -47,19 +46,6 @@ def _read(row: Row[Any] | tuple[Any, ...]) -> Delivery:
 def add(connection: Connection, added: Sequence[Delivery]) -> None:
     """Add new deliveries."""
     bulk.insert(connection, deliveries, _COLUMNS, added)
-
-
-def get(connection: Connection, observer_id: UUID, delivery_id: UUID) -> Delivery:
-    """One delivery of an observer.
-
-    Raises:
-        UnknownDelivery: it has none with this id.
-    """
-    query = select(deliveries).where(deliveries.c.delivery_id == delivery_id, deliveries.c.observer_id == observer_id)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise UnknownDelivery(delivery_id)
-    return _read(row)
 
 
 def lock(connection: Connection, delivery_ids: Collection[UUID]) -> dict[UUID, Delivery]:
