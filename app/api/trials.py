@@ -187,10 +187,10 @@ async def get_best_trial(request: Request, tuner_id: str) -> Trial:
 
 
 def _get_best(connection: Connection, tuner_id: UUID) -> TrialRow:
-    tuner = tuners.get(connection, tuner_id)
-    if tuner.best_trial_id is None:
+    best = trials.best_of(connection, [tuners.get(connection, tuner_id)])
+    if tuner_id not in best:
         raise UnknownTrial("best", f"No trial of tuner {tuner_id} has a score yet; ask again when one has ended.")
-    return trials.get(connection, tuner.best_trial_id)
+    return best[tuner_id]
 
 
 @router.get("/tuners/{tuner_id}/pareto", response_model=TrialList, responses=declared(UnknownTuner, InvalidRequest))

@@ -156,8 +156,7 @@ def _list_with_best(
     connection: Connection, after: tuners.Key | None, limit: int
 ) -> list[tuple[TunerRow, TrialRow | None]]:
     found = tuners.list_page(connection, after, limit)
-    best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
-    best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
+    best = trials.best_of(connection, found)
     return [(tuner, best.get(tuner.tuner_id)) for tuner in found]
 
 
@@ -170,7 +169,7 @@ async def get_tuner(request: Request, tuner_id: str) -> Tuner:
 
 def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, TrialRow | None]:
     tuner = tuners.get(connection, tuner_id)
-    return tuner, None if tuner.best_trial_id is None else trials.get(connection, tuner.best_trial_id)
+    return tuner, trials.best_of(connection, [tuner]).get(tuner_id)
 
 
 @router.patch(

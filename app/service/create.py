@@ -113,8 +113,7 @@ class Present:
     def __init__(self, transaction: Transaction, tuner_ids: Sequence[UUID | None]) -> None:
         chosen = {tuner_id for tuner_id in tuner_ids if tuner_id is not None}
         self._tuners = tuners.find_many(transaction.connection, chosen)
-        best_ids = {tuner.best_trial_id for tuner in self._tuners.values() if tuner.best_trial_id is not None}
-        self._best = {best.tuner_id: best for best in trials.find_many(transaction.connection, best_ids).values()}
+        self._best = trials.best_of(transaction.connection, self._tuners.values())
 
     def answer(self, tuner_id: UUID | None, definition: Definition, body_digest: bytes) -> Created | IdConflict | None:
         """What a creation is answered without being done; None where it is to be done."""

@@ -21,17 +21,13 @@ def open_tuners(transaction: Transaction, tuner_ids: Collection[UUID]) -> dict[U
     """Those of these tuners that exist, locked, each with its best trial so far."""
     locked = tuners.lock(transaction.connection, tuner_ids)
     opened = {tuner_id: OpenTuner(transaction, tuner) for tuner_id, tuner in locked.items()}
-    best_ids = [tuner.best_trial_id for tuner in locked.values() if tuner.best_trial_id is not None]
-    for best in trials.find_many(transaction.connection, best_ids).values():
-        opened[best.tuner_id].best = best
+    for tuner_id, best in trials.best_of(transaction.connection, locked.values()).items():
+        opened[tuner_id].best = best
     return opened
 
 
-_NONE_LOCKED: Mapping[UUID, Run] = {}
-
-
 def save_tuners(
-    transaction: Transaction, opened: Iterable[OpenTuner], locked_runs: Mapping[UUID, Run] = _NONE_LOCKED
+    transaction: Transaction, opened: Iterable[OpenTuner], locked_runs: Mapping[UUID, Run] | None = None
 ) -> None:
     """Complete those tuners that have nothing left to do, and write all that was changed.
 

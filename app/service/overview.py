@@ -61,8 +61,7 @@ class Lines:
         """Tuners, newest first, each with how it stands."""
         last = events.last_event_id(connection)
         found = tuners.list_page(connection, after, limit)
-        best_ids = {tuner.best_trial_id for tuner in found if tuner.best_trial_id is not None}
-        best = {trial.tuner_id: trial for trial in trials.find_many(connection, best_ids).values()}
+        best = trials.best_of(connection, found)
         progress = self._progress(connection, found)
         signs = standing.last_signs(connection, progress)
         return last, [
@@ -153,7 +152,7 @@ def look_at_tuner(
     return TunerOverview(
         last_event_id=last,
         tuner=tuner,
-        best=None if tuner.best_trial_id is None else trials.get(connection, tuner.best_trial_id),
+        best=trials.best_of(connection, [tuner]).get(tuner_id),
         improvements=standing.list_improvements(connection, {} if _is_of_many(tuner) else {tuner_id: is_upward}),
         n_ended=len(ended),
         trials=shown,

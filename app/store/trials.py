@@ -1,6 +1,6 @@
 """Trials: a tuner's proposals and observations, numbered in the order in which they were made."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from app.domain.states import TrialState
 from app.domain.values import Number, Scalar
 from app.store import bulk
 from app.store.tables import trials
+from app.store.tuners import Tuner
 
 
 @dataclass(slots=True)
@@ -117,6 +118,12 @@ def find_many(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID,
     """Those of these trials that exist."""
     found = [read(row) for row in bulk.select(connection, trials, _COLUMNS, "trial_id", trial_ids)]
     return {trial.trial_id: trial for trial in found}
+
+
+def best_of(connection: Connection, some: Iterable[Tuner]) -> dict[UUID, Trial]:
+    """The best trials of these tuners, by tuner; those that have none are left out."""
+    found = find_many(connection, {tuner.best_trial_id for tuner in some if tuner.best_trial_id is not None})
+    return {trial.tuner_id: trial for trial in found.values()}
 
 
 def numbers_of(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID, int]:
