@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,23 +11,16 @@ T = TypeVar("T")
 
 async def aside(work: Callable[[], T]) -> T:
     """What the work answers or raises. A thread each: the slow ones hold up no other."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def tell(settle: Callable[[], None]) -> None:
-        if not done.done():
-            settle()
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # it goes on where nobody waits any more
 
     def run() -> None:
         try:
             answer = work()
         except Exception as error:
-            failure = error
-            settle = lambda: done.set_exception(failure)  # noqa: E731 -- one of two
+            done.set_exception(error)
         else:
-            settle = lambda: done.set_result(answer)  # noqa: E731
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, settle)
+            done.set_result(answer)
 
     threading.Thread(target=run, name="tunetrack-aside", daemon=True).start()
-    return await done
+    return await asyncio.wrap_future(done)
