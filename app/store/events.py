@@ -155,15 +155,14 @@ def find_epochs(connection: Connection, wanted: Collection[tuple[UUID, int]]) ->
         run_ids, epochs = zip(*wanted, strict=True)
         rows = connection.execute(_FIND_EPOCHS, {"run_ids": list(run_ids), "epochs": list(epochs)}).all()
         return [_read_epoch(row) for row in rows]
-    one = _epochs().where(events.c.run_id == bindparam("run"), events.c.epoch == bindparam("number"))
-    one = one.order_by(events.c.event_id)
     return [
-        _read_epoch(row)
+        StoredEpoch(event_id, run_id, epoch, orjson.loads(body))
         for run_id, epoch in wanted
-        for row in connection.execute(one, {"run": run_id, "number": epoch})
+        for event_id, body in driver.fetch(connection, _FIND_EPOCH, (run_id.bytes, epoch))
     ]
 
 
+_FIND_EPOCH = "SELECT event_id, body FROM events WHERE run_id = ? AND epoch = ? ORDER BY event_id"
 _FIND_EPOCHS = text(
     """
     SELECT event_id, run_id, epoch, body
