@@ -136,11 +136,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
             openapi_version="3.1.0",
         )
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for kind in (TypeAdapter(Problem), TypeAdapter(Event)):
-            schema = kind.json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            name = "Problem" if kind.core_schema["type"] == "model" else "Event"
-            schemas[name] = schema
+        for name, kind in (("Problem", TypeAdapter(Problem)), ("Event", TypeAdapter(Event))):
+            schemas[name] = kind.json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schemas[name].pop("$defs", {}))
         schemas.update(STOPPER_SCHEMAS)
         schemas["NonFinite"] = NON_FINITE
         schemas["Number"]["anyOf"][0] = {"$ref": "#/components/schemas/NonFinite"}

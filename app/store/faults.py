@@ -68,7 +68,6 @@ def _of_driver(error: BaseException | None) -> DomainError | None:
             return StorageFull()
         if state == _READ_ONLY:
             return StoreBusy("The database is read-only now; nothing was changed; try again later.")
-        is_connection_lost = state is None and isinstance(error, psycopg.OperationalError)
-        if is_connection_lost or (state and (state in _LOST_RACES or state.startswith(_AWAY))):
+        if is_connection_lost(error) or (state and (state in _LOST_RACES or state.startswith(_AWAY))):
             return StoreBusy()
     return None

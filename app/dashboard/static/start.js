@@ -7,23 +7,23 @@ import { table } from "./table.js";
 
 const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
 
+const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
+
 /** The best score over trials, small: does it still rise? Of several objectives, how many trials none beats. */
 function sparkline(tuner) {
   const steps = tuner.improvements;
   if (tuner.front) return h("span", { class: "note" }, count(tuner.front.n_trials, "unbeaten trial"));
   if (!steps.length) return h("span", { class: "note" }, "–");
-  const ended = Object.entries(tuner.counts).reduce((sum, [state, n]) => sum + (["completed", "stopped", "failed", "infeasible"].includes(state) ? n : 0), 0);
-  const values = steps.map((one) => one.score);
-  const x = linear([1, Math.max(ended, 2)], [2, 118]), y = linear([Math.min(...values), Math.max(...values)], [26, 4]);
+  const values = steps.map((one) => one.score), nEnded = ended(tuner);
+  const x = linear([1, Math.max(nEnded, 2)], [2, 118]), y = linear([Math.min(...values), Math.max(...values)], [26, 4]);
   const last = steps.at(-1);
-  const said = `From ${num(values[0])} to ${num(last.score)} in ${count(steps.length, "step")}; the last ${ended > last.place ? `${count(ended - last.place, "trial")} ago` : "just now"}`;
+  const said = `From ${num(values[0])} to ${num(last.score)} in ${count(steps.length, "step")}; the last ${nEnded > last.place ? `${count(nEnded - last.place, "trial")} ago` : "just now"}`;
   return s("svg", { class: "spark", width: 122, height: 30, viewBox: "0 0 122 30", role: "img", "aria-label": said }, s("title", null, said),
     s("path", { d: `M${x(steps[0].place)} ${y(values[0])}${steps.slice(1).map((one) => `H${x(one.place)}V${y(one.score)}`).join("")}H118` }),
     s("circle", { cx: x(last.place), cy: y(last.score), r: 2.5 }));
 }
 
 function tunerTable() {
-  const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
   const spent = ({ counts, n_proposed: n }) => n - counts.queued - counts.running - counts.stale;
   /** The best score of each objective. */
   const bestOf = (one) => one.objectives.map(({ metric }) => [metric, one.front?.best[metric] ?? one.best?.score]);

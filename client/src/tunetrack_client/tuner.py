@@ -170,7 +170,7 @@ def _own_name() -> str:
 
 
 def request(
-    space: Mapping[str, Mapping[str, Any]] | None,
+    space: Mapping[str, Mapping[str, Any]],
     *,
     objective: str | Mapping[str, Any] | None,
     direction: str | None,
@@ -182,8 +182,7 @@ def request(
 ) -> JSON:
     """The body that creates a tuner, from what a person would say."""
     body: JSON = {name: value for name, value in rest.items() if value is not None}
-    if space is not None:
-        body["space"] = {name: _spec(name, spec) for name, spec in space.items()}
+    body["space"] = {name: _spec(name, spec) for name, spec in space.items()}
     if objectives is not None:
         if objective is not None:
             raise ValueError("give either an objective or several objectives")
