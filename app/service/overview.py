@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from app.domain.goal import Direction, Objective
 from app.domain.states import TRIAL_ENDS
 from app.service.pareto import Front, best_few, sum_up_fronts
-from app.service.series import Series, read_series
+from app.service.series import Series, read_many_series, read_series
 from app.store import events, runs, standing, trials, tuners
 from app.store.runs import Run
 from app.store.standing import CurveOwner, Improvement
@@ -168,7 +168,8 @@ def _read_curves(connection: Connection, tuner: Tuner, max_curves: int, max_poin
     limit, is_upward = max_curves, _is_upward(tuner)
     best = best_few(connection, tuner, max(1, limit // 5)) if limit and _is_of_many(tuner) else ()
     owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=is_upward, limit=limit, best_numbers=best)
-    return [Curve(owner, read_series(connection, owner.run_id, [metric], None, max_points)[metric]) for owner in owners]
+    series = read_many_series(connection, [owner.run_id for owner in owners], [metric], max_points)
+    return [Curve(owner, read[metric]) for owner, read in zip(owners, series, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
