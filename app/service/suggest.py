@@ -21,6 +21,7 @@ from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
 from app.domain.values import Params, from_json_number
 from app.service import metrics
+from app.service.foresee import Foresight
 from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
 from app.service.lifecycle import n_left
@@ -54,6 +55,7 @@ class _Mind:
         create_time: of the tuner: one that is deleted may leave its id to another.
         tuner: as the last step left it; None where that is not known.
         observations: the ended trials, by number: those never change.
+        foresight: of those that train still.
     """
 
     create_time: datetime
@@ -61,6 +63,7 @@ class _Mind:
     objectives: Sequence[Objective]
     tuner: Tuner | None = None
     observations: dict[int, Observation] = field(default_factory=dict)
+    foresight: Foresight = field(default_factory=Foresight)
 
 
 class Suggester:
@@ -100,12 +103,17 @@ class Suggester:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What a step sees of a tuner before it thinks."""
+    """What a step sees of a tuner before it thinks.
+
+    Args:
+        n_foreseen: trials of the history that train still.
+    """
 
     tuner: Tuner
     n_new: int
     history: Sequence[Observation] = ()
     pending: Sequence[Params] = ()
+    n_foreseen: int = 0
 
 
 def _foresee(mind: _Mind, asks: Sequence[Ask]) -> _View | None:
@@ -134,8 +142,15 @@ def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequ
     for trial in unknown:
         if has_ended(trial):
             mind.observations[trial.number] = observation_of(trial, mind.objectives)
-    history = [mind.observations[number] for number in sorted(mind.observations)]
-    return mind, _View(tuner, n_new, history, [trial.params for trial in unknown if not has_ended(trial)])
+            mind.foresight.note_end(trial)
+    pending = [trial for trial in unknown if not has_ended(trial)]
+    foreseen: dict[int, Observation] = {}
+    if mind.strategy.takes_forecasts and len(mind.objectives) == 1:
+        foreseen = mind.foresight.foresee(connection, pending, mind.objectives[0])
+    known = mind.observations | foreseen
+    history = [known[number] for number in sorted(known)]
+    rest = [trial.params for trial in pending if trial.number not in foreseen]
+    return mind, _View(tuner, n_new, history, rest, len(foreseen))
 
 
 def _think(mind: _Mind, view: _View) -> Thoughts:
@@ -152,6 +167,8 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
         # Strategies see losses; people, the score as they know it.
         if "mean" in proposal.why:
             proposal.why["mean"] = mind.objectives[0].loss(proposal.why["mean"])
+        if view.n_foreseen:
+            proposal.why["foreseen"] = view.n_foreseen
     for proposal in proposals:
         _require_of(mind.strategy, proposal)
     return Thoughts(tuner.create_time, tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)

@@ -5,6 +5,7 @@
        │              ├─> columns      many trials as numbers    fronts   who is better when several objectives count
        │              └─> record       what trials cost          options  checked by their schemas
     plugins           strategies and stoppers of other packages, looked up once at start
+    forecast          what a trial that trains still will come to
     importance        how much of the scores' variance each parameter explains
     gaussian/         Gaussian processes, for gp
     stopping/                                        the rules that end hopeless runs early: from curves to decisions

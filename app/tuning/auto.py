@@ -20,6 +20,7 @@ class Auto(Strategy):
     key: ClassVar[str] = "auto"
     description: ClassVar[str] = "Chooses for you: gp, or tpe where there are more than 100 parameters."
     needs_history: ClassVar[bool] = True
+    takes_forecasts: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)

@@ -68,9 +68,9 @@ class Gp(Strategy):
 
     It begins near the middle of the space, and goes on with points of a Sobol sequence. Where trials have no score,
     what a point promises is multiplied by the probability that a trial there has one. Those that a stopper cut short
-    count with their last score. Pending ones count as if they came out as expected: nothing is left to be found beside
-    them, and others must promise more than they do. With several objectives each proposal looks at one mixture of them,
-    drawn for it: the largest of the weighted ranks, with a little of their sum.
+    count with their last score. Pending ones count as if they came out as this model expects: nothing is left to be
+    found beside them, and others must promise more than they do. With several objectives each proposal looks at one
+    mixture of them, drawn for it: the largest of the weighted ranks, with a little of their sum.
 
     Sources: Jones, Schonlau, Welch 1998, J. Global Optimization 13; the mixture: Knowles 2006, IEEE Trans. Evolutionary
     Computation 10; the parts: `gaussian`.
@@ -80,6 +80,7 @@ class Gp(Strategy):
     aliases: ClassVar[tuple[str, ...]] = ("gaussian_process", "bayesian")
     description: ClassVar[str] = "A Gaussian process: learns most from few trials, of numbers above all."
     needs_history: ClassVar[bool] = True
+    takes_forecasts: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)

@@ -17,7 +17,7 @@ _UINT64_MASK = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An ended trial, as strategies see it.
+    """A trial that has ended, as strategies see it; or one that trains still, with what it is expected to come to.
 
     Args:
         values: one per objective, lower is better; None for a trial that failed or was infeasible.
@@ -66,6 +66,8 @@ class Strategy(ABC):
         options_schema: JSON schema of the options, an object without additional properties. Each has a default.
         options: those sent, with all defaults.
         needs_history: whether `propose` looks at `history`; if not, the caller passes none.
+        takes_forecasts: whether trials that train still come with the history where it can be foretold what they will
+            come to (`forecast`); if not, they are pending until they end.
         is_finite: whether it has all been tried one day; only then fewer proposals may come than are asked for.
     Raises:
         InvalidRequest: options that this strategy does not have, or values that they cannot take.
@@ -76,6 +78,7 @@ class Strategy(ABC):
     description: ClassVar[str]
     options_schema: ClassVar[dict[str, Any]] = schemas.options_of()
     needs_history: ClassVar[bool]
+    takes_forecasts: ClassVar[bool] = False
     is_finite: ClassVar[bool] = False
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
@@ -89,8 +92,8 @@ class Strategy(ABC):
         """What to try next; fewer proposals than asked for when the space is exhausted.
 
         Args:
-            history: all ended trials.
-            pending: the parameters of trials that are queued or running.
+            history: all ended trials, and those that `takes_forecasts` adds, in the order of their numbers.
+            pending: the parameters of the other trials, which are queued or running.
             rngs: one `generator` for each proposal wanted, in the order of the trials' numbers. Proposals asked for
                 together are those that would be given one after the other, the earlier ones then being pending.
         """

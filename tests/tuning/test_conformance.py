@@ -115,6 +115,9 @@ ODD: dict[str, Callable[[Sequence[Params]], list[Observation]]] = {
     "scores that are not finite": lambda draws: scored(draws, math.inf, math.nan, -math.inf, 1.0),
     "the same parameters over and over": lambda draws: scored([draws[0]] * len(draws), 1.0, 2.0),
     "stopped trials": stopped,
+    "most train still": lambda draws: [
+        replace(trial, state=TrialState.running) if trial.number > 3 else trial for trial in scored(draws, 3.0, 1.0)
+    ],
     "parameters that do not belong there": with_strangers,
     "values beside the grid": off_the_grid,
     "two objectives": of_several(2),
