@@ -4,7 +4,7 @@
 export class Problem extends Error {
   constructor(body, status) {
     super(body.detail ?? `The service answered ${status}.`);
-    Object.assign(this, { status, code: body.code, position: body.position });
+    Object.assign(this, { status, code: body.code, position: body.position, errors: body.errors ?? [] });
   }
 }
 
@@ -19,20 +19,26 @@ export const here = (path) => String(new URL(`.${path}`, document.baseURI));
 export const SESSION = "/v1/session";
 export const MOST_COMPARED = 100; // in one request
 
-/** The answer to a request; after a 401 somebody signs in, and it is asked again. */
-export async function call(method, path, body) {
+/** The response to a request; after a 401 somebody signs in, and it is asked again. */
+export async function ask(method, path, body, headers = {}) {
   const response = await fetch(here(path), {
     method,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   }).catch(() => { throw new Away(); });
-  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.ok) return response;
   if (response.status === 401 && path !== SESSION) {
     show("out");
     await (await import("./session.js")).signIn();
-    return call(method, path, body);
+    return ask(method, path, body, headers);
   }
   throw new Problem(await response.json().catch(() => ({})), response.status);
+}
+
+/** What a request is answered. */
+export async function call(method, path, body) {
+  const response = await ask(method, path, body);
+  return response.status === 204 ? null : response.json();
 }
 
 export const get = (path) => call("GET", path);
@@ -44,9 +50,19 @@ export function query(values) {
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 
+// No event tells that something was renamed, paused or deleted. All windows of this browser are told at once, whoever else looks finds it.
+const UNTOLD_MS = 30_000, edits = new BroadcastChannel("tunetrack edits");
+edits.onmessage = () => dispatchEvent(new Event("edit"));
+
+/** Let all that is shown be read again: somebody has changed something here. */
+export function tellEdit() {
+  edits.postMessage(null);
+  dispatchEvent(new Event("edit"));
+}
+
 /**
- * What reads again `soon`, in so many milliseconds, once for all who ask until then; or `now`. Never twice at once: no old answer
- * comes after a new one, and what happened meanwhile is read after it. `stop` for good.
+ * What reads again `soon`, in so many milliseconds, once for all who ask until then; or `now`; and now and then by itself. Never twice
+ * at once: no old answer comes after a new one, and what happened meanwhile is read after it. `stop` for good.
  */
 export function refresher(read) {
   let timer = null, isReading = false, isOver = false;
@@ -58,7 +74,15 @@ export function refresher(read) {
     isReading = true;
     await read().finally(() => { isReading = false; });
   }
-  return { soon, now, stop: () => { isOver = true; clearTimeout(timer); } };
+  const pulse = setInterval(() => document.hidden || soon(250), UNTOLD_MS);
+  addEventListener("edit", now);
+  function stop() {
+    isOver = true;
+    clearTimeout(timer);
+    clearInterval(pulse);
+    removeEventListener("edit", now);
+  }
+  return { soon, now, stop };
 }
 
 // ------------------------------------------------------------------------------------------------------------- stream

@@ -1,6 +1,6 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
-import { call, follow, get, here, refresher } from "./api.js";
+import { Away, call, follow, get, here, refresher } from "./api.js";
 import { badge, command, copier, count, duration, exact, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
@@ -29,7 +29,7 @@ export async function view(place, { id, crumbs, address }) {
   let seen = await get(`${path}/overview`);
   const curves = new Map(), charts = new Map();
   const top = h("div", { class: "title-line" }), facts = h("dl", { class: "facts" }), side = h("div", { class: "side" }), grid = gallery(chart, address), empty = h("div"), refusal = h("p", { class: "failure", role: "alert" });
-  const idFact = identity(id);
+  const words = h("span", { class: "words" }), actions = h("span", { class: "actions" }), idFact = identity(id);
   let unfollow = null, isGone = false;
 
   const hrefOfTuner = () => seen.run.tuner_id && `#/tuners/${seen.run.tuner_id}`;
@@ -62,8 +62,8 @@ export async function view(place, { id, crumbs, address }) {
     const { run, trial } = seen, name = nameOf(seen);
     crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: name });
     const isOpen = run.status === "running";
-    fill(top, h("h1", { class: "name" }, name), ...(trial && run.name ? [h("span", { class: "name" }, run.name)] : []), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)),
-      h("span", { class: "actions" }, isOpen && h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")));
+    fill(words, h("h1", { class: "name" }, name), ...(trial && run.name ? [h("span", { class: "name" }, run.name)] : []), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)));
+    fill(actions, ...(isOpen ? [h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")] : []));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
     fill(facts, ...[...first].slice(0, SHOWN_METRICS).map((metric) => {
@@ -94,13 +94,16 @@ export async function view(place, { id, crumbs, address }) {
 
   const pairs = (values) => h("dl", { class: "pairs" }, Object.entries(values).map(([key, value]) => [h("dt", null, key), h("dd", null, num(value, 6))]));
 
-  async function stop() {
-    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; });
-    seenAgain.now();
-  }
-
   /** What is refused because nobody answers is told until somebody does. */
   const forgive = () => { refusal.textContent = ""; };
+  const refuse = (error) => { refusal.textContent = error.message; };
+
+  const edit = () => import("./edit.js").catch(() => { throw new Away(); }).then((one) => one.edit(path, "run")).then(forgive, refuse);
+
+  async function stop() {
+    await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).then(forgive, refuse);
+    seenAgain.now();
+  }
 
   function hear(event) {
     if (event.type !== "epoch_end") return seenAgain.soon(100);
@@ -151,6 +154,7 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   take();
+  top.append(words, h("button", { type: "button", class: "quiet", "aria-haspopup": "dialog", onclick: edit }, "Edit"), actions);
   place.append(top, refusal, facts, empty, h("div", { class: "with-side" }, grid.element, side));
   show();
   unfollow = follow({ run_id: id }, seen.last_event_id, hear, restart, forgive);

@@ -5,7 +5,7 @@ import { badge, command, count, duration, h, nameLink, num, s, scoresOf, trialNa
 import { linear } from "./scale.js";
 import { table } from "./table.js";
 
-const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
+const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_TAGS = 3, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
 
 const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
 
@@ -23,6 +23,9 @@ function sparkline(tuner) {
     s("circle", { cx: x(last.place), cy: y(last.score), r: 2.5 }));
 }
 
+/** A few of its tags, for a line of a list. */
+const tagsOf = (one) => one.tags.slice(0, MOST_TAGS).map((tag) => [" ", h("span", { class: "tag" }, tag)]);
+
 function tunerTable() {
   const spent = ({ counts, n_proposed: n }) => n - counts.queued - counts.running - counts.stale;
   /** The best score of each objective. */
@@ -32,9 +35,9 @@ function tunerTable() {
   const short = (best) => [best.slice(0, MOST_BEST).map((one) => h("div", null, write(one), " ", h("span", { class: "note" }, one[0]))), best.length > MOST_BEST && h("div", { class: "note" }, `and ${best.length - MOST_BEST} more`)];
   const rows = table({
     caption: "Tuners", key: (one) => one.tuner_id,
-    sign: (one) => JSON.stringify([one.name, one.state, one.counts, one.front?.n_trials, bestOf(one), one.last_sign_time, one.budget.max_trials, one.objectives.map(({ metric }) => writers.get(metric).form)]),
+    sign: (one) => JSON.stringify([one.name, one.tags, one.state, one.counts, one.front?.n_trials, bestOf(one), one.last_sign_time, one.budget.max_trials, one.objectives.map(({ metric }) => writers.get(metric).form)]),
     columns: [
-      { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state)] },
+      { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state), tagsOf(one)] },
       { name: "Best", isNumber: true, sort: (one) => bestOf(one)[0][1], cell: (one) => [one.objectives.length > 1 ? short(bestOf(one)) : [write(bestOf(one)[0]), h("div", { class: "note" }, one.objectives[0].metric)], (one.front || one.improvements.length > 0) && h("div", { class: "small" }, sparkline(one))] },
       { name: "Best so far", isAside: true, cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended, out of the budget" })] },
@@ -89,10 +92,10 @@ function runTable(metrics, params, { nameOf, picked, address, onTurn }) {
   });
   const rows = table({
     caption: "Runs", key: (run) => run.run_id, address, onTurn,
-    sign: (run) => JSON.stringify([run.name, run.status, run.metrics, run.last_epoch, run.end_time]),
+    sign: (run) => JSON.stringify([title(run), trialOf(run), run.tags, run.status, run.metrics, run.last_epoch, run.end_time]),
     columns: [
       { name: "", isNarrow: true, cell: tick },
-      { name: "Run", field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), run.tags.slice(0, 3).map((tag) => [" ", h("span", { class: "tag" }, tag)])] },
+      { name: "Run", field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), tagsOf(run)] },
       { name: "Status", isAside: true, field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
       ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, field: fieldOf("metrics", metric), isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
       ...params.map((param) => ({ name: param, id: `params.${param}`, field: fieldOf("params", param), isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
@@ -209,9 +212,6 @@ export async function view(place, { crumbs, address }) {
     return seen.last_event_id;
   }
 
-  const all = refresher(() => Promise.all([readTuners(), readRuns()]).catch(() => all.soon(3000)));
-  const hear = () => all.soon(1000);
-
   /** What failed because nobody answered may do now. */
   const forgive = () => failure.hasChildNodes() && readRuns().catch(tell);
 
@@ -228,6 +228,8 @@ export async function view(place, { crumbs, address }) {
   const [last] = await Promise.all([readTuners(), readRuns()]); // at once, and named when the tuners are known
   list = null;
   showRuns();
+  const all = refresher(() => Promise.all([readTuners(), readRuns()]).catch(() => all.soon(3000)));
+  const hear = () => all.soon(1000);
   unfollow = follow({}, last, hear, start, forgive);
   return () => {
     isGone = true;

@@ -1,13 +1,13 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { call, follow, get, here, query, refresher } from "./api.js";
+import { Away, call, follow, get, here, query, refresher } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
 import { against, bestSoFar, front, frontOf, importance, isBest, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
-const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, UNTOLD_MS = 30_000, MOST_SAID = 60;
+const ENOUGH = 20, MOST_TRIALS = 10_000, SHOWN_PARAMS = 12, BEST_PARAMS = 8, MOST_PLANES = 24, MOST_SAID = 60;
 const ENDED = { max_trials: "trial budget used up", max_failures: "too many failures", target: "target reached", wallclock: "time is up", exhausted: "whole space tried" };
 const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?.every((one) => typeof one === "number"));
 const FINAL = "Stop this tuner for good? Its runs are told to stop, and it cannot be resumed. To go on later, pause it instead.";
@@ -27,7 +27,7 @@ export async function view(place, { id, crumbs, address }) {
   const [first] = await Promise.all([get(`${path}/overview`), readShares().then((told) => { shares = told; })]);
 
   const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
-  const title = h("div", { class: "title-line" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
+  const title = h("div", { class: "title-line" }), words = h("span", { class: "words" }), actions = h("span", { class: "actions" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
   const facts = h("dl", { class: "facts" }), start = h("div"), idFact = identity(id), refusal = h("p", { class: "failure", role: "alert" });
 
   function take(seen) {
@@ -122,8 +122,9 @@ export async function view(place, { id, crumbs, address }) {
     const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
     fill(headline, document.createTextNode(sentence(model, shares))); // what somebody has selected stays so
     crumbs({ text: name });
-    const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(() => { refusal.textContent = ""; }, (error) => { refusal.textContent = error.message; }).then(all.now) }, word);
-    fill(title, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)), actions(tuner, steer));
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(forgive, refuse).then(all.now) }, word);
+    fill(words, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)));
+    fill(actions, ...[tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop")].filter(Boolean));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
     fill(facts, ...[
@@ -156,7 +157,6 @@ export async function view(place, { id, crumbs, address }) {
       left > 0 && h("div", null, h("dt", null, `and ${left} more`)), href && h("div", { class: "open" }, h("dt", { class: "hidden" }, "Details"), h("dd", null, h("a", { href }, `Open trial ${best.number}`))), h("div", { class: "open" }, h("dt", { class: "hidden" }, "For use elsewhere"), h("dd", null, copier(JSON.stringify(best.params), "Copy as JSON")))].filter(Boolean);
   }
 
-  const actions = (tuner, steer) => h("span", { class: "actions" }, tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop"));
   const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
 
   /** Told by the trials as long as all are here, else by the service. */
@@ -168,6 +168,7 @@ export async function view(place, { id, crumbs, address }) {
 
   // ------------------------------------------------------------------------------------------------------------ live
 
+  await readFront();
   let lastShares = Date.now(), unfollow = null, isGone = false, isOlderRead = false, lastOlder = 0;
 
   /** The trials that the overview left out: once, and again where one of them has moved on meanwhile. */
@@ -211,9 +212,6 @@ export async function view(place, { id, crumbs, address }) {
     }
   });
 
-  // No event tells that somebody else paused the tuner, or deleted it.
-  const pulse = setInterval(() => document.hidden || all.soon(250), UNTOLD_MS);
-
   /** Nothing of a tuner stays when it is deleted. */
   function end() {
     leave();
@@ -223,7 +221,6 @@ export async function view(place, { id, crumbs, address }) {
 
   function leave() {
     isGone = true;
-    clearInterval(pulse);
     all.stop();
     clearTimeout(redrawing);
     unfollow();
@@ -231,6 +228,9 @@ export async function view(place, { id, crumbs, address }) {
 
   /** What is refused because nobody answers is told until somebody does. */
   const forgive = () => { refusal.textContent = ""; };
+  const refuse = (error) => { refusal.textContent = error.message; };
+
+  const edit = () => import("./edit.js").catch(() => { throw new Away(); }).then((one) => one.edit(path, "tuner")).then(forgive, refuse);
 
   async function restart() {
     unfollow?.();
@@ -244,11 +244,11 @@ export async function view(place, { id, crumbs, address }) {
     unfollow = follow({ tuner_id: id }, seen.last_event_id, hear, restart, forgive);
   }
 
-  await readFront();
   const skip = h("a", { class: "skip", href: "#trials", onclick: (event) => { event.preventDefault(); list.element.focus(); } }, "Skip the charts");
   const body = h("div", null, skip, h("div", { class: "charts" }, charts.map((one) => one.element),
     params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has them all.`)),
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, h("a", { class: "aside-link", href: `#/${query({ filter: `tuner_id = "${id}"` })}` }, "Pick some to compare"), list.chooser), list.element));
+  title.append(words, h("button", { type: "button", class: "quiet", "aria-haspopup": "dialog", onclick: edit }, "Edit"), actions);
   place.append(title, refusal, headline, bestParams, facts, start, body);
   show();
   unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart, forgive);
