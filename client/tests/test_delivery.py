@@ -1,25 +1,105 @@
 """What becomes of a message that the service fails at."""
 
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from tests.server import Server
+from tunetrack_client import Client, backlog
+from tunetrack_client.cli import main
 from tunetrack_client.connection import Connection
-from tunetrack_client.delivery import Delivery
-from tunetrack_client.errors import ServiceFailed, Unavailable
-from tunetrack_client.message import Message, fold
+from tunetrack_client.errors import ServiceFailed
+
+NOWHERE = "http://127.0.0.1:9"
+SPOILT = 666.0
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The service fails at whatever holds a certain number."""
+    send = Connection.send
+
+    def fail(self: Connection, method: str, path: str, body: Any = None, *rest: Any, **options: Any) -> Any:
+        if str(SPOILT) in str(body):
+            raise ServiceFailed({"code": "internal", "status": 500, "detail": "A fault.", "request_id": "r-1"})
+        return send(self, method, path, body, *rest, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "send", fail)
+        yield
+
+
+def losses(client: Client, run_id: str) -> list[float]:
+    """Those that the service has."""
+    series = client.get(f"/v1/runs/{run_id}/metrics")["series"]
+    return series["loss"]["values"] if series else []
 
 
 def test_a_message_that_the_service_fails_at_again_and_again_keeps_no_other_waiting(
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
-        raise ServiceFailed({"code": "internal", "status": 500, "detail": "A fault."})
+    with Client(server.url, spool=spool) as client:
+        with client.run() as run:
+            run.flush()
+            with failing(monkeypatch):
+                for epoch, loss in enumerate([1.0, SPOILT, 2.0]):  # they go as one batch, or as three
+                    run.log(epoch, loss=loss)
+                run.flush()
+        client.flush()
+        assert losses(client, run.run_id) == [1.0, 2.0]
+        assert client.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
+    assert "was refused: A fault. (internal)" in caplog.text
 
-    connection = Connection("http://127.0.0.1:9")
-    monkeypatch.setattr(connection, "send", fail)
-    delivery = Delivery(connection)
-    (request,) = fold([Message("/v1/runs/r/end", {"status": "finished"}, "r")])
-    for _ in range(4):
-        with pytest.raises(Unavailable, match="failed: A fault"):
-            delivery.send(request)
-    delivery.send(request)
-    assert delivery.refusals == {"internal": 1}
+
+def test_what_the_service_fails_at_stays_in_the_spool_and_all_else_is_delivered(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    for run_id, losses_of in zip(ids, ([1.0], [1.0, SPOILT, 2.0], [3.0]), strict=True):
+        with away.run(key=run_id) as run:
+            for epoch, loss in enumerate(losses_of):
+                run.log(epoch, loss=loss)
+        ids[ids.index(run_id)] = run.run_id
+    away.close()
+    first, spoilt, last = ids
+    with Client(server.url, spool=spool) as client:
+        for _ in range(2):  # and again, while nothing has changed
+            with failing(monkeypatch):
+                assert main(["sync", "--spool", str(spool), "--url", server.url]) == 1
+            told = capsys.readouterr().err
+            assert "A fault. (internal), request r-1; 3 messages stay in" in told
+            (kept,) = spool.glob("*.jsonl")
+            assert str(kept) in told
+            assert [losses(client, one) for one in (first, spoilt, last)] == [[1.0], [1.0], [3.0]]
+        # What comes after it about the same run would end that before its epochs are there.
+        assert [client.get(f"/v1/runs/{one}")["status"] for one in (first, spoilt)] == ["finished", "running"]
+        assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
+        assert "3 delivered" in capsys.readouterr().out
+        assert losses(client, spoilt) == [1.0, SPOILT, 2.0]
+        assert client.get(f"/v1/runs/{spoilt}")["status"] == "finished"
+    assert not list(spool.glob("*"))
+
+
+def test_nothing_is_lost_where_what_the_service_fails_at_cannot_be_kept_apart(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def is_full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    away = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    with away.run() as run:
+        run.log(0, loss=SPOILT)
+    away.close()
+    (kept,) = spool.glob("*.jsonl")
+    before = kept.read_bytes()
+    with failing(monkeypatch), monkeypatch.context() as full:
+        full.setattr(backlog, "_append", is_full)
+        assert main(["sync", "--spool", str(spool), "--url", server.url]) == 1
+    assert f"{kept} stays" in capsys.readouterr().err
+    assert kept.read_bytes() == before
+    assert list(spool.glob("*")) == [kept]

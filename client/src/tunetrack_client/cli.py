@@ -45,12 +45,18 @@ def _sync(folder: Path, url: str | None, key: str | None) -> int:
         n_files += 1
         try:
             done = sync(backlog, url, key)
-        except (TunetrackError, ValueError) as error:
+        except (TunetrackError, ValueError, OSError) as error:
             sys.stderr.write(f"error: {error}; {backlog.path} stays\n")
             status = 1
-        else:
-            refused = "".join(f", {n} refused ({code})" for code, n in sorted(done.refusals.items()))
-            _say(f"{done.path}: {done.n_delivered} delivered{refused}")
+            continue
+        refused = "".join(f", {n} refused ({code})" for code, n in sorted(done.refusals.items()))
+        _say(f"{done.path}: {done.n_delivered} delivered{refused}")
+        if done.failure is not None:
+            sys.stderr.write(
+                f"error: {done.failure}, request {done.failure.problem.get('request_id')};"
+                f" {done.n_kept} messages stay in {done.kept}: sync again once the service takes them\n"
+            )
+            status = 1
     if not n_files:
         _say(_nothing(folder))
     return status

@@ -19,13 +19,10 @@ from tunetrack_client.errors import (
     UnknownRun,
     UnknownTrial,
 )
-from tunetrack_client.message import JSON, STARTS, Request, fold
+from tunetrack_client.message import JSON, STARTS, Request
 from tunetrack_client.wire import is_same_param
 
 log = logging.getLogger("tunetrack_client")
-
-_MOST_FAILURES = 5
-"""How often in a row the service may fail before it is the message that is given up."""
 
 _FINAL = (LeaseLost, UnknownRun, UnknownTrial)
 """After one of these, nothing more that is said about the run or the trial can be heard."""
@@ -56,13 +53,13 @@ class Delivery:
         self._connection = connection
         self._lost: set[str] = set()
         self._said_again: set[str] = set()
-        self._n_failures = 0
 
     def send(self, request: Request) -> None:
         """Deliver it, once and for all: what the service refuses is told, and done with.
 
         Raises:
             Unavailable: not now; send it again.
+            ServiceFailed: it may be this that it fails at; send it again, or `give_up`.
         """
         if request.about in self._lost:
             self.refusals["lost before"] += len(request.messages)
@@ -71,24 +68,19 @@ class Delivery:
             answer = self._answer(request)
         except NotAllowed as error:
             raise Unavailable(f"{self._connection.shown_url} does not take the key: {error}") from error
-        except ServiceFailed as error:
-            self._n_failures += 1
-            if self._n_failures < _MOST_FAILURES:
-                raise Unavailable(f"{self._connection.shown_url} failed: {error}") from error
-            self._refused(request, error)
+        except ServiceFailed:
+            raise
         except Refused as error:
             if (said := request.as_said()) is not None:
                 self.send(said)
                 return
             if len(request.messages) == 1 or isinstance(error, _FINAL):
-                self._refused(request, error)
+                self.give_up(request, error)
                 return
             # All or nothing: one is wrong, and the others are not to be lost for it.
-            for message in request.messages:
-                for alone in fold([message]):
-                    self.send(alone)
+            for part in request.parts():
+                self.send(part)
         else:
-            self._n_failures = 0
             self.n_delivered += len(request.messages)
             if (listener := self.listeners.get(request.about)) is not None:
                 listener.told(answer)
@@ -175,8 +167,8 @@ class Delivery:
         if (listener := self.listeners.get(request.about)) is not None:
             listener.refused(error, is_partial=True)
 
-    def _refused(self, request: Request, error: Refused) -> None:
-        self._n_failures = 0
+    def give_up(self, request: Request, error: Refused) -> None:
+        """Tell that it was refused, and be done with it."""
         self.refusals[error.code] += len(request.messages)
         is_start = request.path == STARTS
         if is_start or isinstance(error, _FINAL):

@@ -66,6 +66,10 @@ class Request:
     messages: tuple[Message, ...]
     method: str = "POST"
 
+    def parts(self) -> "list[Request]":
+        """A request for each of its messages."""
+        return [alone for message in self.messages for alone in fold([message])]
+
     def as_said(self) -> "Request | None":
         """Without the time that was added to a run's start or end; None where none was.
 

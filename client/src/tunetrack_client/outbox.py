@@ -16,12 +16,15 @@ from typing import Any
 from tunetrack_client.backlog import Backlog
 from tunetrack_client.connection import Connection, pauses
 from tunetrack_client.delivery import Delivery, Listener
-from tunetrack_client.errors import Unavailable
+from tunetrack_client.errors import ServiceFailed, Unavailable
 from tunetrack_client.message import Message, Request, fold
 
 log = logging.getLogger("tunetrack_client")
 
 _TAKEN_AT_ONCE = 1000
+
+_MOST_FAILURES = 5
+"""How often the service may fail at a request before that is given up."""
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class Outbox:
         self._wake = threading.Event()
         self._n_put = self._n_done = 0
         self._is_away = self._is_abandoned = self._is_closed = False
-        self.trouble: Unavailable | None = None
+        self.trouble: str | None = None
         self._thread: threading.Thread | None = None
 
     def put(self, message: Message) -> None:
@@ -176,16 +179,19 @@ class Outbox:
 
     def _insist(self, request: Request) -> bool:
         """Send it until it is taken or refused; False where there is no time left for that."""
+        n_failures = 0
         for number, pause_s in enumerate(pauses()):
             if self._is_abandoned:
                 return False
             try:
                 self._delivery.send(request)
             except Unavailable as error:
-                self._miss(error, number)
-                if not self._is_abandoned:
-                    self._wake.wait(max(pause_s, error.retry_after_s or 0.0))
-                    self._wake.clear()
+                self._miss(str(error), number, max(pause_s, error.retry_after_s or 0.0))
+            except ServiceFailed as error:
+                n_failures += 1
+                if n_failures == _MOST_FAILURES:
+                    return self._give_up(request, error)
+                self._miss(f"{self.shown_url} failed: {error}", number, pause_s)
             else:
                 self.trouble = None
                 if self._is_away:
@@ -195,14 +201,23 @@ class Outbox:
                 return True
         raise AssertionError("pauses never end")
 
-    def _miss(self, error: Unavailable, number: int) -> None:
-        self.trouble = error
-        if number < 2:
-            return  # a hiccup
-        if not self._is_away:
-            self._is_away = True
-            log.warning("%s; the training goes on, and what it says is kept until it can be told", error)
-        self._backlog.spill()
+    def _give_up(self, request: Request, error: ServiceFailed) -> bool:
+        """One message must not keep all others waiting, nor take those of its batch with it."""
+        if len(request.messages) > 1:
+            return all(self._insist(part) for part in request.parts())
+        self._delivery.give_up(request, error)
+        return True
+
+    def _miss(self, why: str, number: int, pause_s: float) -> None:
+        self.trouble = why
+        if number >= 2:  # no hiccup
+            if not self._is_away:
+                self._is_away = True
+                log.warning("%s; the training goes on, and what it says is kept until it can be told", why)
+            self._backlog.spill()
+        if not self._is_abandoned:
+            self._wake.wait(pause_s)
+            self._wake.clear()
 
     def _said(self, about: str) -> None:
         with self._changed:
@@ -223,5 +238,5 @@ class Outbox:
         for beat in due:
             try:
                 self._delivery.send(beat.request)
-            except Unavailable:
+            except (Unavailable, ServiceFailed):
                 return  # the next one may come through

@@ -9,7 +9,8 @@ from pathlib import Path
 from tunetrack_client.backlog import Backlog
 from tunetrack_client.connection import Connection
 from tunetrack_client.delivery import Delivery
-from tunetrack_client.message import fold
+from tunetrack_client.errors import ServiceFailed
+from tunetrack_client.message import Request, fold
 
 log = logging.getLogger("tunetrack_client")
 
@@ -24,6 +25,11 @@ class Synced:
     n_delivered: int
     refusals: Counter[str]
     """How many messages the service did not take, by its code."""
+    n_kept: int
+    kept: Path | None
+    """Where those are now that the service failed at, and what was said after them about the same runs and trials."""
+    failure: ServiceFailed | None
+    """Why, the last time."""
 
 
 def left_behind(folder: Path) -> Iterator[Backlog]:
@@ -54,6 +60,7 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
         url: another address than the one that it was meant for.
     Raises:
         Unavailable: the service is away; what is left stays.
+        OSError: there is no room for what the service fails at; all of it stays.
         ValueError: that is no address, or no key.
     """
     path = backlog.path
@@ -63,13 +70,49 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
     except ValueError:
         backlog.close()
         raise
-    delivery = Delivery(connection)
+    delivery, kept = Delivery(connection), _Kept(backlog.url, path.parent)
     try:
         while messages := backlog.peek(_TAKEN_AT_ONCE):
             for request in fold(message for message in messages if message is not None):
-                delivery.send(request)
+                kept.pass_on(request, delivery)
             backlog.drop(len(messages))
-        return Synced(path, delivery.n_delivered, delivery.refusals)
+        n_kept = len(kept.backlog)
+        return Synced(path, delivery.n_delivered, delivery.refusals, n_kept, kept.backlog.close(), kept.failure)
+    except BaseException:
+        kept.backlog.drop(len(kept.backlog))  # the file that it came from stays whole
+        raise
     finally:
         backlog.close()
         connection.close()
+
+
+class _Kept:
+    """What the service fails at, in a file of its own: it is not lost, and nothing but its own run waits for it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.backlog = Backlog(url, folder, most_in_memory=1)
+        self.failure: ServiceFailed | None = None
+        self._about: set[str] = set()
+
+    def pass_on(self, request: Request, delivery: Delivery) -> None:
+        """Deliver it, or keep it.
+
+        Raises:
+            Unavailable: the service is away.
+            OSError: there is no room to keep it.
+        """
+        if request.about not in self._about:
+            try:
+                return delivery.send(request)
+            except ServiceFailed as error:
+                if len(request.messages) > 1:
+                    for part in request.parts():
+                        self.pass_on(part, delivery)
+                    return None
+                self.failure = error
+                self._about.add(request.about)
+        for message in request.messages:
+            self.backlog.put(message)
+        if self.backlog.n_lost:
+            raise OSError("there is no room for what the service fails at")
+        return None
