@@ -1,5 +1,6 @@
 """The command, as an operator meets it."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from app.store.engines import open_writer, parse
 from app.store.migrate import configuration, current_revision
 from tests import nursery
 from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
+from tests.certificate import make_certificate, tls_before
 from tests.conftest import NewDatabase
 from tests.server import Server
 
@@ -243,6 +245,20 @@ def test_a_key_that_no_header_holds_is_told_and_not_shown(command: tuple[str, ..
 def test_a_key_may_end_with_the_line_of_its_file(server: Server) -> None:
     done = tunetrack("watch", "--run", "none", "--url", server.url, TUNETRACK_KEY="tunetrack_0\n")
     refused(done, "not a tunetrack key")
+
+
+def test_a_service_that_asks_for_a_certificate_is_shown_one(server: Server, tmp_path: Path) -> None:
+    certificate, file = make_certificate(tmp_path, "localhost"), tmp_path / "runs.ndjson"
+    run_id = str(uuid4())
+    file.write_text(json.dumps({"run_id": run_id, "status": "finished", "params": {}, "tags": []}) + "\n")
+    with tls_before(server.port, certificate, asks_for_one=True) as url:
+        trusting = {"SSL_CERT_FILE": str(certificate), "TUNETRACK_URL": url}
+        certified = trusting | {"TUNETRACK_CLIENT_CERT": str(certificate)}
+        for command in (("import", str(file)), ("watch", "--run", run_id)):
+            refused(tunetrack(*command, **trusting), url)
+            done = tunetrack(*command, **certified)
+            assert done.returncode == 0, done
+            refused(tunetrack(*command, **certified | {"TUNETRACK_CLIENT_CERT": "none.pem"}), "none.pem")
 
 
 def test_settings_come_from_the_environment_too(tmp_path: Path) -> None:

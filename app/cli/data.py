@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.failing import fail
-from app.cli.options import DATABASE, URL, Database, Url, an_api_key
+from app.cli.options import DATABASE, URL, Database, Url, a_certificate, an_api_key
 
 
 def backup(
@@ -62,7 +62,7 @@ def import_runs(
     from app.importing import command as importing
 
     try:
-        tally = importing.import_from(sources, url, an_api_key(key), Console(stderr=True))
+        tally = importing.import_from(sources, url, an_api_key(key), Console(stderr=True), a_certificate())
     except importing.CannotImport as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -13,8 +13,17 @@ from app.cli.failing import fail
 _OURS = "TUNETRACK_"
 _OF_TESTS = "TUNETRACK_TEST_"
 _FILE = "_FILE"
-_ELSEWHERE = frozenset({"TUNETRACK_SECRET_KEY", "TUNETRACK_KEY", "TUNETRACK_URL", "TUNETRACK_SPOOL"})
-"""Settings that are no option of any command: secrets, and what the client for trainers reads."""
+_ELSEWHERE = frozenset(
+    {
+        "TUNETRACK_SECRET_KEY",
+        "TUNETRACK_KEY",
+        "TUNETRACK_URL",
+        "TUNETRACK_SPOOL",
+        "TUNETRACK_CLIENT_CERT",
+        "TUNETRACK_CLIENT_CERT_KEY",
+    }
+)
+"""Settings that are no option of any command: secrets, and what clients read."""
 
 _KUBERNETES = re.compile(r"TUNETRACK_(SERVICE_HOST|SERVICE_PORT.*|PORT_\d+_.*)")
 """What a cluster sets in every container, where a service is called tunetrack; its TUNETRACK_PORT is a URL."""

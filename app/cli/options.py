@@ -1,5 +1,7 @@
 """Options that several commands take."""
 
+import os
+import ssl
 from typing import Annotated
 
 import typer
@@ -49,6 +51,20 @@ def an_api_key(given: str | None) -> str | None:
     if key and not (key.isascii() and key.isprintable()):
         fail("the API key has a line break or non-ASCII character in it; set TUNETRACK_KEY to what was printed")
     return key or None
+
+
+def a_certificate() -> ssl.SSLContext | bool:
+    """What httpx trusts, and the certificate that TUNETRACK_CLIENT_CERT names, for a service that asks for one."""
+    if not (path := os.environ.get("TUNETRACK_CLIENT_CERT")):
+        return True
+    import httpx
+
+    context = httpx.create_ssl_context()
+    try:
+        context.load_cert_chain(path, os.environ.get("TUNETRACK_CLIENT_CERT_KEY") or None, password=lambda: "")
+    except OSError as error:
+        fail(f"TUNETRACK_CLIENT_CERT: {path} and its key cannot be used: {error}")
+    return context
 
 
 def is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.failing import fail
-from app.cli.options import URL, Url, an_api_key
+from app.cli.options import URL, Url, a_certificate, an_api_key
 
 
 def watch(
@@ -31,7 +31,9 @@ def watch(
 
     try:
         key = an_api_key(os.environ.get("TUNETRACK_KEY"))  # on the command line everybody could read it
-        terminal.watch(url.rstrip("/"), run_id=run, tuner_id=tuner, after=after, key=key, console=Console())
+        terminal.watch(
+            url.rstrip("/"), run_id=run, tuner_id=tuner, after=after, key=key, verify=a_certificate(), console=Console()
+        )
     except terminal.CannotWatch as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """`tunetrack import`: picks the source, shows how far it is, and says what came of it."""
 
+import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from app.importing.transfer import Tally, Transfer
 _TIMEOUT_S = 60.0
 
 
-def import_from(sources: Sequence[str], url: str, key: str | None, console: Console) -> Tally:
+def import_from(
+    sources: Sequence[str], url: str, key: str | None, console: Console, verify: ssl.SSLContext | bool = True
+) -> Tally:
     """Bring all runs of the sources into the service at `url`.
 
     Args:
         sources: files of our export, or one MLflow SQLite file, or the address of one tracking server.
         url: may hold a name and password, which are sent, and never shown.
+        verify: as httpx has it.
 
     Raises:
         CannotImport: a source cannot be read, or the service takes nothing.
@@ -36,7 +40,7 @@ def import_from(sources: Sequence[str], url: str, key: str | None, console: Cons
     auth = (address.username, address.password) if address.userinfo else None
     shown = address.copy_with(userinfo=b"")
     mounts = around_proxies(shown.host)
-    service = httpx.Client(base_url=shown, auth=auth, headers=headers, timeout=_TIMEOUT_S, mounts=mounts)
+    service = httpx.Client(base_url=shown, auth=auth, headers=headers, timeout=_TIMEOUT_S, verify=verify, mounts=mounts)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

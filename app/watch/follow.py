@@ -2,6 +2,7 @@
 
 import json
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,13 +28,22 @@ class Follower:
         query: as the stream takes it: `type`, `run_id`, `tuner_id`, `tag`.
         after: the event to begin after; None: from now on.
         key: an API key, where the service wants one.
+        verify: as httpx has it.
     """
 
-    def __init__(self, url: str, query: Mapping[str, str], after: int | None = 0, key: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        query: Mapping[str, str],
+        after: int | None = 0,
+        key: str | None = None,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
         self.is_connected = False
         self._url = url
         self._query = dict(query)
         self._key = key
+        self._verify = verify
         self._last_event_id = None if after is None else str(after)
         self._retry_s = 1.0
 
@@ -43,7 +53,7 @@ class Follower:
         Raises:
             httpx.HTTPStatusError: the service refuses.
         """
-        with service_at(self._url, self._key, _TIMEOUT) as service:
+        with service_at(self._url, self._key, self._verify, _TIMEOUT) as service:
             while True:
                 headers = {} if self._last_event_id is None else {"Last-Event-ID": self._last_event_id}
                 try:
@@ -81,14 +91,15 @@ class Follower:
                     event_id, data = None, ""
 
 
-def service_at(url: str, key: str | None, timeout: httpx.Timeout) -> httpx.Client:
+def service_at(url: str, key: str | None, verify: ssl.SSLContext | bool, timeout: httpx.Timeout) -> httpx.Client:
     """A client of the service there, with this API key.
 
     Raises:
         httpx.InvalidURL: that is no address.
     """
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=timeout, mounts=around_proxies(httpx.URL(url).host))
+    mounts = around_proxies(httpx.URL(url).host)
+    return httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=verify, mounts=mounts)
 
 
 def in_background(follower: Iterable[Event]) -> Queue[Event | Exception]:

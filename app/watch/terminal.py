@@ -1,7 +1,9 @@
 """The command: reads events, draws them, and ends when what it watches has ended."""
 
+import ssl
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -21,28 +23,38 @@ class CannotWatch(Exception):
 
 
 def watch(
-    url: str, *, run_id: str | None, tuner_id: str | None, after: int | None, key: str | None, console: Console
+    url: str,
+    *,
+    run_id: str | None,
+    tuner_id: str | None,
+    after: int | None,
+    key: str | None,
+    verify: ssl.SSLContext | bool,
+    console: Console,
 ) -> None:
     """Show what happens to a run or a tuner, from its beginning to its end; or to everything, from now on.
 
+    Args:
+        verify: as httpx has it.
     Raises:
         CannotWatch: the service does not answer, or does not know the run or tuner, or refuses.
     """
     query: dict[str, str] = {}
     picture = Picture()
     past = 0
+    ask = partial(_get, url, key, verify)
     if tuner_id is not None:
-        seen = _get(url, f"/v1/tuners/{tuner_id}/overview?max_trials=1&max_curves=0", key)
+        seen = ask(f"/v1/tuners/{tuner_id}/overview?max_trials=1&max_curves=0")
         tuner = seen["tuner"]
         query["tuner_id"] = tuner["tuner_id"]
-        past = _past_of(url, tuner, seen["last_event_id"], key)
+        past = _past_of(ask, tuner, seen["last_event_id"])
         goal = tuner["objective"] or {}
         picture = Picture(goal.get("metric"), goal.get("direction", "maximize"), is_of_tuner=True)
         picture.n_trials = tuner["budget"].get("max_trials")
     if run_id is not None:
-        query["run_id"] = _get(url, f"/v1/runs/{run_id}", key)["run_id"]
+        query["run_id"] = ask(f"/v1/runs/{run_id}")["run_id"]
     if not query:
-        _get(url, "/v1/events?limit=1", key)
+        ask("/v1/events?limit=1")
     elif after is None:
         after = 0
 
@@ -51,13 +63,13 @@ def watch(
         is_end = event["type"] == "tuner_end" and event["event_id"] > past
         return of_run or (run_id is None and tuner_id is not None and is_end)
 
-    show(Follower(url, query, after, key), picture, console, is_over)
+    show(Follower(url, query, after, key, verify), picture, console, is_over)
 
 
-def _past_of(url: str, tuner: dict[str, Any], last_event_id: int, key: str | None) -> int:
+def _past_of(ask: Callable[[str], dict[str, Any]], tuner: dict[str, Any], last_event_id: int) -> int:
     """Up to which event a tuner that has ended has gone on since: its budget was raised."""
     is_open = tuner["state"] in ("active", "paused")
-    ends = _get(url, f"/v1/events?type=tuner_end&tuner_id={tuner['tuner_id']}&limit=1000", key)["items"]
+    ends = ask(f"/v1/events?type=tuner_end&tuner_id={tuner['tuner_id']}&limit=1000")["items"]
     return last_event_id if is_open or not ends else int(ends[-1]["event_id"]) - 1
 
 
@@ -96,9 +108,9 @@ def line(event: Event) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _get(url: str, path: str, key: str | None) -> dict[str, Any]:
+def _get(url: str, key: str | None, verify: ssl.SSLContext | bool, path: str) -> dict[str, Any]:
     try:
-        with service_at(url, key, httpx.Timeout(10)) as service:
+        with service_at(url, key, verify, httpx.Timeout(10)) as service:
             answer = service.get(path)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()

@@ -16,10 +16,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.certificate import make_certificate
+from tests.certificate import make_certificate, tls_before
 from tests.chaos.proxy import flaky_proxy
 from tests.server import Server
 from tunetrack_client import Client, Unavailable, backlog, errors, float_range
@@ -477,36 +476,63 @@ def test_a_certificate_of_ones_own_is_named_to_the_client(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = make_certificate(tmp_path, "localhost")
-
-    class Tunnel(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = httpx.get(f"{server.url}{self.path}", trust_env=False)
-            self.send_response(found.status_code)
-            self.end_headers()
-            self.wfile.write(found.content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Quiet(HTTPServer):
-        def handle_error(self, *_: object) -> None:
-            pass  # a handshake that the client broke off
-
     monkeypatch.setenv("HTTPS_PROXY", NOWHERE)  # which cannot reach this machine
-    with Quiet(("127.0.0.1", 0), Tunnel) as tunnel:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        tunnel.socket = context.wrap_socket(tunnel.socket, server_side=True)
-        threading.Thread(target=tunnel.serve_forever, args=(0.05,)).start()
-        url = f"https://localhost:{tunnel.server_port}"
+    with tls_before(server.port, certificate) as url:
+        with Client(url, patience_s=0.0) as client, pytest.raises(Unavailable, match="SSL_CERT_FILE"):
+            client.get("/readyz")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with Client(url, patience_s=0.0) as client:
+            assert client.get("/readyz") == {"status": "ok"}
+
+
+def test_a_service_that_asks_for_a_certificate_is_shown_one(
+    server: Server, tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.create_default_context(cafile=certificate)
+    context.load_cert_chain(certificate)
+    with tls_before(server.port, certificate, asks_for_one=True) as url:
+        with Client(url, patience_s=0.0) as client, pytest.raises(Unavailable):
+            client.get("/readyz")
+        with Client(url, patience_s=0.0, ssl_context=context) as client:
+            assert client.get("/readyz") == {"status": "ok"}
+        monkeypatch.setenv("TUNETRACK_CLIENT_CERT", str(certificate))
+        with Client(url, patience_s=0.0, spool=spool) as client:
+            with client.run() as run:
+                run.log(0, loss=1)
+            client.flush()
+            assert curve(client, run.run_id) == [1]
+        away = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+        away.run()
+        away.close()
+        assert "1 delivered" in command("sync", "--url", url, spool=spool).stdout
+        monkeypatch.setenv("TUNETRACK_CLIENT_CERT_KEY", str(tmp_path / "none.pem"))
+        with pytest.raises(ValueError, match=r"TUNETRACK_CLIENT_CERT: .*localhost\.pem and its key"):
+            Client(url)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "[::1]"])
+def test_no_proxy_is_asked_for_an_address_of_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(502)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.05,)).start()
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.server_port}")
         try:
-            with Client(url, patience_s=0.0) as client, pytest.raises(Unavailable, match="SSL_CERT_FILE"):
+            with Client(f"http://{host}:9", patience_s=0.0) as client, pytest.raises(Unavailable, match="refused"):
                 client.get("/readyz")
-            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-            with Client(url, patience_s=0.0) as client:
-                assert client.get("/readyz") == {"status": "ok"}
         finally:
-            tunnel.shutdown()
+            proxy.shutdown()
+    assert asked == []
 
 
 @pytest.mark.parametrize("page", [b"<html>Welcome! Please sign in.</html>", b"", b"null", b'"ok"', b"[]"])

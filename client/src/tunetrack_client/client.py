@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import ssl
 import time
 import uuid
 import weakref
@@ -41,6 +42,8 @@ class Client:
         spool: the folder for what could not be delivered; by default `TUNETRACK_SPOOL`, else
             `~/.local/state/tunetrack/spool`. `tunetrack-client sync` delivers it later.
         exit_timeout_s: how long the end of the program may wait for the service.
+        ssl_context: for HTTPS, with whom to trust and a certificate to show; by default what `SSL_CERT_FILE`,
+            `TUNETRACK_CLIENT_CERT` and `TUNETRACK_CLIENT_CERT_KEY` name.
     """
 
     def __init__(
@@ -51,10 +54,11 @@ class Client:
         patience_s: float = 120.0,
         spool: Path | str | None = None,
         exit_timeout_s: float = 10.0,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._given = (url and shown(url), patience_s, spool, exit_timeout_s)
         self.url = url or os.environ.get("TUNETRACK_URL") or DEFAULT_URL
-        self._connection = Connection(self.url, key or os.environ.get("TUNETRACK_KEY"))
+        self._connection = Connection(self.url, key or os.environ.get("TUNETRACK_KEY"), ssl_context)
         folder = default_folder() if spool is None else Path(spool)
         self.outbox = Outbox(self._connection, lambda: Backlog(self.url, folder))
         self._patience_s = patience_s
@@ -66,7 +70,7 @@ class Client:
         return self  # scikit-learn copies what an estimator is given
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process, or from a file, it begins anew. Its key stays behind: such a file may be for others."""
+        """Elsewhere, or from a file, it begins anew. Key and SSL context stay behind: others may see such a file."""
         return _again, self._given
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -52,11 +53,12 @@ class Connection:
     Args:
         url: where the service listens.
         key: its API key, if it wants one.
+        ssl_context: how to trust it, and who to be to it; by default as the environment says.
     Raises:
-        ValueError: that is no address, or no key.
+        ValueError: that is no address, or no key, or the environment names a certificate that is none.
     """
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(self, url: str, key: str | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
         self.url = url.strip().rstrip("/")
         if not _is_address(self.url):
             raise ValueError(
@@ -66,6 +68,7 @@ class Connection:
         self.key = (key or "").strip() or None  # of a file that ends with a line break
         if self.key and not (self.key.isascii() and self.key.isprintable()):
             raise ValueError("a key has no line breaks and nothing beyond ASCII, and this one has")
+        self._ssl = ssl_context or _own_certificate()
         self._open()
 
     @property
@@ -80,9 +83,10 @@ class Connection:
             {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
         )
         # A proxy that the environment names is for elsewhere: it cannot reach this machine's own addresses.
-        is_here = httpx.URL(self.url).host in ("127.0.0.1", "localhost", "::1")
+        host = httpx.URL(self.url).host
+        is_here = host in ("localhost", "::1") or host.startswith("127.")
         around = {"all://": None, "http://": None, "https://": None} if is_here else None
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, mounts=around)
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, mounts=around, verify=self._ssl)
         self._pid = os.getpid()
 
     def send(
@@ -147,6 +151,19 @@ class Connection:
     def close(self) -> None:
         """Let go of the connections."""
         self.http.close()
+
+
+def _own_certificate() -> ssl.SSLContext | bool:
+    """What httpx trusts, and the certificate that `TUNETRACK_CLIENT_CERT` names, for a service that asks for one."""
+    if not (path := os.environ.get("TUNETRACK_CLIENT_CERT")):
+        return True
+    context = httpx.create_ssl_context()
+    try:
+        # Whoever trains is not there to be asked for a password.
+        context.load_cert_chain(path, os.environ.get("TUNETRACK_CLIENT_CERT_KEY") or None, password=lambda: "")
+    except OSError as error:
+        raise ValueError(f"TUNETRACK_CLIENT_CERT: {path} and its key cannot be used: {error}") from error
+    return context
 
 
 def shown(url: str) -> str:
