@@ -264,6 +264,35 @@ def test_the_spool_is_left_with_the_address_that_is_none(spool: Path) -> None:
     assert "1 messages" in command("status", spool=spool).stdout
 
 
+@pytest.mark.parametrize("door", ["nullcontext(Client())", "Client()"])
+def test_a_training_by_which_its_program_ends_is_tried_as_often_as_others_and_one_that_is_interrupted_again(
+    server: Server, spool: Path, door: str
+) -> None:
+    def leave(how: str) -> dict[str, Any]:
+        code = f"""if True:
+            from contextlib import nullcontext
+            from tunetrack_client import Client
+            with {door} as client:
+                for trial in client.tuner(tuner_id={tuner.tuner_id!r}).trials():
+                    {how}
+        """
+        with program(code, server.url, spool) as trainer:
+            trainer.communicate(timeout=60)
+        (trial,) = tuner.history()
+        return trial
+
+    with Client(server.url, spool=spool) as client:
+        for ways, state, reason in (
+            (["raise ValueError('no GPU')"] * 2, "failed", "ValueError: no GPU"),
+            (["break", "raise SystemExit", "raise KeyboardInterrupt"], "queued", None),
+            (["break", "from tunetrack_client import Unavailable; raise Unavailable('away')"], "queued", None),
+        ):
+            tuner = client.tuner(SPACE, budget={"max_trials": 1, "max_attempts": 2})
+            trials = [leave(way) for way in ways]
+            assert [trial["state"] for trial in trials] == ["queued"] * (len(ways) - 1) + [state]
+            assert trials[-1]["reason"] == reason
+
+
 def test_the_spool_of_a_living_process_is_left_alone(spool: Path) -> None:
     client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
     client.run()

@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import ssl
+import sys
 import time
 import uuid
 import weakref
@@ -20,7 +21,7 @@ from tunetrack_client.errors import Forbidden, IdConflict, Unavailable, UnknownT
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.run import Run
 from tunetrack_client.space import is_same_space
-from tunetrack_client.trial import LONGEST_SILENCE_S
+from tunetrack_client.trial import LONGEST_SILENCE_S, Trial
 from tunetrack_client.tuner import Tuner, request
 from tunetrack_client.wire import plain, short, tag_list, with_numbers
 
@@ -63,6 +64,8 @@ class Client:
         self.outbox = Outbox(self._connection, lambda: Backlog(self.url, folder))
         self._patience_s = patience_s
         self._exit_timeout_s = exit_timeout_s
+        self.under_way = weakref.WeakSet[Trial]()
+        """What loops over trials have given, and have not come back from."""
         self._at_exit = _call_weakly(self)
         atexit.register(self._at_exit)
 
@@ -79,6 +82,7 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._tell_of(error)
         self.close()
 
     def tuner(
@@ -305,8 +309,15 @@ class Client:
         self._close_until(time.monotonic() + self._exit_timeout_s)
 
     def _close_at_exit(self) -> None:
+        self._tell_of(getattr(sys, "last_value", None))  # what nobody caught
         # The end of a program waits for all its clients together no longer than for one.
         self._close_until(_end_began() + self._exit_timeout_s)
+
+    def _tell_of(self, error: BaseException | None) -> None:
+        """The training may be to blame for an error, but not for an interruption, nor for the way to the service."""
+        if isinstance(error, Exception) and not isinstance(error, Unavailable):
+            for trial in list(self.under_way):
+                trial.died(f"{type(error).__name__}: {error}")
 
     def _close_until(self, deadline: float) -> None:
         atexit.unregister(self._at_exit)

@@ -38,6 +38,7 @@ class Trial:
         self._run: Run | None = None  # what it is refused is told to the trial
         self._silence_s = min(lease_s / 3, LONGEST_SILENCE_S)
         self._path = f"/v1/trials/{self.trial_id}"
+        self._is_handed_back = False
         outbox.listen(self.trial_id, self)
         self._keep_alive()
 
@@ -93,7 +94,18 @@ class Trial:
         """Hand it back as it came, for another worker to take up. Harmless where it has its outcome."""
         if self.is_open:
             self._close()
+            self._is_handed_back = True
             self._outbox.put(Message(f"{self._path}/release", {"attempt": self.attempt}, self.trial_id))
+
+    def died(self, reason: str) -> None:
+        """Its program ends by an error, most likely that of its training. Harmless where it has its outcome.
+
+        A loop is not told why it is left, and hands its trial back: at the last attempt, that has failed all the same.
+        """
+        if self.is_open:
+            self.fail(reason)
+        elif self._is_handed_back:
+            self._tell({"state": "failed", "reason": reason}, self.trial_id)
 
     @contextmanager
     def held(self) -> Iterator["Trial"]:
@@ -122,8 +134,10 @@ class Trial:
     def _conclude(self, told: dict[str, Any], run: Run | None = None) -> None:
         self._require_open()
         self._close()
+        self._tell(told, self.trial_id if run is None else run.run_id)  # so that it comes before the run's end
+
+    def _tell(self, told: dict[str, Any], about: str) -> None:
         body = {"trial_id": self.trial_id, "attempt": self.attempt} | told
-        about = self.trial_id if run is None else run.run_id  # so that it comes before the run's end
         self._outbox.put(Message(f"/v1/tuners/{self.tuner_id}/result", body, about))
 
     def _keep_alive(self) -> None:

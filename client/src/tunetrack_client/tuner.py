@@ -50,8 +50,8 @@ class Tuner:
     def trials(self, worker: str | None = None, *, limit: int | None = None) -> Iterator[Trial]:
         """Trial after trial, until the tuner has no more to give; waits where it has none just now.
 
-        Each turn of the loop ends with an outcome: that of a run, or a result. A turn that ends without one has failed;
-        a loop that is left by `break` or an exception hands its trial back.
+        Each turn of the loop ends with an outcome: that of a run, or a result. A turn that ends without one has failed,
+        and so has one by whose exception the program ends. A loop that is left otherwise hands its trial back.
 
         Args:
             worker: who asks. One that comes again under its old name is handed the trial that it held;
@@ -76,8 +76,10 @@ class Tuner:
                 time.sleep(pause_s)
             for trial in map(self._trial, answer["trials"]):
                 n_given, waited_s = n_given + 1, 0.0
+                self._client.under_way.add(trial)
                 with trial.held():
                     yield trial
+                self._client.under_way.discard(trial)
                 self._settle(trial)
 
     def suggest(self, count: int = 1, *, worker: str | None = None) -> list[Trial]:
