@@ -36,7 +36,10 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none
 @router.get(
     "/docs",
     response_class=Response,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **declared(InvalidRequest)},
+    responses={
+        200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}},
+        **declared(InvalidRequest),
+    },
 )
 async def get_docs(request: Request) -> Response:
     """Show this interface as a page for people."""

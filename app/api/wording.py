@@ -5,16 +5,25 @@ from typing import Any
 
 JSON = dict[str, Any]
 
+_UNSAID = "Successful Response"
+"""What the framework says of an answer that nobody describes."""
+
 _FIRST_SENTENCE = re.compile(r"(.+?[.])(?:\s+(.+))?", re.DOTALL)
 
 
 def word(document: JSON) -> None:
-    """Take away the titles that the framework makes of names; summarise each operation by its own first sentence."""
-    for schema in document["components"]["schemas"].values():
+    """Take away the titles that the framework makes of names; summarise each operation by its own first sentence, and
+    describe each answer as what it is.
+    """
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
         _drop_titles(schema)
     for item in document["paths"].values():
         for operation in item.values():
             _summarise(operation)
+            for answer in operation["responses"].values():
+                if answer["description"] == _UNSAID:
+                    answer["description"] = _what_it_is(answer, schemas)
             for parameter in operation.get("parameters", []):
                 _drop_titles(parameter["schema"])
                 if parameter["in"] == "path":
@@ -31,6 +40,13 @@ def _summarise(operation: JSON) -> None:
         operation.pop("description")
         if rest:
             operation["description"] = rest
+
+
+def _what_it_is(answer: JSON, schemas: JSON) -> str:
+    for content in answer.get("content", {}).values():
+        said: str = schemas[content["schema"]["$ref"].rpartition("/")[2]]["description"]
+        return said
+    return "Done; the answer has no body."
 
 
 def _drop_titles(schema: Any) -> None:

@@ -156,6 +156,12 @@ def test_each_operation_tells_in_words_what_it_does() -> None:
         assert operation.get("summary", "").strip() or operation.get("description", "").strip(), f"{method} {path}"
 
 
+def test_each_answer_is_said_to_be_something() -> None:
+    for (method, path), operation in operations().items():
+        for status, response in operation["responses"].items():
+            assert response["description"] not in ("", "Successful Response"), f"{method} {path} {status}"
+
+
 def test_what_has_a_name_has_words_that_do_more_than_repeat_it() -> None:
     for (method, path), operation in operations().items():
         for one in operation.get("parameters", []):
