@@ -186,7 +186,7 @@ async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHIN
 @router.delete("/tuners/{tuner_id}", status_code=204, responses=declared(UnknownTuner, InvalidRequest))
 @needs(Scope.tune)
 async def delete_tuner(request: Request, tuner_id: str) -> Response:
-    """Delete a tuner and its trials; its runs stay, without a tuner."""
+    """Delete a tuner and its trials; its runs stay, without a tuner. Those under way are told to stop."""
     await services(request).database.write(delete_tuners, parse_id(tuner_id, UnknownTuner))
     return Response(status_code=204)
 

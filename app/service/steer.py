@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, TunerStopped, UnknownTuner
-from app.domain.states import TunerState, TunerStopReason
+from app.domain.states import RUN_ENDS, TunerState, TunerStopReason
 from app.service.each import each, get_known
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
-from app.service.stop import STOPPED_TUNER
+from app.service.stop import DELETED_TUNER, STOPPED_TUNER
 from app.store import runs, tuners
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
@@ -123,12 +123,14 @@ def _edit(opened: Mapping[UUID, OpenTuner], request: EditTuner) -> Steered:
 
 @locking(lambda connection, requests: Rows(set(requests), {*runs.list_of(connection, set(requests))}))
 def delete_tuners(transaction: Transaction, requests: Sequence[UUID]) -> list[DomainError | None]:
-    """Delete tuners with their trials. Their runs stay, without a tuner."""
+    """Delete tuners with their trials. Their runs stay, without a tuner, and those that go on are told to stop."""
     connection = transaction.connection
     locked = tuners.lock(connection, set(requests))
     of_tuners = runs.lock(connection, runs.list_of(connection, locked.keys()))
     for run in of_tuners.values():
         run.lease_s = None
+        if run.status not in RUN_ENDS:
+            run.stop = run.stop or DELETED_TUNER
     runs.save(connection, of_tuners.values())
     tuners.delete(connection, locked.keys())
     return [None if tuner_id in locked else UnknownTuner(tuner_id) for tuner_id in requests]

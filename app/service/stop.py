@@ -1,4 +1,4 @@
-"""Runs are told to stop: by somebody, by a stopper, or because their tuner was stopped."""
+"""Runs are told to stop: by somebody, by a stopper, or because their tuner was stopped or deleted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from app.store.runs import Run, Stop
 from app.store.transaction import Transaction
 
 STOPPED_TUNER: Stop = {"rule": "tuner", "reason": "the tuner was stopped", "epoch": None}
+DELETED_TUNER: Stop = {"rule": "tuner", "reason": "the tuner was deleted", "epoch": None}
 REQUESTED = "requested"
 
 

@@ -225,6 +225,31 @@ def test_a_deleted_tuner_is_gone_with_its_trials_and_its_runs_stay(client: httpx
     assert end_run(client, runs[1])["status"] == "finished"
 
 
+def test_the_runs_of_a_deleted_tuner_are_told_to_stop_with_their_next_word(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    trials = suggest(client, tuner, 4)
+    speaks, beats, asked, done = [start_run(client, trial_id=trial["trial_id"]) for trial in trials]
+    answer(client.post(f"/v1/runs/{asked['run_id']}/stop", json={"reason": "it diverges"}))
+    end_run(client, done, final_metrics={"score": 1})
+    assert client.delete(f"/v1/tuners/{tuner['tuner_id']}").status_code == 204
+    told = log_epoch(client, speaks, 0, score=0.5)
+    assert told["should_stop"]
+    assert told["stop"] == {"rule": "tuner", "reason": "the tuner was deleted", "epoch": None}
+    assert heartbeat(client, beats)["stop"]["reason"] == "the tuner was deleted"
+    assert heartbeat(client, asked)["stop"]["reason"] == "it diverges"
+    assert not get_run(client, done)["stop_requested"]
+    assert end_run(client, speaks, status="stopped")["status"] == "stopped"
+
+
+def test_a_run_that_comes_back_after_its_tuner_was_deleted_is_told_too(client: httpx.Client) -> None:
+    tuner = create_tuner(client, lease_s=SHORT_S)
+    trial = suggest(client, tuner)[0]
+    run = start_run(client, trial_id=trial["trial_id"])
+    trial_in(client, trial, "stale")
+    assert client.delete(f"/v1/tuners/{tuner['tuner_id']}").status_code == 204
+    assert heartbeat(client, run)["stop"]["reason"] == "the tuner was deleted"
+
+
 def recreate(client: httpx.Client, tuner: JSON, **body: object) -> JSON:
     """Another tuner under the same id."""
     assert client.delete(f"/v1/tuners/{tuner['tuner_id']}").status_code == 204
