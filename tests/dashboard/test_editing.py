@@ -95,9 +95,30 @@ def test_a_tuner_is_named_and_tagged_and_every_window_shows_it(
             expect(one.get_by_text("unnamed search")).to_have_count(0)
         for one in (page, *others[:2]):
             expect(one.locator(".tag", has_text="spring")).to_have_count(1)
+        page.get_by_role("button", name="Pause").click()
+        for one in (page, *others[:2]):
+            expect(one.locator(".badge", has_text="paused")).to_have_count(1)
 
     chromium.run(server.url, scenario)
     assert (get_tuner(client, tuner)["name"], get_tuner(client, tuner)["tags"]) == ("wide search", ["spring"])
+
+
+def test_a_comparison_calls_runs_as_they_are_called_now(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("one of two", "the other one")]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        other = page.context.new_page()
+        other.goto(f"/#/compare?run={runs[0]['run_id']}&run={runs[1]['run_id']}")
+        expect(other.get_by_role("columnheader", name="one of two")).to_be_visible()
+        page.goto(f"/#/runs/{runs[0]['run_id']}")
+        editor = open_editor(page)
+        editor.get_by_label("Name").fill("the best of two")
+        save(editor)
+        expect(other.get_by_role("columnheader", name="the best of two")).to_be_visible()
+
+    chromium.run(server.url, scenario)
 
 
 def test_what_somebody_edits_elsewhere_is_seen_without_an_event(

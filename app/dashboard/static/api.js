@@ -54,7 +54,7 @@ export function query(values) {
 const UNTOLD_MS = 30_000, edits = new BroadcastChannel("tunetrack edits");
 edits.onmessage = () => dispatchEvent(new Event("edit"));
 
-/** Let all that is shown be read again: somebody has changed something here. */
+/** Let all that is shown be read again, in every window: somebody has changed something here. */
 export function tellEdit() {
   edits.postMessage(null);
   dispatchEvent(new Event("edit"));

@@ -134,7 +134,7 @@ export async function view(place, { crumbs, address }) {
     else setTimeout(again, 3000);
   }
 
-  const metricsAgain = refresher(() => get(comparison).then(showMetrics, () => metricsAgain.soon(3000)));
+  const metricsAgain = refresher(() => get(comparison).then((next) => (String(next.names) === String(compared.names) ? showMetrics(next) : again()), () => metricsAgain.soon(3000)));
 
   showMetrics(compared);
   const unfollow = follow({ run_id: ids, type: ["epoch_end", "training_end", "run_delete"] }, last, (event) => {

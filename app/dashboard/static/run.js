@@ -1,6 +1,6 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
-import { Away, call, follow, get, here, refresher } from "./api.js";
+import { Away, call, follow, get, here, refresher, tellEdit } from "./api.js";
 import { badge, command, copier, count, duration, exact, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
@@ -102,7 +102,7 @@ export async function view(place, { id, crumbs, address }) {
 
   async function stop() {
     await call("POST", `${path}/stop`, { reason: "asked for in the dashboard" }).then(forgive, refuse);
-    seenAgain.now();
+    tellEdit();
   }
 
   function hear(event) {

@@ -1,6 +1,6 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { Away, call, follow, get, here, query, refresher } from "./api.js";
+import { Away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
@@ -122,7 +122,7 @@ export async function view(place, { id, crumbs, address }) {
     const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
     fill(headline, document.createTextNode(sentence(model, shares))); // what somebody has selected stays so
     crumbs({ text: name });
-    const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(forgive, refuse).then(all.now) }, word);
+    const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(forgive, refuse).then(tellEdit) }, word);
     fill(words, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)));
     fill(actions, ...[tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop")].filter(Boolean));
     fill(bestParams, ...chips(tuner.best));
