@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text
 
 from app.domain.curve import Logged
-from app.domain.events import RunDelete
+from app.domain.events import EpochEnd, RunDelete
 from app.domain.values import INT64_MAX, Number, to_rfc3339
 from app.store import driver
 from app.store.log import COLUMNS_SHOWN, Appended
@@ -65,8 +65,13 @@ def list_after(
 def list_next(connection: Connection, after: int, event_filter: EventFilter, limit: int) -> list[StoredEvent]:
     """The next events after a number, at most `limit`, in order."""
     wanted = {name: tuple(values) for name in _FILTERED if (values := getattr(event_filter, name))}
-    rows = connection.execute(_matching(frozenset(wanted)), {"after": after, "limit": limit, **wanted})
-    return [stored(row) for row in rows]
+    query = _matching(frozenset(wanted), has_epochs=_has_epochs(event_filter.types))
+    return [stored(row) for row in connection.execute(query, {"after": after, "limit": limit, **wanted})]
+
+
+def _has_epochs(types: Collection[str]) -> bool:
+    """Whether epochs are among events of these types; none is any."""
+    return not types or EpochEnd.type in types
 
 
 def list_news(
@@ -77,13 +82,13 @@ def list_news(
 
     One statement: a feed reads so after every commit.
     """
-    query = _news(connection.dialect.name, is_any=not types)
+    query = _news(connection.dialect.name, is_any=not types, has_epochs=_has_epochs(types))
     rows = connection.execute(query, {"after": after, "limit": limit} | ({"types": list(types)} if types else {}))
     return [(stored(row), frozenset([*_tags(row.run_tags), *_tags(row.tuner_tags)])) for row in rows]
 
 
 @cache
-def _news(dialect: str, *, is_any: bool) -> Select[Any]:
+def _news(dialect: str, *, is_any: bool, has_epochs: bool) -> Select[Any]:
     collect = func.json_agg if dialect == "postgresql" else func.json_group_array
     of_run, of_tuner = (
         select(collect(tags.c.tag)).where(tags.c.owner_id == owner).correlate(events).scalar_subquery()
@@ -92,6 +97,8 @@ def _news(dialect: str, *, is_any: bool) -> Select[Any]:
     query = select(events, of_run.label("run_tags"), of_tuner.label("tuner_tags")).order_by(events.c.event_id)
     if not is_any:
         query = query.where(events.c.type.in_(bindparam("types", expanding=True)))
+    if not has_epochs:
+        query = query.where(events.c.epoch.is_(None))
     return query.where(events.c.event_id > bindparam("after")).limit(bindparam("limit"))
 
 
@@ -121,7 +128,7 @@ _FILTERED = ("types", "run_ids", "tuner_ids", "tags")
 
 
 @cache
-def _matching(filtered: frozenset[str]) -> Select[Any]:
+def _matching(filtered: frozenset[str], *, has_epochs: bool) -> Select[Any]:
     """Built once for each choice of what is filtered by: to build a query costs more than to run it."""
     wanted: dict[str, BindParameter[Any]] = {name: bindparam(name, expanding=True) for name in _FILTERED}
     is_its_owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
@@ -132,6 +139,8 @@ def _matching(filtered: frozenset[str]) -> Select[Any]:
         "tags": exists().where(is_its_owner, tags.c.tag.in_(wanted["tags"])),
     }
     query = select(events).where(events.c.event_id > bindparam("after"), *(conditions[name] for name in filtered))
+    if not has_epochs:
+        query = query.where(events.c.epoch.is_(None))
     return query.order_by(events.c.event_id).limit(bindparam("limit"))
 
 

@@ -187,6 +187,9 @@ Index(
     sqlite_where=_of_a_run_itself,
     postgresql_where=_of_a_run_itself,
 )
+# They are few beside the epochs, and whoever asks for some types of them need not read those.
+_of_no_epoch = events.c.epoch.is_(None)
+Index("ix_events_few", events.c.event_id, events.c.type, sqlite_where=_of_no_epoch, postgresql_where=_of_no_epoch)
 
 tags = Table(
     "tags",

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event
 
 from app.store import events, facts, runs, standing, trials, tuners
 from app.store.engines import open_readers, open_writer, parse
+from app.store.events import EventFilter
 from app.store.migrate import migrate
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -129,6 +130,15 @@ def test_the_last_sign_of_a_tuner_takes_one_look_however_long_its_log(empty: Con
     empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, tuner_id.bytes))
     with counted_steps(empty) as hundreds:
         assert standing.last_signs(empty, [tuner_id]) == {tuner_id: datetime.fromtimestamp(0.02, UTC)}
+    assert hundreds[0] < 10
+
+
+@pytest.mark.parametrize("types", [{"tuner_end"}, {"tuner_end", "run_start"}])
+def test_events_of_some_types_are_found_however_many_epochs_lie_between(empty: Connection, types: set[str]) -> None:
+    empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, None))
+    with counted_steps(empty) as hundreds:
+        assert events.list_next(empty, 0, EventFilter(types=frozenset(types)), 10) == []
+        assert events.list_news(empty, 0, 10, types) == []
     assert hundreds[0] < 10
 
 
