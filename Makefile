@@ -79,6 +79,7 @@ bench: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## the figures of benchmarks/R
 .PHONY: bench-search
 bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 100 trials (PEERS=1: beside Optuna's samplers; most of an hour)
 	@$(PY) -m benchmarks.search_quality $(if $(PEERS),--peers .peers/bin/python) --cache .bench-search
+	@$(PY) -m benchmarks.search_quality --epochs --strategies auto --cache .bench-search
 
 $(PEERS_READY):
 	@"$(PYTHON)" -m venv .peers

@@ -39,7 +39,6 @@ class TPE(Strategy):
         candidates=whole(24, 1, "Of how many draws the best is proposed: more search more narrowly.", 1000),
     )
     needs_history: ClassVar[bool] = True
-    takes_forecasts: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)

@@ -5,5 +5,6 @@ search      one search
 methods     who searches
 tasks ──> synthetic                        functions whose optimum is known
       └─> surrogate ─> sample ─> trainings real models, trained once at 600 points, then served by a forest
+                 └───> epochs              the same, epoch by epoch
 problem     regret, and its unit
 """

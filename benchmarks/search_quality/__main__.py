@@ -9,17 +9,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
 
 import numpy as np
 
-from benchmarks.search_quality.methods import PEERS
+from benchmarks.search_quality.methods import DEAF, PEERS
 from benchmarks.search_quality.search import Job, Outcome
-from benchmarks.search_quality.tasks import TASKS
+from benchmarks.search_quality.tasks import OF_EPOCHS, TASKS
 
 AT = (25, 50, 100)
+"""After how many trials."""
+
+AT_OF_EPOCHS = (16, *AT)
 N_RESAMPLES = 2000
 
 
@@ -69,21 +73,22 @@ def _path(cache: Path | None, job: Job) -> Path | None:
     if cache is None:
         return None
     cache.mkdir(parents=True, exist_ok=True)
-    name = "--".join([job.method, job.task.replace(",", ""), str(job.seed), str(job.n_workers)])
+    name = "--".join([job.method.replace(",", ""), job.task.replace(",", ""), str(job.seed), str(job.n_workers)])
     return cache / f"{name.replace(' ', '_')}.json"
 
 
-def table(outcomes: dict[Job, Outcome], is_held_out: bool) -> None:
+def table(outcomes: dict[Job, Outcome], is_held_out: bool, at: Sequence[int]) -> None:
     """Print the regrets of the tasks that were held out, or of those that were not."""
     print(f"\n{'held out' if is_held_out else 'design'}, mean normalised regret (95% interval)\n")
-    print("| method | workers | 25 trials | 50 | 100 | task-seeds | CPU ms a trial |\n|---|---|---|---|---|---|---|")
+    print(f"| method | workers | {' | '.join(map(str, at))} trials | task-seeds | CPU ms a trial |")
+    print(f"|---|---|{'---|' * len(at)}---|---|")
     lines = sorted({(job.n_workers, job.method) for job in outcomes})
     for n_workers, method in lines:
         by_task: dict[str, list[list[float]]] = {}
         cpu: list[float] = []
         for job, outcome in outcomes.items():
             if (job.n_workers, job.method) == (n_workers, method) and TASKS[job.task].is_held_out == is_held_out:
-                by_task.setdefault(job.task, []).append([outcome.regrets[n - 1] for n in AT])
+                by_task.setdefault(job.task, []).append([outcome.regrets[n - 1] for n in at])
                 cpu.append(10 * outcome.cpu_s)
         if not by_task:
             continue
@@ -95,7 +100,7 @@ def _intervals(by_task: dict[str, list[list[float]]]) -> list[tuple[float, float
     """Mean over tasks of the mean over seeds, with a bootstrap interval, at each number of trials."""
     rng = np.random.default_rng(0)
     means = np.mean([np.mean(regrets, axis=0) for regrets in by_task.values()], axis=0)
-    resampled = np.zeros((N_RESAMPLES, len(AT)))
+    resampled = np.zeros((N_RESAMPLES, len(means)))
     for regrets in by_task.values():
         values = np.array(regrets)
         resampled += values[rng.integers(len(values), size=(N_RESAMPLES, len(values)))].mean(axis=1) / len(by_task)
@@ -110,17 +115,20 @@ def main() -> None:
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with optuna, torch, scikit-learn and scipy")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--epochs", action="store_true", help="tasks whose trials log epochs, and who hears of them")
     parser.add_argument("--cache", type=Path, help="a folder that keeps outcomes: a run that was ended goes on")
     options = parser.parse_args()
-    tasks = [(name, seed) for seed in range(options.seeds) for name in TASKS]
+    tasks = [(name, seed) for seed in range(options.seeds) for name in TASKS if (name in OF_EPOCHS) == options.epochs]
     ours = [name for name in options.strategies.split(",") if name]
     jobs = [Job(name, task, seed, n) for task, seed in tasks for name in ours for n in (1, 8)]
+    if options.epochs:
+        jobs += [Job(name + DEAF, task, seed, 8) for task, seed in tasks for name in ours]
     outcomes = run_all(jobs, sys.executable, options.processes, options.cache)
     if options.peers:
         jobs = [Job(name, task, seed, n) for task, seed in tasks for name, workers in PEERS.items() for n in workers]
         outcomes |= run_all(jobs, options.peers, options.processes, options.cache)
     for is_held_out in (False, True):
-        table(outcomes, is_held_out)
+        table(outcomes, is_held_out, AT_OF_EPOCHS if options.epochs else AT)
 
 
 if __name__ == "__main__":

@@ -1,47 +1,75 @@
 """What is compared: our strategies by their names, and two samplers of Optuna where that is installed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.domain.space import Choice, Flag, FloatRange, IntRange, Space
 from app.domain.states import TrialState
 from app.domain.values import Params
+from app.tuning.forecast import Course, forecast
 from app.tuning.registry import find
 from app.tuning.strategy import Observation, generator
 
 PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,)}
 """By how many workers each is asked."""
 
+DEAF = ", without epochs"
+"""Ends the name of a strategy of ours that waits for the ends of trials."""
+
+N_COURSES = 50
+"""As in the service."""
+
 
 class Method(Protocol):
     """A search over one problem."""
 
-    def ask(self, number: int) -> Params:
-        """The params of the trial with this number."""
+    def ask(self, number: int, heard: Mapping[int, Sequence[float]]) -> Params:
+        """The params of the trial with this number.
 
-    def tell(self, number: int, loss: float) -> None:
-        """What came out."""
+        Args:
+            heard: the losses of each running trial after the epochs that it has done; where those of its task are not
+                known, after none.
+        """
+
+    def tell(self, number: int, losses: Sequence[float]) -> None:
+        """What came out: the last of the losses after each epoch."""
 
 
 class Ours:
-    """A strategy as the service uses it: from the ended trials and the running ones."""
+    """A strategy as the service uses it: from the ended trials and the running ones.
 
-    def __init__(self, name: str, space: Space, seed: int) -> None:
+    Args:
+        is_deaf: to epochs.
+    """
+
+    def __init__(self, name: str, space: Space, seed: int, *, is_deaf: bool) -> None:
         self._strategy = find(name)(space, {})
         self._seed = seed
+        self._takes_forecasts = self._strategy.takes_forecasts and not is_deaf
         self._history: list[Observation] = []
+        self._courses: list[Course] = []
         self._pending: dict[int, Params] = {}
 
-    def ask(self, number: int) -> Params:
+    def ask(self, number: int, heard: Mapping[int, Sequence[float]]) -> Params:
         """The params of the trial with this number."""
-        pending = list(self._pending.values())
-        (proposal,) = self._strategy.propose(self._history, pending, [generator(self._seed, number)])
+        history, pending = list(self._history), []
+        for other, params in self._pending.items():
+            losses = heard[other]
+            loss = None
+            if losses and self._takes_forecasts:
+                loss = forecast(len(losses) - 1, losses[-1], self._courses[-N_COURSES:])
+            if loss is None:
+                pending.append(params)
+            else:
+                history.append(Observation(other, params, TrialState.running, (loss,)))
+        (proposal,) = self._strategy.propose(history, pending, [generator(self._seed, number)])
         self._pending[number] = proposal.params
         return proposal.params
 
-    def tell(self, number: int, loss: float) -> None:
+    def tell(self, number: int, losses: Sequence[float]) -> None:
         """What came out."""
-        self._history.append(Observation(number, self._pending.pop(number), TrialState.completed, (loss,)))
+        self._history.append(Observation(number, self._pending.pop(number), TrialState.completed, (losses[-1],)))
+        self._courses.append(Course(range(len(losses)), losses, losses[-1]))
 
 
 class Peer:
@@ -57,8 +85,11 @@ class Peer:
         self._study = optuna.create_study(sampler=kind(seed=seed))
         self._trials: dict[int, Any] = {}
 
-    def ask(self, number: int) -> Params:
+    def ask(self, number: int, heard: Mapping[int, Sequence[float]]) -> Params:
         """The params of the trial with this number."""
+        for other, losses in heard.items():
+            for epoch, loss in enumerate(losses):
+                self._trials[other].report(loss, epoch)
         trial = self._trials[number] = self._study.ask()
         params: dict[str, Any] = {}
         for name in self._space.order:
@@ -66,9 +97,9 @@ class Peer:
                 params[name] = _suggest(trial, name, self._space.specs[name])
         return params
 
-    def tell(self, number: int, loss: float) -> None:
+    def tell(self, number: int, losses: Sequence[float]) -> None:
         """What came out."""
-        self._study.tell(self._trials.pop(number), loss)
+        self._study.tell(self._trials.pop(number), losses[-1])
 
 
 def _suggest(trial: Any, name: str, spec: Any) -> Any:
@@ -87,4 +118,6 @@ def _suggest(trial: Any, name: str, spec: Any) -> Any:
 
 def start(name: str, space: Space, seed: int) -> Method:
     """A new search."""
-    return Peer(name, space, seed) if name in PEERS else Ours(name, space, seed)
+    if name in PEERS:
+        return Peer(name, space, seed)
+    return Ours(name.removesuffix(DEAF), space, seed, is_deaf=name.endswith(DEAF))

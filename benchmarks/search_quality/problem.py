@@ -8,12 +8,16 @@ import numpy as np
 
 from app.domain.space import Space
 from app.domain.values import Params
+from app.tuning.encoding import Array
 from app.tuning.random import Random
 from app.tuning.strategy import generator
 
 Loss = Callable[[Params], float]
 
 _N_DRAWS, _N_BASELINE = 5000, 25
+
+N_EPOCHS = 9
+"""Of a training that is known epoch by epoch."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,22 @@ class Problem:
     Args:
         loss: without noise.
         optimum: the lowest loss there is, or the lowest one known.
-        noise: the standard deviation of what is added to the loss that a search is told.
+        noise: the standard deviation of what is added to each loss that a search is told.
+        course: the losses after each epoch, shape (N_EPOCHS,), the last being the loss; None where that alone is known.
     """
 
     space: Space
     loss: Loss
     optimum: float
     noise: float = 0.0
+    course: Callable[[Params], Array] | None = None
 
-    def told(self, loss: float, seed: int, number: int) -> float:
-        """What the search learns of a trial's loss."""
-        return loss + self.noise * float(generator(seed, 2**40 + number).normal()) if self.noise else loss
+    def told(self, params: Params, seed: int, number: int) -> list[float]:
+        """What the search learns of a trial's losses; the last one is what it comes to."""
+        losses = np.array([self.loss(params)]) if self.course is None else self.course(params)
+        if self.noise:
+            losses = losses + self.noise * generator(seed, 2**40 + number).normal(size=len(losses))
+        return [float(loss) for loss in losses]
 
     @cached_property
     def unit(self) -> float:

@@ -43,32 +43,46 @@ class Outcome(NamedTuple):
     cpu_s: float
 
 
+class _Running(NamedTuple):
+    """A trial under way, from one time to another."""
+
+    end: float
+    number: int
+    begin: float
+    params: Params
+    losses: list[float]
+
+    def heard(self, now: float) -> list[float]:
+        """The losses of the epochs that are done by now."""
+        return self.losses[: int(len(self.losses) * (now - self.begin) / (self.end - self.begin))]
+
+
 def run(job: Job) -> Outcome:
     """The search from its first trial to its last."""
     problem = TASKS[job.task].instance(job.seed)
     method = start(job.method, problem.space, job.seed)
-    running: list[tuple[float, int, Params]] = []
+    running: list[_Running] = []
     cpu_s, now = 0.0, 0.0
     n_asked = 0
     lowest_told, lowest, incumbent = float("inf"), float("inf"), float("inf")
     regrets: list[float] = []
     while len(regrets) < N_TRIALS:
-        begin = time.process_time()
         while len(running) < job.n_workers and n_asked < N_TRIALS:
-            params = method.ask(n_asked)
+            begin = time.process_time()
+            params = method.ask(n_asked, {one.number: one.heard(now) for one in running})
+            cpu_s += time.process_time() - begin
             duration = 0.5 + generator(job.seed, 2**41 + n_asked).random()
-            heapq.heappush(running, (now + duration, n_asked, params))
+            losses = problem.told(params, job.seed, n_asked)
+            heapq.heappush(running, _Running(now + duration, n_asked, now, params, losses))
             n_asked += 1
-        cpu_s += time.process_time() - begin
-        now, number, params = heapq.heappop(running)
-        loss = problem.loss(params)
-        told = problem.told(loss, job.seed, number)
+        now, number, _, params, losses = heapq.heappop(running)
         begin = time.process_time()
-        method.tell(number, told)
+        method.tell(number, losses)
         cpu_s += time.process_time() - begin
+        loss = problem.loss(params)
         lowest = min(lowest, loss)
-        if told < lowest_told:
-            lowest_told, incumbent = told, loss
+        if losses[-1] < lowest_told:
+            lowest_told, incumbent = losses[-1], loss
         regrets.append(max(incumbent - problem.optimum, 0.0) / problem.unit)
     return Outcome(regrets, lowest, cpu_s)
 

@@ -8,22 +8,29 @@ import json
 from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 
+from app.domain.space import Space
 from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
+from benchmarks.search_quality.epochs import GRADUAL, Gradual
 from benchmarks.search_quality.problem import Problem, Task
 from benchmarks.search_quality.sample import path_of, points
-from benchmarks.search_quality.trainings import TRAININGS, Training, space_of
+from benchmarks.search_quality.trainings import TRAININGS, Json, Training
 
 N_TREES = 60
 INACTIVE = -0.5
 
 
 class Forest:
-    """The mean of some trees, walked down all at once."""
+    """The mean of some trees, walked down all at once.
+
+    Args:
+        losses: shape (n,), or (n, m) of m epochs.
+    """
 
     def __init__(self, rows: Array, losses: Array) -> None:
         from sklearn.ensemble import ExtraTreesRegressor
@@ -34,7 +41,7 @@ class Forest:
         self._roots = starts[:-1]
         self._feature = np.concatenate([tree.feature for tree in trees])
         self._threshold = np.concatenate([tree.threshold for tree in trees])
-        self._value = np.concatenate([tree.value[:, 0, 0] for tree in trees])
+        self._value = np.concatenate([tree.value[:, :, 0] for tree in trees])
         is_leaf = self._feature < 0
         own = np.arange(starts[-1])
         # A leaf leads to itself.
@@ -48,7 +55,7 @@ class Forest:
         self._depth = max(tree.max_depth for tree in trees)
 
     def predict(self, rows: Array) -> Array:
-        """The losses at rows, shape (n, d) -> (n,)."""
+        """The losses at rows, shape (n, d) -> (n, m)."""
         nodes = np.tile(self._roots, (len(rows), 1))
         each = np.arange(len(rows))[:, None]
         for _ in range(self._depth):
@@ -58,13 +65,16 @@ class Forest:
         return mean
 
 
-_TRAININGS = {training.name: training for training in TRAININGS}
+_SOURCES: dict[str, tuple[Json, Path]] = {
+    **{training.name: (training.space, path_of(training.name)) for training in TRAININGS},
+    **{gradual.name: (gradual.space, gradual.path) for gradual in GRADUAL},
+}
 
 
 @cache
 def _problem(name: str) -> Problem:
-    training = _TRAININGS[name]
-    space = space_of(training)
+    space_json, path = _SOURCES[name]
+    space = Space.from_json(space_json)
     columns = Columns(space)
     unordered = np.flatnonzero(columns.is_unordered)
     n_levels = [int(columns.n_levels[column]) for column in unordered]
@@ -77,14 +87,15 @@ def _problem(name: str) -> Problem:
         ]
         return np.hstack([filled, *ones]).astype(np.float64)
 
-    losses = np.array(json.loads(path_of(training.name).read_text()))
-    forest = Forest(features(columns.encode(points(space))), losses)
+    losses = np.array(json.loads(path.read_text()))
+    forest = Forest(features(columns.encode(points(space)[: len(losses)])), losses)
 
-    def loss(params: Params) -> float:
-        return float(forest.predict(features(columns.encode([params])))[0])
+    def course(params: Params) -> Array:
+        found: Array = forest.predict(features(columns.encode([params])))[0]
+        return found
 
-    best = _lowest(columns, lambda rows: forest.predict(features(rows)))
-    return Problem(space, loss, best)
+    best = _lowest(columns, lambda rows: forest.predict(features(rows))[:, -1])
+    return Problem(space, lambda params: float(course(params)[-1]), best, course=course if losses.ndim > 1 else None)
 
 
 def _lowest(columns: Columns, losses_at: Callable[[Array], Array]) -> float:
@@ -105,8 +116,9 @@ def _lowest(columns: Columns, losses_at: Callable[[Array], Array]) -> float:
     return float(losses.min())
 
 
-def _task(training: Training) -> Task:
-    return Task(training.name, "real", training.is_held_out, lambda seed: _problem(training.name))
+def _task(source: Training | Gradual) -> Task:
+    return Task(source.name, "real", source.is_held_out, lambda seed: _problem(source.name))
 
 
 TASKS = [_task(training) for training in TRAININGS]
+GRADUAL_TASKS = [_task(gradual) for gradual in GRADUAL]

@@ -8,6 +8,7 @@ Source of most: Hansen, Finck, Ros, Auger 2009, INRIA RR-6829 (the functions of 
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy.typing as npt
 from app.domain.space import Choice, Flag, Space
 from app.domain.values import Params
 from app.tuning.columns import Columns
-from benchmarks.search_quality.problem import Problem, Task
+from app.tuning.random import Random
+from app.tuning.strategy import generator
+from benchmarks.search_quality.problem import N_EPOCHS, Problem, Task
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Array], float]
@@ -223,3 +226,35 @@ TASKS = [
     _task("bowl, 9 mostly choices", True, _CHOICES, bowl, 2.0),
     _task("bowl, tree of 9", True, _TREE, bowl, 2.0),
 ]
+
+
+def _by_epoch(task: Task, held_out: bool) -> Task:
+    """The same task, whose trials come to their losses at a pace, and from a start, that depend on the parameters."""
+
+    def instance(seed: int) -> Problem:
+        problem = task.instance(seed)
+        columns = Columns(problem.space)
+        draws = Random(problem.space, {}).propose([], [], [generator(-2, number) for number in range(200)])
+        good, middle, bad = np.quantile([problem.loss(draw.params) for draw in draws], [0.1, 0.5, 0.9])
+        directions = np.random.default_rng([7, seed]).normal(size=(2, columns.size))
+        epochs = np.arange(1, N_EPOCHS + 1)
+
+        def course(params: Params) -> Array:
+            row = np.nan_to_num(columns.encode([params])[0] - 0.5)
+            haste, luck = np.tanh(2 * directions @ row)
+            loss = problem.loss(params)
+            left = np.exp(-epochs / (2 * math.exp(1.8 * haste)))
+            above = max(bad * (1 + 0.3 * luck) - loss, 0.0) * (left - left[-1])
+            # Some are at their best after a third of the epochs, and get worse again.
+            worse = max(luck, 0.0) * 0.3 * (middle - good) * (np.maximum(epochs - 3, 0) / (N_EPOCHS - 3) - 1)
+            found: Array = loss + above + worse
+            return found
+
+        return replace(problem, noise=0.05 * float(middle - good), course=course)
+
+    return Task(f"{task.name}, by epoch", task.kind, held_out, instance)
+
+
+_DESIGNED_WITH = ("ellipsoid, 5 floats", "levy, 8 floats", "bowl, 7 mixed", "bowl, 3 branches")
+_NEW = ("powers, 5 floats", "ridge, 10 floats", "rastrigin, 4 floats", "bowl, 9 mostly choices", "bowl, tree of 9")
+GRADUAL_TASKS = [_by_epoch(task, task.name in _NEW) for task in TASKS if task.name in (*_DESIGNED_WITH, *_NEW)]

@@ -55,15 +55,18 @@ def space_of(training: Training) -> Space:
     return Space.from_json(training.space)
 
 
-def _rate(low: float, high: float, **more: Any) -> dict[str, Any]:
+def rate(low: float, high: float, **more: Any) -> dict[str, Any]:
+    """A number on a logarithmic scale."""
     return {"type": "float_range", "min": low, "max": high, "log": True, **more}
 
 
-def _whole(low: int, high: int, log: bool = False, **more: Any) -> dict[str, Any]:
+def whole(low: int, high: int, log: bool = False, **more: Any) -> dict[str, Any]:
+    """A whole number."""
     return {"type": "int_range", "min": low, "max": high, "log": log, **more}
 
 
-def _one_of(*options: Any, **more: Any) -> dict[str, Any]:
+def one_of(*options: Any, **more: Any) -> dict[str, Any]:
+    """A choice."""
     return {"type": "choice", "options": list(options), **more}
 
 
@@ -135,16 +138,16 @@ def _several(params: Params) -> Any:
 
 
 _MODELS: Json = {
-    "model": _one_of("svm", "forest", "neighbors", "linear"),
-    "svm_c": _rate(1e-3, 1e3, when={"model": ["svm"]}),
-    "svm_gamma": _rate(1e-5, 10.0, when={"model": ["svm"]}),
-    "trees": _whole(5, 60, log=True, when={"model": ["forest"]}),
-    "tree_depth": _whole(1, 15, when={"model": ["forest"]}),
+    "model": one_of("svm", "forest", "neighbors", "linear"),
+    "svm_c": rate(1e-3, 1e3, when={"model": ["svm"]}),
+    "svm_gamma": rate(1e-5, 10.0, when={"model": ["svm"]}),
+    "trees": whole(5, 60, log=True, when={"model": ["forest"]}),
+    "tree_depth": whole(1, 15, when={"model": ["forest"]}),
     "features": {"type": "float_range", "min": 0.05, "max": 1.0, "when": {"model": ["forest"]}},
-    "k": _whole(1, 50, log=True, when={"model": ["neighbors"]}),
-    "weights": _one_of("uniform", "distance", when={"model": ["neighbors"]}),
+    "k": whole(1, 50, log=True, when={"model": ["neighbors"]}),
+    "weights": one_of("uniform", "distance", when={"model": ["neighbors"]}),
     "p": {"type": "float_range", "min": 1.0, "max": 4.0, "step": 0.5, "when": {"model": ["neighbors"]}},
-    "linear_c": _rate(1e-4, 1e3, when={"model": ["linear"]}),
+    "linear_c": rate(1e-4, 1e3, when={"model": ["linear"]}),
 }
 
 
@@ -178,13 +181,13 @@ def _kernel_ridge(params: Params) -> Any:
     return TransformedTargetRegressor(_scaled(KernelRidge(**params)), transformer=StandardScaler())
 
 
-_NETWORK: Json = {
-    "width": _whole(4, 64, log=True),
-    "depth": _whole(1, 3),
-    "learning_rate_init": _rate(1e-4, 0.3),
-    "alpha": _rate(1e-6, 10.0),
-    "batch_size": _one_of(16, 32, 64, 128, ordered=True),
-    "activation": _one_of("relu", "tanh", "logistic"),
+NETWORK: Json = {
+    "width": whole(4, 64, log=True),
+    "depth": whole(1, 3),
+    "learning_rate_init": rate(1e-4, 0.3),
+    "alpha": rate(1e-6, 10.0),
+    "batch_size": one_of(16, 32, 64, 128, ordered=True),
+    "activation": one_of("relu", "tanh", "logistic"),
 }
 
 TRAININGS = [
@@ -192,10 +195,10 @@ TRAININGS = [
         "svm on digits",
         False,
         {
-            "kernel": _one_of("rbf", "poly", "sigmoid", "linear"),
-            "C": _rate(1e-3, 1e3),
-            "gamma": _rate(1e-6, 1.0, when={"kernel": ["rbf", "poly", "sigmoid"]}),
-            "degree": _whole(2, 5, when={"kernel": ["poly"]}),
+            "kernel": one_of("rbf", "poly", "sigmoid", "linear"),
+            "C": rate(1e-3, 1e3),
+            "gamma": rate(1e-6, 1.0, when={"kernel": ["rbf", "poly", "sigmoid"]}),
+            "degree": whole(2, 5, when={"kernel": ["poly"]}),
             "coef0": {"type": "float_range", "min": -1.0, "max": 1.0, "when": {"kernel": ["poly", "sigmoid"]}},
             "shrinking": {"type": "flag"},
         },
@@ -207,29 +210,29 @@ TRAININGS = [
         "boosting on diabetes",
         False,
         {
-            "learning_rate": _rate(1e-3, 1.0),
-            "n_estimators": _whole(10, 150, log=True),
-            "max_depth": _whole(1, 8),
-            "min_samples_leaf": _whole(1, 60, log=True),
+            "learning_rate": rate(1e-3, 1.0),
+            "n_estimators": whole(10, 150, log=True),
+            "max_depth": whole(1, 8),
+            "min_samples_leaf": whole(1, 60, log=True),
             "subsample": {"type": "float_range", "min": 0.3, "max": 1.0},
             "max_features": {"type": "float_range", "min": 0.1, "max": 1.0, "step": 0.1},
-            "loss": _one_of("squared_error", "absolute_error", "huber"),
+            "loss": one_of("squared_error", "absolute_error", "huber"),
         },
         "diabetes",
         _boosting,
         "r2",
     ),
-    Training("network on digits", False, _NETWORK, "digits", _network("MLPClassifier"), "neg_log_loss", 400),
+    Training("network on digits", False, NETWORK, "digits", _network("MLPClassifier"), "neg_log_loss", 400),
     Training("one of four models on diabetes", False, _MODELS, "diabetes", _several_regressors, "r2"),
     Training(
         "forests on breast cancer",
         True,
         {
-            "kind": _one_of("random", "extra"),
-            "n_estimators": _whole(5, 60, log=True),
-            "criterion": _one_of("gini", "entropy"),
-            "max_depth": _whole(1, 16),
-            "min_samples_split": _whole(2, 64, log=True),
+            "kind": one_of("random", "extra"),
+            "n_estimators": whole(5, 60, log=True),
+            "criterion": one_of("gini", "entropy"),
+            "max_depth": whole(1, 16),
+            "min_samples_split": whole(2, 64, log=True),
             "max_features": {"type": "float_range", "min": 0.03, "max": 1.0, "log": True},
             "bootstrap": {"type": "flag"},
         },
@@ -237,16 +240,16 @@ TRAININGS = [
         _forest,
         "neg_log_loss",
     ),
-    Training("network on diabetes", True, _NETWORK, "diabetes", _network("MLPRegressor"), "r2"),
+    Training("network on diabetes", True, NETWORK, "diabetes", _network("MLPRegressor"), "r2"),
     Training("one of four models on digits", True, _MODELS, "digits", _several, "accuracy"),
     Training(
         "kernel ridge on diabetes",
         True,
         {
-            "kernel": _one_of("rbf", "laplacian", "polynomial", "sigmoid"),
-            "alpha": _rate(1e-5, 1e3),
-            "gamma": _rate(1e-6, 10.0),
-            "degree": _whole(1, 4, when={"kernel": ["polynomial"]}),
+            "kernel": one_of("rbf", "laplacian", "polynomial", "sigmoid"),
+            "alpha": rate(1e-5, 1e3),
+            "gamma": rate(1e-6, 10.0),
+            "degree": whole(1, 4, when={"kernel": ["polynomial"]}),
             "coef0": {"type": "float_range", "min": 0.0, "max": 5.0, "when": {"kernel": ["polynomial", "sigmoid"]}},
         },
         "diabetes",

@@ -36,9 +36,9 @@ def next_ones(client: httpx.Client, tuner: JSON) -> tuple[list[JSON], set[int | 
     return [trial["params"] for trial in trials], {trial["why"].get("foreseen") for trial in trials}
 
 
-@pytest.mark.parametrize("strategy", ["gp", "tpe", "auto"])
+@pytest.mark.parametrize("strategy", ["gp", "auto"])
 def test_who_trains_counts_as_if_it_had_come_to_what_is_expected(client: httpx.Client, strategy: str) -> None:
-    ended, training, silent = (search(client, strategy, **options_of(strategy)) for _ in range(3))
+    ended, training, silent = (search(client, strategy) for _ in range(3))
     for run in ended[1]:
         log_epoch(client, run, 0, score=level(run["params"]) - GAIN)
         end_run(client, run, final_metrics={"score": level(run["params"])})
@@ -50,10 +50,6 @@ def test_who_trains_counts_as_if_it_had_come_to_what_is_expected(client: httpx.C
     assert (of_known, of_expected, of_unknown) == ({None}, {N_TRAINING}, {None})
     assert expected == [pytest.approx(params, abs=1e-4) for params in known]
     assert unknown != expected
-
-
-def options_of(strategy: str) -> JSON:
-    return {"options": {"startup": 4}} if strategy == "tpe" else {}
 
 
 def test_each_epoch_is_heard(client: httpx.Client) -> None:
