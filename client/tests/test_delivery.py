@@ -103,3 +103,38 @@ def test_nothing_is_lost_where_what_the_service_fails_at_cannot_be_kept_apart(
     assert f"{kept} stays" in capsys.readouterr().err
     assert kept.read_bytes() == before
     assert list(spool.glob("*")) == [kept]
+
+
+def test_a_run_at_whose_start_the_service_fails_is_kept_whole_and_delivered_later(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with failing(monkeypatch), Client(server.url, spool=spool) as client:
+        with client.run({"spoilt": SPOILT}) as run:
+            for epoch in range(3):
+                run.log(epoch, loss=epoch)
+        with client.run() as other:
+            other.log(0, loss=0.5)
+        assert client.flush()
+        assert losses(client, other.run_id) == [0.5]
+        assert isinstance(run.error, ServiceFailed)
+    (kept,) = spool.glob("*.jsonl")
+    assert f"what is left is in {kept}: run `tunetrack-client sync`" in caplog.text
+    assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
+    with Client(server.url, spool=spool) as client:
+        assert losses(client, run.run_id) == [0, 1, 2]
+        assert client.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
+    assert not list(spool.glob("*"))
+
+
+def test_an_end_at_which_the_service_fails_is_kept_and_delivered_later(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing(monkeypatch), Client(server.url, spool=spool) as client:
+        with client.run() as run:
+            run.log(0, loss=0.5)
+            run.final(accuracy=SPOILT)
+        assert client.flush()
+        assert client.get(f"/v1/runs/{run.run_id}")["status"] == "running"
+    assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
+    with Client(server.url, spool=spool) as client:
+        assert client.get(f"/v1/runs/{run.run_id}")["final_metrics"] == {"accuracy": SPOILT}

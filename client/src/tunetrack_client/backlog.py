@@ -103,6 +103,10 @@ class Backlog:
         backlog._n_in_file = sum(1 for line in file if line.endswith(b"\n"))
         return backlog
 
+    def beside(self) -> "Backlog":
+        """An empty one for the same service, in the same folder, that keeps nothing in memory."""
+        return Backlog(self.url, self._folder, most_in_memory=1)
+
     def __len__(self) -> int:
         with self._lock:
             return self._n_in_file + len(self._memory)

@@ -326,9 +326,10 @@ class Client:
         finally:  # whoever is tired of waiting for it (Ctrl-C) loses nothing
             left = self.outbox.close()
             self._connection.close()
-            if left is not None:
+            if left:
                 why = self.outbox.trouble or f"{self.outbox.shown_url} has not heard all"
-                log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, left)
+                files = " and ".join(map(str, left))
+                log.warning("%s; what is left is in %s: run `tunetrack-client sync`", why, files)
 
 
 def _again(url: str | None, patience_s: float, spool: Path | str | None, exit_timeout_s: float) -> Client:

@@ -112,7 +112,7 @@ class Delivery:
         if request.about not in self._said_again:
             self._said_again.add(request.about)
             log.warning("%s Later ones of this run are, too, without a word", detail)
-        self._tell_partly(request, DuplicateMetricKey(error.problem | {"detail": detail}))
+        self.tell(request, DuplicateMetricKey(error.problem | {"detail": detail}), is_partial=True)
         known: dict[int, JSON] = {one["epoch"]: {} for one in epochs}
         if len(epochs) == 1:
             known[epoch][name] = stored
@@ -161,11 +161,13 @@ class Delivery:
     def _left_out(self, request: Request, name: str, kept: Any, sent: Any) -> None:
         detail = f"Run {request.about} goes on with {name} = {kept!r}, as it began; {sent!r} is left out."
         log.warning("%s", detail)
-        self._tell_partly(request, ParamExists({"code": "param-exists", "status": 409, "detail": detail, "name": name}))
+        told = ParamExists({"code": "param-exists", "status": 409, "detail": detail, "name": name})
+        self.tell(request, told, is_partial=True)
 
-    def _tell_partly(self, request: Request, error: Refused) -> None:
+    def tell(self, request: Request, error: Refused, *, is_partial: bool) -> None:
+        """Let the listener know that it was not taken."""
         if (listener := self.listeners.get(request.about)) is not None:
-            listener.refused(error, is_partial=True)
+            listener.refused(error, is_partial=is_partial)
 
     def give_up(self, request: Request, error: Refused) -> None:
         """Tell that it was refused, and be done with it."""
@@ -176,5 +178,4 @@ class Delivery:
         log.warning(
             "%s was refused%s: %s", request.path, ", and all that this run says is left out" if is_start else "", error
         )
-        if (listener := self.listeners.get(request.about)) is not None:
-            listener.refused(error, is_partial=any(message.is_epoch for message in request.messages))
+        self.tell(request, error, is_partial=any(message.is_epoch for message in request.messages))

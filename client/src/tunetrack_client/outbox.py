@@ -1,7 +1,7 @@
 """What the training says, on its way in the background: nobody who trains waits for the network.
 
 put() ──> backlog ──> one thread ──> the service
-            └──> a file, while the service is away
+            └──> a file, while the service is away; and one for what it fails at, for later
 """
 
 import logging
@@ -17,6 +17,7 @@ from tunetrack_client.backlog import Backlog
 from tunetrack_client.connection import Connection, pauses
 from tunetrack_client.delivery import Delivery, Listener
 from tunetrack_client.errors import ServiceFailed, Unavailable
+from tunetrack_client.kept import Kept
 from tunetrack_client.message import Message, Request, fold
 
 log = logging.getLogger("tunetrack_client")
@@ -66,6 +67,7 @@ class Outbox:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._backlog = self._new_backlog()
+        self._kept = Kept(self._backlog.beside())
         self._delivery = Delivery(self._connection)
         self._beats: dict[str, Beat] = {}
         self._changed = threading.Condition()
@@ -133,11 +135,11 @@ class Outbox:
             self._changed.wait_for(lambda: self._is_abandoned or self._has_done(wanted), timeout_s)
             return self._has_done(wanted)
 
-    def close(self) -> Path | None:
-        """Deliver no more, and keep what is left in a file; its path, if there is one."""
+    def close(self) -> list[Path]:
+        """Deliver no more, and keep what is left in files; their paths."""
         self._own()
         if self._is_closed:
-            return None
+            return []
         self._is_closed = True
         with self._changed:
             self._is_abandoned = True
@@ -146,11 +148,13 @@ class Outbox:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(0.5)
-        return self._backlog.close()
+        paths = (backlog.close() for backlog in (self._kept.backlog, self._backlog))
+        return [path for path in paths if path is not None]
 
     def _own(self) -> None:
         if os.getpid() != self._pid:
             self._backlog.forget()
+            self._kept.backlog.forget()
             self._begin()
 
     def _has_done(self, n: int) -> bool:
@@ -179,6 +183,9 @@ class Outbox:
 
     def _insist(self, request: Request) -> bool:
         """Send it until it is taken or refused; False where there is no time left for that."""
+        if request.about in self._kept:
+            self._kept.add(request)
+            return True
         n_failures = 0
         for number, pause_s in enumerate(pauses()):
             if self._is_abandoned:
@@ -202,10 +209,18 @@ class Outbox:
         raise AssertionError("pauses never end")
 
     def _give_up(self, request: Request, error: ServiceFailed) -> bool:
-        """One message must not keep all others waiting, nor take those of its batch with it."""
+        """One message must not keep all others waiting, nor take those of its batch with it.
+
+        Starts, ends and results are kept for later. An epoch is given up: its run may still come to a good end.
+        """
         if len(request.messages) > 1:
             return all(self._insist(part) for part in request.parts())
-        self._delivery.give_up(request, error)
+        if request.messages[0].is_epoch or request.method != "POST":
+            self._delivery.give_up(request, error)
+            return True
+        log.warning("%s fails at %s: %s; it is kept for later", self.shown_url, request.path, error)
+        self._kept.add(request)
+        self._delivery.tell(request, error, is_partial=False)
         return True
 
     def _miss(self, why: str, number: int, pause_s: float) -> None:

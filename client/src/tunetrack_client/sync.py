@@ -10,6 +10,7 @@ from tunetrack_client.backlog import Backlog
 from tunetrack_client.connection import Connection
 from tunetrack_client.delivery import Delivery
 from tunetrack_client.errors import ServiceFailed
+from tunetrack_client.kept import Kept
 from tunetrack_client.message import Request, fold
 
 log = logging.getLogger("tunetrack_client")
@@ -70,14 +71,16 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
     except ValueError:
         backlog.close()
         raise
-    delivery, kept = Delivery(connection), _Kept(backlog.url, path.parent)
+    delivery, kept, failure = Delivery(connection), Kept(backlog.beside()), None
     try:
         while messages := backlog.peek(_TAKEN_AT_ONCE):
             for request in fold(message for message in messages if message is not None):
-                kept.pass_on(request, delivery)
+                failure = _pass_on(request, delivery, kept) or failure
+            if kept.backlog.n_lost:
+                raise OSError("there is no room for what the service fails at")
             backlog.drop(len(messages))
         n_kept = len(kept.backlog)
-        return Synced(path, delivery.n_delivered, delivery.refusals, n_kept, kept.backlog.close(), kept.failure)
+        return Synced(path, delivery.n_delivered, delivery.refusals, n_kept, kept.backlog.close(), failure)
     except BaseException:
         kept.backlog.drop(len(kept.backlog))  # the file that it came from stays whole
         raise
@@ -86,33 +89,21 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
         connection.close()
 
 
-class _Kept:
-    """What the service fails at, in a file of its own: it is not lost, and nothing but its own run waits for it."""
+def _pass_on(request: Request, delivery: Delivery, kept: Kept) -> ServiceFailed | None:
+    """Deliver it, or keep it where the service fails at it; why, or None.
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.backlog = Backlog(url, folder, most_in_memory=1)
-        self.failure: ServiceFailed | None = None
-        self._about: set[str] = set()
-
-    def pass_on(self, request: Request, delivery: Delivery) -> None:
-        """Deliver it, or keep it.
-
-        Raises:
-            Unavailable: the service is away.
-            OSError: there is no room to keep it.
-        """
-        if request.about not in self._about:
-            try:
-                return delivery.send(request)
-            except ServiceFailed as error:
-                if len(request.messages) > 1:
-                    for part in request.parts():
-                        self.pass_on(part, delivery)
-                    return None
-                self.failure = error
-                self._about.add(request.about)
-        for message in request.messages:
-            self.backlog.put(message)
-        if self.backlog.n_lost:
-            raise OSError("there is no room for what the service fails at")
+    Raises:
+        Unavailable: the service is away.
+    """
+    if request.about in kept:
+        kept.add(request)
         return None
+    try:
+        delivery.send(request)
+    except ServiceFailed as error:
+        if len(request.messages) > 1:
+            failures = [_pass_on(part, delivery, kept) for part in request.parts()]
+            return next((failure for failure in failures if failure is not None), None)
+        kept.add(request)
+        return error
+    return None
