@@ -73,6 +73,11 @@ def test_text_and_marks_stand_out_from_their_ground(chromium: Chromium, server: 
             expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
             for chart in page.locator("figure:visible").all():
                 expect(chart).to_have_attribute("data-drawn", re.compile(r"\d"))
+            if name == "run":
+                page.get_by_role("button", name="Edit", exact=True).click()
+                page.get_by_label("Name").fill("x" * 251)
+                page.get_by_role("button", name="Save").click()
+                expect(page.get_by_role("dialog").get_by_role("alert")).not_to_be_empty()
             told: dict[str, Any] = page.evaluate(f"({AUDIT})(inks)")
             assert told["n"] >= 5, name
             found |= {name: told["faint"]} if told["faint"] else {}

@@ -241,6 +241,36 @@ def test_who_may_not_change_it_is_told_before_they_type(chromium: Chromium, fres
     chromium.run(fresh_server.url, scenario, may_complain_of=("401", "403"))
 
 
+def test_what_is_typed_outlives_the_key_that_it_was_begun_with(chromium: Chromium, fresh_server: Server) -> None:
+    words = ["--name", "ada", "--scope", "admin", "--database", fresh_server.database]
+    key = subprocess.run(
+        [str(COMMAND), "keys", "create", *words], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def sign_in(page: Page, heading: str) -> None:
+        dialog = page.get_by_role("dialog", name=heading, exact=True)
+        dialog.get_by_label("API key").fill(key)
+        dialog.get_by_role("button", name="Sign in").click()
+
+    with httpx.Client(base_url=fresh_server.url, headers=headers, trust_env=False) as client:
+        run = start_run(client, name="before")
+
+        def scenario(page: Page, seen: Seen) -> None:
+            page.goto(f"/#/runs/{run['run_id']}")
+            sign_in(page, "Sign in")
+            editor = open_editor(page)
+            editor.get_by_label("Name").fill("afterwards")
+            page.context.clear_cookies()  # as when the key has expired
+            save(editor)
+            sign_in(page, "Sign in again")
+            expect(page.get_by_role("heading", name="afterwards")).to_be_visible()
+            expect(page.get_by_role("dialog")).to_have_count(0)
+
+        chromium.run(fresh_server.url, scenario, may_complain_of=("401",))
+        assert get_run(client, run)["name"] == "afterwards"
+
+
 @pytest.mark.parametrize("way", ["Escape", "Cancel"])
 def test_what_was_typed_is_dropped_only_when_that_is_meant(
     chromium: Chromium, server: Server, client: httpx.Client, way: str
