@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -25,6 +26,12 @@ ROOT = Path(__file__).parents[1]
 _PATIENCE_S = 120.0
 _MOST_BYTES = 1 << 17
 """Of an order: arguments and environment."""
+_TAKEN_UP = (
+    *("anyio._backends._asyncio", "httptools", "structlog.dev", "structlog.stdlib"),
+    *("uvicorn.lifespan.on", "uvicorn.loops.uvloop", "uvicorn.server", "uvloop"),
+    *("cmaes", "scipy.linalg.lapack", "scipy.optimize", "scipy.special", "scipy.stats.qmc"),
+)
+"""What the command imports when it serves, and what strategies do when they are first asked."""
 
 
 class Child:
@@ -160,9 +167,9 @@ def _main() -> None:
     import app
     from app.cli import main
 
-    # All of it, and what the server takes up when it starts: what is imported now is imported for every child.
+    # All of it, and what it takes up when it starts: what is imported now is imported for every child.
     ours = (module.name for module in walk_packages(app.__path__, "app."))
-    for name in (*ours, "uvicorn.server", "uvloop", "httptools"):
+    for name in (*ours, *_TAKEN_UP):
         if not name.endswith("__main__"):
             import_module(name)
     # What is there now is nothing that a child need look through, and by that copy.
@@ -171,9 +178,23 @@ def _main() -> None:
 
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         is_born = _tend(orders)
-    # Back at the outermost level: the process ends as the command does, with all that Python does then.
     if is_born:
-        main()
+        try:
+            main()
+        except SystemExit as end:
+            if isinstance(end.code, int):
+                _leave(end.code)
+            raise
+
+
+def _leave(status: int) -> None:
+    """End as Python does, without taking down what was imported: by that all of it would be copied."""
+    vars(threading)["_shutdown"]()
+    atexit._run_exitfuncs()
+    gc.collect()  # what was not closed says so
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
