@@ -93,7 +93,8 @@ screenshots: $(ALL_READY) chromium ## render each page of the dashboard with the
 
 .PHONY: chromium
 chromium:
-	@scripts/from-system "the tests of the dashboard" "chromium chromium-browser google-chrome" chromium fonts-dejavu-core
+	@scripts/from-system "the tests of the dashboard" "chromium-headless-shell chromium chromium-browser google-chrome" \
+		chromium-headless-shell fonts-dejavu-core
 
 .PHONY: nginx
 nginx:
