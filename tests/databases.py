@@ -1,4 +1,4 @@
-"""Empty databases for tests: files for SQLite; for PostgreSQL a server of the development wheel, or a given one."""
+"""Databases for tests: files for SQLite; for PostgreSQL a server of the development wheel, or a given one."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from typing import Literal, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composable, Identifier
 
 from tests.last_will import LastWill
 
@@ -27,9 +27,16 @@ class Postgres:
 
     def create_database(self, options: LiteralString = "") -> str:
         """The URL of a new, empty database; `options` are those of CREATE DATABASE."""
+        return self._create(SQL(options))
+
+    def copy_database(self, url: str) -> str:
+        """The URL of a copy of this database, to which nobody may be connected."""
+        return self._create(SQL("TEMPLATE {}").format(Identifier(str(conninfo_to_dict(url)["dbname"]))))
+
+    def _create(self, options: Composable) -> str:
         name = f"tunetrack_{uuid.uuid4().hex}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(SQL("CREATE DATABASE {} ").format(Identifier(name)) + SQL(options))
+            connection.execute(SQL("CREATE DATABASE {} ").format(Identifier(name)) + options)
         return _with_database(self.url, name)
 
     def drop_database(self, url: str) -> None:

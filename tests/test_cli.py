@@ -215,8 +215,8 @@ def test_a_newer_schema_is_refused_and_left_alone(new_database: NewDatabase) -> 
 @pytest.mark.parametrize(
     "command", [("check",), ("keys", "list"), ("keys", "revoke", "019ab1c2-3d4e-7f50-8a61-b2c3d4e5f607")]
 )
-def test_what_only_looks_brings_no_schema_up_to_date(new_database: NewDatabase, command: tuple[str, ...]) -> None:
-    url = new_database()
+def test_what_only_looks_brings_no_schema_up_to_date(empty_database: NewDatabase, command: tuple[str, ...]) -> None:
+    url = empty_database()
     engine = open_writer(parse(url))
     with engine.begin() as connection:
         upgrade(configuration(connection), "20261124_0745")

@@ -36,7 +36,6 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def database(new_database: NewDatabase) -> str:
     """One at the schema of this release."""
     url = new_database()
-    migrate(parse(url))
     return url
 
 
@@ -119,8 +118,8 @@ def test_schemas_of_other_releases_are_told_apart(database: str) -> None:
     assert "(curve_pieces, deliveries, " in found["schema"]
 
 
-def test_an_empty_database_is_told(new_database: NewDatabase) -> None:
-    url = new_database()
+def test_an_empty_database_is_told(empty_database: NewDatabase) -> None:
+    url = empty_database()
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).touch()
     assert "serve` makes it" in examine(url)[1]["schema"]

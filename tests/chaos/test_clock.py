@@ -17,7 +17,6 @@ from app.service.invariants import find_violations
 from app.service.reap import Reaper
 from app.store import clock, log
 from app.store.engines import open_readers, parse
-from app.store.migrate import migrate
 from tests.calls import (
     answer,
     ask,
@@ -67,7 +66,6 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Step:
 def database(new_database: NewDatabase) -> Iterator[str]:
     """An empty database, which must agree with itself at the end."""
     url = new_database()
-    migrate(parse(url))
     yield url
     engine = open_readers(parse(url), pool_size=1)
     with engine.begin() as connection:

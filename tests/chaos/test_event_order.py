@@ -18,7 +18,6 @@ from app.domain.errors import DomainError
 from app.domain.events import EpochEnd
 from app.store.database import Database
 from app.store.engines import open_writer, parse
-from app.store.migrate import migrate
 from app.store.tables import events
 from app.store.transaction import Record, Transaction
 from tests.chaos.sizes import size
@@ -46,10 +45,8 @@ def append_without_order(connection: Connection, epoch: int) -> None:
 
 @pytest.fixture
 def database(shared: Shared) -> str:
-    """The URL of a migrated PostgreSQL database."""
-    url = shared.new_database("postgres")
-    migrate(parse(url))
-    return url
+    """The URL of a PostgreSQL database."""
+    return shared.new_database("postgres")
 
 
 @pytest.fixture

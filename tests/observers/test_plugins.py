@@ -20,7 +20,6 @@ from app.service import hold as hold_module
 from app.service.hold import HELD, Hold, hold
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.transaction import Record, Transaction
 from tests.conftest import NewDatabase
 from tests.waiting import eventually
@@ -95,7 +94,6 @@ def test_each_event_is_given_in_order_and_once_where_nothing_fails(new_database:
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         async with following(url, {"mine": observe if is_async else seen}) as (database, _):
             await asyncio.gather(*(database.write(record, number) for number in range(50)))
             await seen.until(lambda: len(seen.epochs) >= 50)
@@ -109,7 +107,6 @@ def test_it_begins_with_what_is_new_and_goes_on_where_it_was(new_database: NewDa
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         database = Database(parse(url))
         await database.write(record, 0)
         async with following(url, {"mine": first}) as (own, _):
@@ -140,7 +137,6 @@ def test_what_it_raises_is_logged_and_the_event_given_again_while_others_go_on(
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         async with following(url, {"good": good, "moody": fail_sometimes}) as (database, _):
             for number in range(3):
                 await database.write(record, number)
@@ -162,7 +158,6 @@ def test_one_that_hangs_holds_up_neither_the_others_nor_the_end(
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         async with following(url, {"good": good, "stuck": lambda event: never.wait()}) as (database, _):
             for number in range(3):
                 await database.write(record, number)
@@ -178,7 +173,6 @@ def test_of_two_processes_one_runs_it_and_the_other_takes_over(new_database: New
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         async with following(url, {"mine": first}) as (database, _):
             late = Database(parse(url))
             other = Plugins(late, {"mine": second})
@@ -227,7 +221,6 @@ def test_what_cannot_be_stored_for_whatever_reason_is_stored_once_it_can_be(
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         async with following(url, {"mine": seen}) as (database, plugins):
             for statement in REFUSE[backend]:
                 await database.write(say, statement)
@@ -251,7 +244,6 @@ def test_what_another_process_may_run_by_now_is_not_given(
 
     async def body() -> None:
         url = new_database()
-        migrate(parse(url))
         other, taker, loop = Database(parse(url)), uuid4(), asyncio.get_running_loop()
 
         def be_slow(event: Event) -> None:

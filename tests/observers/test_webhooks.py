@@ -20,7 +20,6 @@ from app.store import deliveries
 from app.store.database import Database
 from app.store.deliveries import Delivery
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
 
@@ -44,7 +43,6 @@ def test_a_call_under_way_when_the_service_ends_is_waited_for_and_what_came_of_i
     new_database: NewDatabase,
 ) -> None:
     url = parse(new_database())
-    migrate(url)
 
     async def story() -> Delivery:
         database, vault, sender = Database(url), Vault([new_key()]), Slow()
@@ -68,7 +66,6 @@ def test_what_cannot_be_stored_is_waited_for_also_where_there_is_more_to_read(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = parse(new_database())
-    migrate(url)
     monkeypatch.setattr(deliver, "_PAGE", 1)  # so that one event is a full page, and there may be more
 
     def refuse(_: Transaction, requests: Sequence[TakeOn]) -> list[DomainError]:

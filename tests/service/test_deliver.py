@@ -17,7 +17,6 @@ from app.store import clock, deliveries, observers
 from app.store.database import Database
 from app.store.deliveries import Delivery
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.observers import Observer
 from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
@@ -69,7 +68,6 @@ def tell(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Tell:
 
     async def on_its_own(story: Callable[[Sender], Awaitable[None]]) -> None:
         url = new_database()
-        migrate(parse(url))
         database = Database(parse(url))
         asked = Register("http://receiver.test/", [], None, None, None, None, "")
         sender = Sender(database, await database.write(register, asked))

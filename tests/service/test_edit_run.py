@@ -11,14 +11,12 @@ from app.service.log_epochs import Epoch, LogEpochs, log_epochs
 from app.service.start import StartRun, start_runs
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
 
 
 def test_a_run_deleted_while_it_logs_leaves_nothing_behind(new_database: NewDatabase) -> None:
     url = new_database()
-    migrate(parse(url))
     are_all_there = threading.Event()
 
     def hold_up(_transaction: Transaction, requests: Sequence[None]) -> list[bool | DomainError]:

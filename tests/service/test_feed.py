@@ -17,7 +17,6 @@ from app.store import tags
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.events import EventFilter
-from app.store.migrate import migrate
 from app.store.transaction import Record, Transaction
 from tests.conftest import NewDatabase
 
@@ -37,7 +36,6 @@ def record_deletion(transaction: Transaction, requests: Sequence[None]) -> list[
 @asynccontextmanager
 async def running(url: str) -> AsyncIterator[tuple[Database, Feed]]:
     """A feed over an empty database."""
-    migrate(parse(url))
     database = Database(parse(url))
     feed = Feed(database)
     database.on_events = feed.tell

@@ -14,7 +14,6 @@ from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
 from app.service.suggest import Suggester
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.tuners import Tuner
 from app.tuning.registry import find
 from app.tuning.strategy import Proposal, Strategy, generator
@@ -33,7 +32,6 @@ def within(url: str, story: Callable[..., Awaitable[None]], *, n_replicas: int) 
             created = await replicas[0].write(create_tuners, of_one_number())
             await story(created.tuner, *replicas)
 
-    migrate(parse(url))
     asyncio.run(tell())
 
 

@@ -24,7 +24,6 @@ from app.store.curve_pieces import SHORTEST
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.facts import Mark
-from app.store.migrate import migrate
 from app.store.search import Search
 from app.store.tables import curve_pieces as piece_table
 from app.store.tables import facts as fact_table
@@ -39,7 +38,6 @@ LAYERS = Field("params", Kind.params, "layers")
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """An empty store."""
-    migrate(parse(url))
     database = Database(parse(url))
     try:
         yield database

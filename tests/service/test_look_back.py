@@ -14,7 +14,6 @@ from app.service.create import create_tuners
 from app.service.look_back import Importances
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.tuning.strategy import Observation
 from tests.conftest import NewDatabase
 from tests.service.tuner import of_one_number
@@ -31,7 +30,6 @@ def test_it_is_learnt_once_for_all_who_ask_and_again_when_a_trial_more_has_a_sco
 
     monkeypatch.setattr(look_back, "importance", importance)
     url = new_database()
-    migrate(parse(url))
 
     async def ask() -> None:
         database = Database(parse(url))

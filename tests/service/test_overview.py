@@ -15,7 +15,6 @@ from app.service.overview import Lines
 from app.store import standing
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.standing import Improvement
 from tests.conftest import NewDatabase
 from tests.service.tuner import of_one_number
@@ -33,7 +32,6 @@ def test_only_the_trials_of_tuners_where_one_more_has_ended_are_looked_through(
 
     monkeypatch.setattr(standing, "list_improvements", list_improvements)
     url = new_database()
-    migrate(parse(url))
 
     async def ask() -> None:
         database = Database(parse(url))

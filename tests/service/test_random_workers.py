@@ -42,7 +42,6 @@ from app.service.track import Tracker
 from app.store import clock, runs, trials, tuners
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from app.store.trials import Trial
 from tests.chaos.sizes import size
 from tests.conftest import NewDatabase
@@ -87,7 +86,6 @@ async def _open(url: str) -> Database:
 def service(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """One on an empty database, which must agree with itself at the end."""
     url = new_database()
-    migrate(parse(url))
     service = Service(url)
     now = clock.now
 

@@ -14,7 +14,6 @@ from app.service.suggest import Suggester
 from app.store import clock, tuners
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.migrate import migrate
 from tests.conftest import NewDatabase
 from tests.service.tuner import of_one_number
 
@@ -40,5 +39,4 @@ def test_many_leases_that_are_over_at_once_are_given_up_in_parts(
 
     monkeypatch.setattr(reap, "_AT_ONCE", 2)
     url = new_database()
-    migrate(parse(url))
     asyncio.run(story())

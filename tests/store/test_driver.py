@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.store import bulk, driver
 from app.store.engines import open_writer, parse
 from app.store.faults import is_connection_lost
-from app.store.migrate import migrate
 from app.store.tables import runs, tags
 from tests.conftest import NewDatabase
 
@@ -31,7 +30,6 @@ def writer_of(url: URL) -> Iterator[Engine]:
 @pytest.fixture
 def engine(new_database: NewDatabase) -> Iterator[Engine]:
     url = parse(new_database())
-    migrate(url)
     with writer_of(url) as engine:
         yield engine
 

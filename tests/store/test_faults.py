@@ -70,7 +70,6 @@ def test_why_nothing_was_read_is_in_the_log(caplog: pytest.LogCaptureFixture) ->
 def test_who_asks_a_store_that_is_closed_is_sent_away(new_database: NewDatabase) -> None:
     async def ask() -> None:
         url = parse(new_database())
-        migrate(url)
         database = Database(url)
         await database.close()
         with pytest.raises(StoreBusy):

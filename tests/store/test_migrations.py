@@ -14,8 +14,8 @@ from app.store.tables import metadata
 from tests.conftest import NewDatabase
 
 
-def test_migrations_make_exactly_the_tables_of_the_code(new_database: NewDatabase) -> None:
-    url = parse(new_database())
+def test_migrations_make_exactly_the_tables_of_the_code(empty_database: NewDatabase) -> None:
+    url = parse(empty_database())
     migrate(url)
     engine = open_writer(url)
     with engine.begin() as connection:
@@ -25,8 +25,8 @@ def test_migrations_make_exactly_the_tables_of_the_code(new_database: NewDatabas
     engine.dispose()
 
 
-def test_a_migrated_database_is_left_as_it_is(new_database: NewDatabase) -> None:
-    url = parse(new_database())
+def test_a_migrated_database_is_left_as_it_is(empty_database: NewDatabase) -> None:
+    url = parse(empty_database())
     migrate(url)
     engine = open_writer(url)
     with engine.begin() as connection:
@@ -37,8 +37,8 @@ def test_a_migrated_database_is_left_as_it_is(new_database: NewDatabase) -> None
     engine.dispose()
 
 
-def test_every_migration_can_be_undone(new_database: NewDatabase) -> None:
-    url = parse(new_database())
+def test_every_migration_can_be_undone(empty_database: NewDatabase) -> None:
+    url = parse(empty_database())
     migrate(url)
     engine = open_writer(url)
     with engine.begin() as connection:
@@ -48,8 +48,8 @@ def test_every_migration_can_be_undone(new_database: NewDatabase) -> None:
     engine.dispose()
 
 
-def test_a_newer_schema_is_refused_and_not_written_to(new_database: NewDatabase) -> None:
-    url = parse(new_database())
+def test_a_newer_schema_is_refused_and_not_written_to(empty_database: NewDatabase) -> None:
+    url = parse(empty_database())
     migrate(url)
     engine = open_writer(url)
     with engine.begin() as connection:
@@ -61,8 +61,8 @@ def test_a_newer_schema_is_refused_and_not_written_to(new_database: NewDatabase)
     engine.dispose()
 
 
-def test_of_several_that_start_at_once_one_migrates_and_all_go_on(new_database: NewDatabase) -> None:
-    url = parse(new_database())
+def test_of_several_that_start_at_once_one_migrates_and_all_go_on(empty_database: NewDatabase) -> None:
+    url = parse(empty_database())
     with ThreadPoolExecutor(4) as replicas:
         for started in [replicas.submit(migrate, url) for _ in range(4)]:
             started.result()

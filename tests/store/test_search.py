@@ -35,7 +35,6 @@ from app.domain.values import Number, Scalar
 from app.store import bulk, facts, narrowing, runs, search, tags, ways
 from app.store.engines import open_writer, parse
 from app.store.filter_sql import Compiler
-from app.store.migrate import migrate
 from app.store.run_columns import columns_of_rows
 from app.store.runs import Run
 from app.store.search import Search, thing_of
@@ -168,7 +167,6 @@ def engines() -> Iterator[dict[str, Engine]]:
 def engine(engines: dict[str, Engine], backend: str, new_database: NewDatabase) -> Engine:
     if backend not in engines:
         url = parse(new_database())
-        migrate(url)
         engines[backend] = open_writer(url)
     return engines[backend]
 

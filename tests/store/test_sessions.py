@@ -24,7 +24,7 @@ from tests.waiting import eventually
 
 @pytest.fixture
 def database(shared: Shared) -> str:
-    return shared.new_database("postgres")
+    return shared.empty_database("postgres")
 
 
 def test_what_a_database_sets_for_its_sessions_changes_nothing(database: str) -> None:

@@ -100,8 +100,8 @@ def violations(url: str) -> list[str]:
     return found
 
 
-def test_what_the_first_release_left_is_taken_over(new_database: NewDatabase) -> None:
-    url = new_database()
+def test_what_the_first_release_left_is_taken_over(empty_database: NewDatabase) -> None:
+    url = empty_database()
     fill(url)
     with Server(url) as server, open_client(server) as client:
         check(client)
@@ -136,8 +136,8 @@ def check(client: httpx.Client) -> None:
     assert (found["state"], found["best"]["number"]) == ("completed", 1)
 
 
-def test_an_upgraded_database_agrees_with_itself(new_database: NewDatabase) -> None:
-    url = new_database()
+def test_an_upgraded_database_agrees_with_itself(empty_database: NewDatabase) -> None:
+    url = empty_database()
     fill(url)
     engine = open_writer(parse(url))
     with engine.begin() as connection:

@@ -15,7 +15,6 @@ from app.store import driver
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.line import Line
-from app.store.migrate import migrate
 from app.store.tables import tags
 from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
@@ -27,7 +26,6 @@ def with_database(url: str, body: Callable[[Database], Awaitable[T]]) -> T:
     """What the body makes of a migrated database."""
 
     async def run() -> T:
-        migrate(parse(url))
         database = Database(parse(url))
         try:
             return await body(database)
