@@ -14,6 +14,8 @@ PYTHON ?= $(shell for name in $(NAMES); do "$$name" -c '$(FITS)' 2>/dev/null && 
 export UV_PROJECT_ENVIRONMENT := .venv
 # What a shell may have set for other projects: uv would take the lock for stale if the index had another name.
 unexport VIRTUAL_ENV UV_INDEX UV_DEFAULT_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL
+# Without what Python keeps, each process that a test starts compiles the service anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

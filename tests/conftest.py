@@ -6,6 +6,7 @@ backend ──> server ──> client      one service per backend and test proc
         └─> empty_database         likewise, without a schema
 """
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -38,6 +39,12 @@ WEBHOOKS = {
 """What a service needs to call the receivers of the tests."""
 
 NewDatabase = Callable[[], str]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no later collection of garbage need look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 class Shared:
