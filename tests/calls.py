@@ -37,6 +37,13 @@ def problem(response: httpx.Response, status: int, *codes: str, **members: Any) 
     return found
 
 
+def refused(response: httpx.Response, *statuses: int) -> None:
+    """It is a problem with one of these statuses."""
+    path = response.request.url.path
+    assert response.status_code in statuses, f"{path} -> {response.status_code} {response.text[:300]}"
+    problem(response, response.status_code)
+
+
 def create_tuner(client: httpx.Client, **body: Any) -> JSON:
     """A new tuner, over [0, 1] unless a space is given; with the strategy that thinks least.
 

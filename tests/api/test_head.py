@@ -17,6 +17,12 @@ OF_THE_BODY = {"content-length", "transfer-encoding"}
 
 
 @pytest.fixture
+def backend() -> str:
+    """What is shown here is the same on any database."""
+    return "sqlite"
+
+
+@pytest.fixture
 def things(client: httpx.Client) -> Iterator[Things]:
     with new_things(client) as things:
         yield things

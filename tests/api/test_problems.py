@@ -14,6 +14,12 @@ SECRET = "s3cr3t-9b1f"
 
 
 @pytest.fixture
+def backend() -> str:
+    """What is shown here is seen before a database is asked."""
+    return "sqlite"
+
+
+@pytest.fixture
 def things(client: httpx.Client) -> Iterator[Things]:
     with new_things(client) as things:
         yield things
