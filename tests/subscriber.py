@@ -119,7 +119,7 @@ class Subscriber:
         url = f"{self._url}/v1/events/stream"
         try:
             with (
-                httpx.Client(timeout=timeout, trust_env=False) as client,
+                httpx.Client(timeout=timeout, trust_env=False, verify=False) as client,
                 client.stream("GET", url, params=self._query, headers=self._headers) as response,
             ):
                 self.response = response

@@ -164,7 +164,7 @@ def test_long_histories_come_whole(client: httpx.Client) -> None:
 
 def test_more_runs_than_a_page_come_whole(client: httpx.Client) -> None:
     tag = uuid.uuid4().hex
-    made = [start_run(client, tags=[tag], params={"n": n})["run_id"] for n in range(450)]
+    made = [start_run(client, tags=[tag], params={"n": n})["run_id"] for n in range(201)]
     for format in ("csv", "ndjson", "parquet"):
         file = download(client, tag, format=format)
         if format == "csv":
@@ -192,9 +192,8 @@ def test_what_cannot_be_asked_is_refused(client: httpx.Client) -> None:
     problem(client.get("/v1/runs/export", params={"order_by": "name"}), 422, "invalid-request")
 
 
-@pytest.mark.parametrize("format", ["csv", "ndjson"])
 def test_a_store_that_fails_in_mid_stream_breaks_the_connection(
-    fresh_server: Server, fresh_client: httpx.Client, format: str
+    fresh_server: Server, fresh_client: httpx.Client
 ) -> None:
     runs = sorted(start_run(fresh_client)["run_id"] for _ in range(8))
     for run_id in runs:
@@ -203,16 +202,17 @@ def test_a_store_that_fails_in_mid_stream_breaks_the_connection(
     with engine.begin() as connection:
         connection.execute(update(events).where(events.c.run_id == UUID(runs[-1])).values(body="damaged"))
     engine.dispose()
-    query = {"what": "epochs", "format": format}
-    with httpx.stream("GET", f"{fresh_server.url}/v1/runs/export", params=query, timeout=30) as response:
-        assert response.status_code == 200
-        with pytest.raises(httpx.RemoteProtocolError):
-            list(response.iter_raw())
+    for format in ("csv", "ndjson"):
+        query = {"what": "epochs", "format": format}
+        with httpx.stream("GET", f"{fresh_server.url}/v1/runs/export", params=query, timeout=30) as response:
+            assert response.status_code == 200
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(response.iter_raw())
     assert answer(fresh_client.get("/readyz"))["status"] == "ok"
 
 
 def test_a_run_that_goes_meanwhile_is_left_out(fresh_server: Server, fresh_client: httpx.Client) -> None:
-    made = [start_run(fresh_client, params=dict.fromkeys("abcd", "x" * 9000))["run_id"] for _ in range(600)]
+    made = [start_run(fresh_client, params=dict.fromkeys("abcdef", "x" * 9000))["run_id"] for _ in range(401)]
     with httpx.stream("GET", f"{fresh_server.url}/v1/runs/export", params={"format": "ndjson"}, timeout=30) as response:
         lines = response.iter_lines()
         found = [json.loads(next(lines))["run_id"]]

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -15,19 +15,18 @@ from sqlalchemy import make_url
 
 from app.api import large, once, strict, tuners
 from app.main import Application
-from app.store.migrate import migrate
 from tests.calls import JSON, SPACE, answer, create_tuner, log_epoch, problem, report, start_run, suggest
+from tests.conftest import Shared
 from tests.waiting import eventually
 
 PATIENCE_S = 5.0
 """How long something large waits in vain for others to be answered, where it holds them up."""
 
 
-@pytest.fixture
-def inside(tmp_path: Path) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def inside(shared: Shared) -> Iterator[httpx.Client]:
     """A client of a service in this process, whose insides can be seen."""
-    url = make_url(f"sqlite:///{tmp_path / 'x.db'}")
-    migrate(url)
+    url = make_url(shared.new_database("sqlite"))
     server = uvicorn.Server(uvicorn.Config(Application(url).asgi, port=0, log_config=None))
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(server.run)
@@ -46,8 +45,9 @@ def padded(body: JSON) -> bytes:
     return orjson.dumps(body).ljust(large._LARGE_BYTES + 1)
 
 
-def post(client: httpx.Client, path: str, content: bytes) -> httpx.Response:
-    return client.post(path, content=content, headers={"Content-Type": "application/json", "Idempotency-Key": path})
+def post(client: httpx.Client, path: str, content: bytes, key: str | None = None) -> httpx.Response:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key or uuid4().hex}
+    return client.post(path, content=content, headers=headers)
 
 
 def sent_beside_others(
@@ -128,11 +128,11 @@ def test_one_key_is_under_way_once_also_while_its_large_body_is_read(
 
     def again(*args: Any) -> bytes:
         if not others:
-            others.append(post(inside, "/v1/runs", padded({})))
+            others.append(post(inside, "/v1/runs", padded({}), "the same"))
         return function(*args)
 
     monkeypatch.setattr(once, "_digest", again)
-    answer(post(inside, "/v1/runs", padded({})), 201)
+    answer(post(inside, "/v1/runs", padded({}), "the same"), 201)
     problem(others[0], 409, "idempotency-in-progress")
 
 

@@ -36,7 +36,7 @@ class Stubborn:
         self._urls = urls
         self._chance = random.Random(seed)
         self._also = also
-        self._client = httpx.Client(timeout=30.0, trust_env=False)
+        self._client = httpx.Client(timeout=30.0, trust_env=False, verify=False)
 
     def __enter__(self) -> Self:
         return self

@@ -174,7 +174,7 @@ def test_every_replica_streams_all_events_in_one_order(
         """The ids that a reader sees which is cut again and again, and comes back to any replica."""
         chance = random.Random(f"reader {number}")
         seen = [start]
-        with httpx.Client(timeout=httpx.Timeout(30.0, read=1.0), trust_env=False) as own:
+        with httpx.Client(timeout=httpx.Timeout(30.0, read=1.0), trust_env=False, verify=False) as own:
             while not has_ended.is_set() or seen[-1] != last:
                 seen += _ids_for(own, chance.choice(urls), seen[-1], chance.uniform(*size((0.0, 0.2), (0.2, 2.0))))
         return seen[1:]
@@ -233,7 +233,7 @@ def _ids_for(client: httpx.Client, url: str, after: int, duration_s: float) -> l
 
 
 def _page_by_page(url: str, after: int) -> list[JSON]:
-    with httpx.Client(base_url=url, trust_env=False, timeout=30.0) as client:
+    with httpx.Client(base_url=url, trust_env=False, verify=False, timeout=30.0) as client:
         return list_events(client, after=after)
 
 
@@ -245,7 +245,7 @@ def ask_at_once(urls: list[str], n: int, path: str, body: JSON, key: str | None)
     headers = {} if key is None else {"Idempotency-Key": key}
 
     def ask(number: int) -> httpx.Response:
-        with httpx.Client(base_url=urls[number % len(urls)], trust_env=False, timeout=30.0) as own:
+        with httpx.Client(base_url=urls[number % len(urls)], trust_env=False, verify=False, timeout=30.0) as own:
             for _ in range(1000):
                 response = own.post(path, json=body, headers=headers)
                 if response.status_code != 409 or response.json()["code"] != "idempotency-in-progress":

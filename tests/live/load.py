@@ -96,7 +96,7 @@ class Load(AbstractContextManager["Load"]):
             time.sleep(0.01)
 
     def _write(self, history: History, chance: random.Random, worker: str) -> None:
-        with httpx.Client(base_url=self._url, timeout=30.0, trust_env=False) as client:
+        with httpx.Client(base_url=self._url, timeout=30.0, trust_env=False, verify=False) as client:
             writer = _Writer(client, history, chance, self._stop)
             while not self._stop.is_set():
                 if chance.random() < 0.5:
