@@ -297,7 +297,8 @@ def best_of(kind: type[Strategy], seed: int, n: int) -> float:
 
 @pytest.mark.parametrize("key", LEARNING)
 def test_a_strategy_that_learns_beats_random_on_a_smooth_function(key: str) -> None:
-    losses = [(best_of(STRATEGIES[key], seed, 150), best_of(STRATEGIES["random"], seed, 150)) for seed in range(8)]
+    n = 72 if key in ("auto", "gp") else 150  # these learn sooner, and pay for each trial with all those before it
+    losses = [(best_of(STRATEGIES[key], seed, n), best_of(STRATEGIES["random"], seed, n)) for seed in range(8)]
     # By luck alone that happens once in 256 times.
     assert all(own < other for own, other in losses)
 
