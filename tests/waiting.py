@@ -16,11 +16,12 @@ SHORT_S = 0.2
 
 
 def eventually(look: Callable[[], T | None], timeout_s: float = PATIENCE_S) -> T:
-    """What `look` sees, once it sees something."""
-    deadline = time.monotonic() + timeout_s
+    """What `look` sees, once it sees something. What has taken long is looked for less often: each look costs."""
+    since = time.monotonic()
     while (seen := look()) is None:
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.02)
+        waited = time.monotonic() - since
+        assert waited < timeout_s, f"not within {timeout_s} s"
+        time.sleep(max(0.02, waited / 10))
     return seen
 
 

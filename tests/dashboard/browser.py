@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -73,6 +73,17 @@ class Chromium:
             may_complain_of: parts of complaints that belong to the scenario.
         """
         return self._thread.submit(self._run, url, scenario, may_complain_of, context).result()
+
+    @contextmanager
+    def opened(self, url: str) -> Iterator[Callable[[Scenario[Any]], Any]]:
+        """Runs scenarios one after the other in one page, for those that leave it as it was."""
+        stack = ExitStack()
+        page, seen = self._thread.submit(stack.enter_context, self._page(url, {})).result()
+        try:
+            yield lambda scenario: self._thread.submit(scenario, page, seen).result()
+            assert not seen.complaints, seen.complaints
+        finally:
+            self._thread.submit(stack.close).result()
 
     def _run(self, url: str, scenario: Scenario[T], may_complain_of: tuple[str, ...], context: dict[str, Any]) -> T:
         with self._page(url, context) as (page, seen):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.calls import answer, end_run, log_batch, report, start_run, suggest
+from tests.conftest import Shared
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
@@ -16,19 +18,25 @@ from tests.server import Server
 LARGEST = 1.7976931348623157e308
 NEIGHBOURS = (0.3, 0.1 + 0.2)
 
+ToldBy = Callable[[str, str], Any]
 
-def told_by(chromium: Chromium, server: Server, module: str, expression: str) -> Any:
-    """What an expression comes to, in which `it` is a module of the dashboard."""
 
-    def scenario(page: Page, seen: Seen) -> Any:
-        page.goto("/")
-        script = page.locator("script[type=module]").get_attribute("src")
-        assert script is not None
-        return page.evaluate(
-            f"import({json.dumps('/' + script.replace('main.js', module))}).then((it) => {expression})"
-        )
+@pytest.fixture(scope="module")
+def told_by(chromium: Chromium, shared: Shared) -> Iterator[ToldBy]:
+    """What an expression comes to, in which `it` is a module of the dashboard; all of them in one page."""
+    with chromium.opened(shared.server("sqlite").url) as look:
 
-    return chromium.run(server.url, scenario)
+        def find_script(page: Page, _: Seen) -> str:
+            page.goto("/")
+            return str(page.locator("script[type=module]").evaluate("script => script.src"))
+
+        script = look(find_script)
+
+        def told(module: str, expression: str) -> Any:
+            module_url = json.dumps(script.replace("main.js", module))
+            return look(lambda page, _: page.evaluate(f"import({module_url}).then((it) => {expression})"))
+
+        yield told
 
 
 @pytest.mark.parametrize(
@@ -50,40 +58,36 @@ def told_by(chromium: Chromium, server: Server, module: str, expression: str) ->
         NEIGHBOURS,
     ],
 )
-def test_the_ticks_of_an_axis_differ_and_are_short(
-    chromium: Chromium, server: Server, values: tuple[float, float]
-) -> None:
+def test_the_ticks_of_an_axis_differ_and_are_short(told_by: ToldBy, values: tuple[float, float]) -> None:
     axis = f"it.linear(it.extent({json.dumps(values)}), [0, 100])"
-    ticks = told_by(chromium, server, "scale.js", f"{axis}.ticks(6).map((one) => it.label(one))")
+    ticks = told_by("scale.js", f"{axis}.ticks(6).map((one) => it.label(one))")
     assert 2 <= len(ticks) <= 9
     assert len(set(ticks)) == len(ticks), ticks
     assert max(map(len, ticks)) <= 9, ticks
-    places = told_by(chromium, server, "scale.js", f"{json.dumps(values)}.map({axis})")
+    places = told_by("scale.js", f"{json.dumps(values)}.map({axis})")
     assert all(0 <= place <= 100 for place in places), places
 
 
 @pytest.mark.parametrize("values", [(-5e-324, 5e-324), (5e-324, 1e-323), (1e-323, 1e-322)])
-def test_an_axis_finer_than_numbers_are_has_few_ticks_or_none(
-    chromium: Chromium, server: Server, values: tuple[float, float]
-) -> None:
-    ticks = told_by(chromium, server, "scale.js", f"it.linear({json.dumps(values)}, [0, 100]).ticks(12.7)")
+def test_an_axis_finer_than_numbers_are_has_few_ticks_or_none(told_by: ToldBy, values: tuple[float, float]) -> None:
+    ticks = told_by("scale.js", f"it.linear({json.dumps(values)}, [0, 100]).ticks(12.7)")
     assert len(ticks) <= 30
 
 
-def test_nothing_is_marked_between_two_epochs(chromium: Chromium, server: Server) -> None:
-    assert told_by(chromium, server, "scale.js", "it.linear([1, 3], [0, 100], true).ticks(6)") == [1, 2, 3]
+def test_nothing_is_marked_between_two_epochs(told_by: ToldBy) -> None:
+    assert told_by("scale.js", "it.linear([1, 3], [0, 100], true).ticks(6)") == [1, 2, 3]
     of_integers = 'it.ofSpec({type: "int_range", min: 1, max: 3}, [0, 100], []).ticks(6)'
-    assert told_by(chromium, server, "scale.js", of_integers) == [1, 2, 3]
+    assert told_by("scale.js", of_integers) == [1, 2, 3]
 
 
-def test_a_narrow_axis_has_two_ticks_at_least(chromium: Chromium, server: Server) -> None:
-    assert told_by(chromium, server, "scale.js", "it.linear([1, 303], [56, 320], true).ticks(2.9)") == [100, 200, 300]
-    assert told_by(chromium, server, "scale.js", "it.linear([3.2, 3.8], [0, 100], true).ticks(3)") == []
+def test_a_narrow_axis_has_two_ticks_at_least(told_by: ToldBy) -> None:
+    assert told_by("scale.js", "it.linear([1, 303], [56, 320], true).ticks(2.9)") == [100, 200, 300]
+    assert told_by("scale.js", "it.linear([3.2, 3.8], [0, 100], true).ticks(3)") == []
 
 
-def test_a_value_alone_between_others_that_are_none_is_drawn(chromium: Chromium, server: Server) -> None:
+def test_a_value_alone_between_others_that_are_none_is_drawn(told_by: ToldBy) -> None:
     curve = "{xs: [0, 1, 2, 3], ys: [1, 'NaN', 2, 3], name: 'loss', colour: null}"
-    drawn = told_by(chromium, server, "lines.js", f"it.lines([{curve}], 400, 200).vector()[0].getAttribute('d')")
+    drawn = told_by("lines.js", f"it.lines([{curve}], 400, 200).vector()[0].getAttribute('d')")
     assert re.fullmatch("M[^ML]+L[^ML]+M[^ML]+L[^ML]+", drawn), drawn
 
 
@@ -100,8 +104,8 @@ def test_a_value_alone_between_others_that_are_none_is_drawn(chromium: Chromium,
         (95.2, "1 min 35 s"),
     ],
 )
-def test_a_duration_has_no_sixtieth_second(chromium: Chromium, server: Server, seconds: float, text: str) -> None:
-    assert told_by(chromium, server, "dom.js", f"it.duration({seconds})") == text
+def test_a_duration_has_no_sixtieth_second(told_by: ToldBy, seconds: float, text: str) -> None:
+    assert told_by("dom.js", f"it.duration({seconds})") == text
 
 
 @pytest.mark.parametrize(
@@ -121,11 +125,9 @@ def test_a_duration_has_no_sixtieth_second(chromium: Chromium, server: Server, s
         ([], []),
     ],
 )
-def test_scores_of_a_column_align_and_neighbours_differ(
-    chromium: Chromium, server: Server, values: list[Any], texts: list[str]
-) -> None:
+def test_scores_of_a_column_align_and_neighbours_differ(told_by: ToldBy, values: list[Any], texts: list[str]) -> None:
     column = json.dumps(values)
-    assert told_by(chromium, server, "dom.js", f"{column}.map(it.scoresOf({column}))") == texts
+    assert told_by("dom.js", f"{column}.map(it.scoresOf({column}))") == texts
 
 
 def test_a_score_shows_more_digits_when_a_closer_one_comes(

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from tests import waiting
 from tests.calls import (
     JSON,
     answer,
@@ -49,13 +50,9 @@ def deliveries(client: httpx.Client, observer: JSON) -> list[JSON]:
     return list_all(client, f"{path_of(observer)}/deliveries")[::-1]
 
 
-def eventually(look: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+def eventually(look: Callable[[], Any]) -> Any:
     """What is found, once there is something."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-    return found
+    return waiting.eventually(lambda: look() or None)
 
 
 def test_a_receiver_gets_each_event_once_signed_and_as_the_stream_tells_it(
