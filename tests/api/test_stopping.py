@@ -5,8 +5,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.calls import (
     JSON,
@@ -213,7 +211,7 @@ def test_a_repeat_under_one_key_is_told_to_stop_as_the_first_was(client: httpx.C
     assert told(answer(client.post(f"/v1/runs/{bad['run_id']}/{word}", json=body, headers=headers))) == GOES_ON
 
 
-# ---- whole searches ----
+# ---- whole searches: what is true of what a stopper says is shown in tests/tuning/stopping ----
 
 EACH_RULE: list[Any] = [
     ASHA,
@@ -233,23 +231,3 @@ def test_every_answer_is_what_the_stopper_says_of_all_that_was_logged(client: ht
         for number in range(begin, begin + 4):
             training.end(number)
     assert training.stops
-
-
-@pytest.mark.parametrize("stopper", EACH_RULE[:3], ids=["asha", "median", "hyperband"])
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_a_run_that_is_best_at_every_rung_is_never_stopped(
-    client: httpx.Client, stopper: Any, data: st.DataObject
-) -> None:
-    n_runs, n_epochs = data.draw(st.integers(2, 4)), 5
-    training = Training([client], stopper, n_runs)
-    best = data.draw(st.integers(0, n_runs - 1))
-    order = data.draw(st.permutations([number for number in range(n_runs) for _ in range(n_epochs)]))
-    next_epoch = [0] * n_runs
-    for number in order:
-        score = 1.0 if number == best else data.draw(st.floats(0.0, 1.0))
-        training.log(number, next_epoch[number], score)
-        next_epoch[number] += 1
-        if next_epoch[number] == n_epochs and number != best:
-            training.end(number)
-    assert best not in training.stops
