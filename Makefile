@@ -123,7 +123,8 @@ sdk-python: $(ALL_READY)
 sdk-typescript:
 	@if command -v npm >/dev/null; then \
 		rm -rf $(SDK)/typescript && mkdir -p $(SDK)/typescript && sdk=$$(cd $(SDK)/typescript && pwd) && cd openapi/ts && \
-		npm ci --silent --ignore-scripts --no-audit --no-fund && SDK=$$sdk npm run --silent build; \
+		{ [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --ignore-scripts --no-audit --no-fund; } && \
+		SDK=$$sdk npm run --silent build; \
 	else \
 		echo "make sdk: SKIPPED the TypeScript client: there is no npm here" >&2; \
 	fi
