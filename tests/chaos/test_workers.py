@@ -1,6 +1,7 @@
 """Workers that die, come back too late and speak all at once, to three replicas on one PostgreSQL."""
 
 import random
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def test_a_dead_workers_trial_goes_stale_once_and_to_another_soon_and_no_zombie_
         while (asked := ask(clients[number % 3], tuner, worker=f"w{number}", count=N_AT_ONCE))[
             "tuner_state"
         ] == "active":
+            if not asked["trials"]:
+                time.sleep(0.1)  # until a lease is over
             for trial in asked["trials"]:
                 ghost = {"worker": "dead"} if number % 2 else {"attempt": 1}
                 zombie = result(clients[(number + 1) % 3], trial, score=0.1, **ghost)
