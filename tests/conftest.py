@@ -7,6 +7,7 @@ backend ──> server ──> client      one service per backend and test proc
 """
 
 import gc
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -39,6 +40,11 @@ WEBHOOKS = {
 """What a service needs to call the receivers of the tests."""
 
 NewDatabase = Callable[[], str]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: some of the tests wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:
