@@ -93,10 +93,12 @@ $(PEERS_READY):
 screenshots: $(ALL_READY) chromium ## render each page of the dashboard with the demo's data, into docs/images
 	@$(PY) -m tests.dashboard.screenshots
 
+CHROMIUM := chromium-headless-shell chromium chromium-browser google-chrome
+
 .PHONY: chromium
 chromium:
-	@scripts/from-system "the tests of the dashboard" "chromium-headless-shell chromium chromium-browser google-chrome" \
-		chromium-headless-shell fonts-dejavu-core
+	@scripts/from-system "the tests of the dashboard" "$(CHROMIUM)" chromium-headless-shell fonts-dejavu-core
+	@scripts/from-system "the tests of the dashboard" "$(CHROMIUM)" chromium fonts-dejavu-core
 
 .PHONY: nginx
 nginx:
