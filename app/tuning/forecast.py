@@ -4,6 +4,7 @@ With several workers, most of what is known of the newest trials is in their epo
 as one worker would that had forgotten its last trials.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,13 +59,15 @@ def forecast(epoch: int, loss: float, courses: Sequence[Course]) -> float | None
     known = [(then, course.loss) for course in courses if (then := course.at(epoch)) is not None]
     if not known:
         return None
-    then, ends = np.array(known).T
+    # In eighths, so that even with the largest floats no difference overflows.
+    then, ends = np.array(known).T / 8
     slope = _slope(then, ends)
     rest = ends - slope * then
     middle = float(np.median(rest))
     if len(known) >= _FEWEST and _spread(rest - middle) > _MOST_UNKNOWN * _spread(ends - np.median(ends)):
         return None
-    return middle + slope * loss
+    expected = 8 * (middle + slope * (loss / 8))
+    return expected if math.isfinite(expected) else None
 
 
 def _slope(then: Array, ends: Array) -> float:

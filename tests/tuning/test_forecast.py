@@ -53,6 +53,14 @@ def test_a_trial_that_is_beyond_all_others_has_no_forecast() -> None:
     assert forecast(0, 1.0, []) is None
 
 
+def test_the_largest_floats_are_survived() -> None:
+    most = 1.7e308
+    courses = [course(-most, most), course(most, -most), course(0.0, most), course(most, most)]
+    for loss in (-most, 0.0, most):
+        assert math.isfinite(forecast(0, loss, courses) or 0.0)
+        assert math.isfinite(forecast(1, loss, courses) or 0.0)
+
+
 def test_epochs_that_were_left_out_count_as_the_one_before() -> None:
     gaps = [Course([0, 10], [3.0 + lead, 1.0 + lead], 1.0 + lead) for lead in (0.0, 0.5, 1.0)]
     assert forecast(7, 3.25, gaps) == pytest.approx(1.25)
