@@ -1,6 +1,7 @@
 """A page that stays open: it keeps the focus, forgets what it left, comes back by itself, and tells what is so now."""
 
 import re
+import time
 from collections.abc import Callable
 
 import httpx
@@ -481,3 +482,27 @@ def test_more_windows_can_be_seen_than_a_browser_has_connections(
             expect(told).to_have_text([str(epoch) for epoch in range(8)])
 
     chromium.run(server.url, scenario)
+
+
+def test_what_takes_long_to_read_is_read_less_often(chromium: Chromium, server: Server) -> None:
+    def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
+        page.goto("/")
+        page.clock.pause_at(time.time() + 3600)
+        script = str(page.locator("script[type=module]").evaluate("script => script.src")).replace("main.js", "api.js")
+        page.evaluate(f"import('{script}').then((api) => {{ {_READ_FOR_100_MS} }})")
+        page.clock.run_for(100)
+        page.evaluate("again.soon(20)")
+        page.clock.run_for(850)
+        assert page.evaluate("nRead") == 1
+        page.clock.run_for(200)
+        assert page.evaluate("nRead") == 2
+
+    chromium.run(server.url, scenario)
+
+
+_READ_FOR_100_MS = """
+window.nRead = 0;
+window.again = api.refresher(() => new Promise((done) => setTimeout(() => { nRead += 1; done(); }, 100)));
+again.now();
+"""

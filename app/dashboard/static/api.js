@@ -60,19 +60,26 @@ export function tellEdit() {
   dispatchEvent(new Event("edit"));
 }
 
+const IDLE_TIMES = 9, LONGEST_IDLE_MS = 3000;
+
 /**
  * What reads again `soon`, in so many milliseconds, once for all who ask until then; or `now`; and now and then by itself. Never twice
- * at once: no old answer comes after a new one, and what happened meanwhile is read after it. `stop` for good.
+ * at once: no old answer comes after a new one, and what happened meanwhile is read after it. What takes long is not read as
+ * often: whoever looks on must not keep the service from its work. `stop` for good.
  */
 export function refresher(read) {
-  let timer = null, isReading = false, isOver = false;
-  const soon = (ms) => { if (!isOver) timer ??= setTimeout(now, ms); };
+  let timer = null, isReading = false, isOver = false, tookMs = 0;
+  const soon = (ms) => { if (!isOver) timer ??= setTimeout(now, Math.max(ms, Math.min(IDLE_TIMES * tookMs, LONGEST_IDLE_MS))); };
   async function now() {
     clearTimeout(timer);
     timer = null;
     if (isReading) return soon(1000);
     isReading = true;
-    await read().finally(() => { isReading = false; });
+    const began = performance.now();
+    await read().finally(() => {
+      isReading = false;
+      tookMs = performance.now() - began;
+    });
   }
   const pulse = setInterval(() => document.hidden || soon(250), UNTOLD_MS);
   addEventListener("edit", now);
