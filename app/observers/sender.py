@@ -201,5 +201,10 @@ class _Stream(httpcore.AsyncNetworkStream):
         return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        """What is known of it."""
-        return self._n_bytes > 0 if info == _HAS_HEARD else self._stream.get_extra_info(info)
+        """What is known of it; of one that was cut before anybody asked, that there is nothing more to wait for."""
+        if info == _HAS_HEARD:
+            return self._n_bytes > 0
+        try:
+            return self._stream.get_extra_info(info)
+        except AttributeError:  # uvloop has no socket of it any more, which anyio expects
+            return True if info == "is_readable" else None

@@ -10,8 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
+import httpcore
 import pytest
+import uvloop
 
 from app.domain.addresses import parse_networks
 from app.observers import sender as sender_module
@@ -41,7 +44,7 @@ def send(guard: Guard, *urls: str) -> list[Answer]:
         finally:
             await sender.close()
 
-    return asyncio.run(body())
+    return uvloop.run(body())  # as the service does
 
 
 def resolving(*answers: Sequence[str], allowed: str = ALLOW) -> Guard:
@@ -116,6 +119,22 @@ def test_an_answer_that_takes_too_long_is_no_answer(
 def test_a_receiver_that_is_not_there_is_told_in_words() -> None:
     (answer,) = send(resolving([HOST]), f"http://{HOST}:9/")
     assert answer.status is None
+    assert (answer.error or "").startswith("the connection failed: ")
+
+
+def test_a_connection_that_is_cut_as_soon_as_it_is_there_has_failed(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = httpcore.AnyIOBackend.connect_tcp
+
+    async def cut(*args: Any) -> Any:
+        stream: Any = await connect(*args)
+        stream._stream._transport.abort()  # what the loop does when a reset comes
+        await asyncio.sleep(0)
+        return stream
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", cut)
+    (answer,) = send(resolving([HOST]), receiver.url("200"))
     assert (answer.error or "").startswith("the connection failed: ")
 
 
