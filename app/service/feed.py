@@ -15,12 +15,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from app.domain.errors import Unavailable
+from app.domain.events import RunDelete
 from app.service.audience import Audience, Encoded, is_wanted
 from app.service.subscriber import GOODBYE, Subscriber
 from app.store import events
@@ -126,9 +128,16 @@ class Feed:
 
     def _offer(self, news: Sequence[Encoded]) -> bool:
         """Remember what comes next in the log, and offer it; whether anybody wanted it."""
+        self._forget({one.event.run_id for one in news if one.event.type == RunDelete.type})
         for one in news:
             self._remember(one)
         return self._audience.offer(news)
+
+    def _forget(self, deleted: Collection[UUID | None]) -> None:
+        """What these runs said: it is no more in the log either."""
+        if deleted:
+            self._recent = deque(one for one in self._recent if one.event.run_id not in deleted)
+            self._recent_bytes = sum(len(one.chunk) for one in self._recent)
 
     def _remember(self, one: Encoded) -> None:
         self._head = one.event.event_id

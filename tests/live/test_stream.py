@@ -122,6 +122,20 @@ def test_after_zero_replays_all_there_is_and_goes_on(server: Server, client: htt
         ]
 
 
+def test_what_a_deleted_run_said_comes_no_more_while_others_watch(server: Server, client: httpx.Client) -> None:
+    with Subscriber(server.url) as watcher:
+        first = marker(client)
+        watcher.wait_for_id(first)
+        run = start_run(client)
+        log_epoch(client, run, 0, loss=1.0)
+        client.delete(f"/v1/runs/{run['run_id']}")
+        last = marker(client)
+        watcher.wait_for_id(last)
+        with Subscriber(server.url, after=first) as late:
+            seen = late.wait_for_id(last)
+    assert [event.type for event in seen if event.data.get("run_id") == run["run_id"]] == ["run_delete"]
+
+
 def test_a_stream_goes_on_after_the_last_event_id(server: Server, client: httpx.Client) -> None:
     run = start_run(client)
     ids = [log_epoch(client, run, epoch, loss=1.0)["event_id"] for epoch in range(4)]
