@@ -5,7 +5,7 @@ import subprocess
 
 import httpx
 import pytest
-from playwright.sync_api import Dialog, Locator, Page, Route, expect
+from playwright.sync_api import Dialog, Locator, Page, Request, Route, expect
 
 from tests.calls import JSON, answer, get_run, get_tuner, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
@@ -70,6 +70,32 @@ def test_a_run_is_named_tagged_and_annotated_with_the_keyboard_alone(
         ["a, b", "warm start"],
         "Rate halved.\nSee the log.",
     )
+
+
+def test_runs_are_renamed_with_their_tuner_also_where_its_name_comes_last(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, name="old name")
+    finish_trial(client, tuner, 0.5)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        held: list[Route] = []
+
+        def let_go(request: Request) -> None:
+            if "/v1/runs?" in request.url:
+                while held:
+                    held.pop().continue_()
+
+        page.goto(f"/#/?filter=tuner_id+%3D+%22{tuner['tuner_id']}%22")
+        runs = page.get_by_role("table", name="Runs")
+        expect(runs).to_contain_text("old name")
+        page.route("**/v1/overview?*", lambda route: held.append(route))
+        page.on("requestfinished", let_go)
+        answer(client.patch(f"/v1/tuners/{tuner['tuner_id']}", json={"name": "new name"}))
+        page.evaluate("dispatchEvent(new Event('edit'))")
+        expect(runs).to_contain_text("new name")
+
+    chromium.run(server.url, scenario)
 
 
 def test_a_tuner_is_named_and_tagged_and_every_window_shows_it(

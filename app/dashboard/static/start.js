@@ -204,6 +204,7 @@ export async function view(place, { crumbs, address }) {
       wantedBy.set(one.tuner_id, one.objectives.map(({ metric }) => metric));
     }
     tuners.update(seen.items);
+    list?.update(shown); // which names runs by their tuners
     tuners.element.hidden = !seen.items.length;
     others.hidden = !seen.next_page_token;
     tunersPlace.querySelector(".empty")?.remove();
