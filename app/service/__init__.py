@@ -2,7 +2,7 @@
 
     create.py      a tuner, from a definition or a snapshot          snapshot.py   the whole tuner as JSON
     suggest.py     what to try next: asks are gathered and thought about; hand_out.py, and answered
-    foresee.py     what the trials that train still are expected to come to
+    forecasts.py   what the trials that train still are expected to come to
     gather.py      questions about one thing, answered together
     report.py      a trial's result      add_trials.py   trials that no strategy proposed      pareto.py   the best
     start.py       a run begins          log_epochs.py   it tells      end.py   it ends, and with it its trial

@@ -21,7 +21,7 @@ from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
 from app.domain.values import Params, from_json_number
 from app.service import metrics
-from app.service.foresee import Foresight
+from app.service.forecasts import Forecasts
 from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
 from app.service.lifecycle import n_left
@@ -55,7 +55,7 @@ class _Mind:
         create_time: of the tuner: one that is deleted may leave its id to another.
         tuner: as the last step left it; None where that is not known.
         observations: the ended trials, by number: those never change.
-        foresight: of those that train still.
+        forecasts: of those that train still.
     """
 
     create_time: datetime
@@ -63,7 +63,7 @@ class _Mind:
     objectives: Sequence[Objective]
     tuner: Tuner | None = None
     observations: dict[int, Observation] = field(default_factory=dict)
-    foresight: Foresight = field(default_factory=Foresight)
+    forecasts: Forecasts = field(default_factory=Forecasts)
 
 
 class Suggester:
@@ -106,14 +106,14 @@ class _View:
     """What a step sees of a tuner before it thinks.
 
     Args:
-        n_foreseen: trials of the history that train still.
+        n_forecasts: trials of the history that train still.
     """
 
     tuner: Tuner
     n_new: int
     history: Sequence[Observation] = ()
     pending: Sequence[Params] = ()
-    n_foreseen: int = 0
+    n_forecasts: int = 0
 
 
 def _foresee(mind: _Mind, asks: Sequence[Ask]) -> _View | None:
@@ -142,15 +142,15 @@ def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequ
     for trial in unknown:
         if has_ended(trial):
             mind.observations[trial.number] = observation_of(trial, mind.objectives)
-            mind.foresight.note_end(trial)
+            mind.forecasts.note_end(trial)
     pending = [trial for trial in unknown if not has_ended(trial)]
-    foreseen: dict[int, Observation] = {}
+    expected: dict[int, Observation] = {}
     if mind.strategy.takes_forecasts and len(mind.objectives) == 1:
-        foreseen = mind.foresight.foresee(connection, pending, mind.objectives[0])
-    known = mind.observations | foreseen
+        expected = mind.forecasts.of(connection, pending, mind.objectives[0])
+    known = mind.observations | expected
     history = [known[number] for number in sorted(known)]
-    rest = [trial.params for trial in pending if trial.number not in foreseen]
-    return mind, _View(tuner, n_new, history, rest, len(foreseen))
+    rest = [trial.params for trial in pending if trial.number not in expected]
+    return mind, _View(tuner, n_new, history, rest, len(expected))
 
 
 def _think(mind: _Mind, view: _View) -> Thoughts:
@@ -167,8 +167,8 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
         # Strategies see losses; people, the score as they know it.
         if "mean" in proposal.why:
             proposal.why["mean"] = mind.objectives[0].loss(proposal.why["mean"])
-        if view.n_foreseen:
-            proposal.why["foreseen"] = view.n_foreseen
+        if view.n_forecasts:
+            proposal.why["forecasts"] = view.n_forecasts
     for proposal in proposals:
         _require_of(mind.strategy, proposal)
     return Thoughts(tuner.create_time, tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)

@@ -20,13 +20,13 @@ class Auto(Strategy):
     key: ClassVar[str] = "auto"
     description: ClassVar[str] = "Chooses for you: gp, or tpe where there are more than 100 parameters."
     needs_history: ClassVar[bool] = True
-    takes_forecasts: ClassVar[bool] = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)
         n = len(space.order)
         is_large = n > _MOST_PARAMETERS
         self._chosen: Strategy = TPE(space, {}) if is_large else Gp(space, {})
+        self.takes_forecasts = self._chosen.takes_forecasts
         self._because = f"{n} parameters are {'more than' if is_large else 'not more than'} {_MOST_PARAMETERS}"
 
     def propose(

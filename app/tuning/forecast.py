@@ -13,6 +13,9 @@ import numpy as np
 
 from app.tuning.encoding import Array
 
+MOST_COURSES = 50
+"""Of the newest completed trials: what others did long ago, elsewhere in the space, says less."""
+
 _SLOPE_WEIGHT = 2.0
 """How much the slope is one a priori, in trials: what is ahead by now stays ahead by as much."""
 

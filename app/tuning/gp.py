@@ -80,7 +80,7 @@ class Gp(Strategy):
     aliases: ClassVar[tuple[str, ...]] = ("gaussian_process", "bayesian")
     description: ClassVar[str] = "A Gaussian process: learns most from few trials, of numbers above all."
     needs_history: ClassVar[bool] = True
-    takes_forecasts: ClassVar[bool] = True
+    takes_forecasts = True
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:
         super().__init__(space, options)

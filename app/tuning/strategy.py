@@ -66,8 +66,8 @@ class Strategy(ABC):
         options_schema: JSON schema of the options, an object without additional properties. Each has a default.
         options: those sent, with all defaults.
         needs_history: whether `propose` looks at `history`; if not, the caller passes none.
-        takes_forecasts: whether trials that train still come with the history where it can be foretold what they will
-            come to (`forecast`); if not, they are pending until they end.
+        takes_forecasts: whether trials that train still come with the history where they have a forecast
+            of what they will come to; if not, they are pending until they end.
         is_finite: whether it has all been tried one day; only then fewer proposals may come than are asked for.
     Raises:
         InvalidRequest: options that this strategy does not have, or values that they cannot take.
@@ -78,7 +78,7 @@ class Strategy(ABC):
     description: ClassVar[str]
     options_schema: ClassVar[dict[str, Any]] = schemas.options_of()
     needs_history: ClassVar[bool]
-    takes_forecasts: ClassVar[bool] = False
+    takes_forecasts: bool = False
     is_finite: ClassVar[bool] = False
 
     def __init__(self, space: Space, options: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from app.domain.space import Choice, Flag, FloatRange, IntRange, Space
 from app.domain.states import TrialState
 from app.domain.values import Params
-from app.tuning.forecast import Course, forecast
+from app.tuning.forecast import MOST_COURSES, Course, forecast
 from app.tuning.registry import find
 from app.tuning.strategy import Observation, generator
 
@@ -15,9 +15,6 @@ PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,)}
 
 DEAF = ", without epochs"
 """Ends the name of a strategy of ours that waits for the ends of trials."""
-
-N_COURSES = 50
-"""As in the service."""
 
 
 class Method(Protocol):
@@ -57,7 +54,7 @@ class Ours:
             losses = heard[other]
             loss = None
             if losses and self._takes_forecasts:
-                loss = forecast(len(losses) - 1, losses[-1], self._courses[-N_COURSES:])
+                loss = forecast(len(losses) - 1, losses[-1], self._courses[-MOST_COURSES:])
             if loss is None:
                 pending.append(params)
             else:

@@ -33,7 +33,7 @@ def search(client: httpx.Client, strategy: str = "gp", **body: JSON) -> tuple[JS
 def next_ones(client: httpx.Client, tuner: JSON) -> tuple[list[JSON], set[int | None]]:
     """The params of four more trials, and of how many that train still they know."""
     trials = suggest(client, tuner, 4)
-    return [trial["params"] for trial in trials], {trial["why"].get("foreseen") for trial in trials}
+    return [trial["params"] for trial in trials], {trial["why"].get("forecasts") for trial in trials}
 
 
 @pytest.mark.parametrize("strategy", ["gp", "auto"])
@@ -77,4 +77,4 @@ def test_strategies_that_wait_for_the_end_hear_of_none(client: httpx.Client) -> 
         log_epoch(client, run, 0, score=level(run["params"]))
     (trial,) = suggest(client, tuner)
     assert trial["why"]["phase"] == "model"
-    assert "foreseen" not in trial["why"]
+    assert "forecasts" not in trial["why"]

@@ -27,3 +27,10 @@ def test_auto_takes_tpe_where_parameters_are_very_many(n: int, strategy: str) ->
     space = Space.from_json({f"x{i}": {"type": "float_range", "min": 0, "max": 1} for i in range(n)})
     (proposal,) = Auto(space, {}).propose([], [], [generator(7, 0)])
     assert proposal.why["strategy"] == strategy
+
+
+def test_it_takes_forecasts_where_what_it_chose_does() -> None:
+    few, many = (
+        Auto(Space.from_json({f"x{i}": {"type": "flag"} for i in range(n)}), {}).takes_forecasts for n in (100, 101)
+    )
+    assert (few, many) == (True, False)

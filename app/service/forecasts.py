@@ -14,16 +14,13 @@ from app.service.series import Series, read_many_series
 from app.store import runs
 from app.store.runs import Run
 from app.store.trials import Trial
-from app.tuning.forecast import Course, forecast
+from app.tuning.forecast import MOST_COURSES, Course, forecast
 from app.tuning.strategy import Observation
-
-_MOST_COURSES = 50
-"""Of the newest completed trials: what others did long ago, elsewhere in the space, says less."""
 
 _MOST_POINTS = 200
 
 
-class Foresight:
+class Forecasts:
     """How the newest completed trials of one tuner went: a cache of what does not change."""
 
     def __init__(self) -> None:
@@ -35,23 +32,21 @@ class Foresight:
         if trial.state is TrialState.completed and trial.run_id is not None and trial.score is not None:
             self._completed[trial.run_id] = (trial.number, trial.score)
 
-    def foresee(
-        self, connection: Connection, training: Sequence[Trial], objective: Objective
-    ) -> dict[int, Observation]:
-        """Those of these trials of which it can be told, by number."""
-        speaking = {trial.run_id: trial for trial in training if trial.run_id is not None}
+    def of(self, connection: Connection, pending: Sequence[Trial], objective: Objective) -> dict[int, Observation]:
+        """Those of these trials that have one, by number."""
+        speaking = {trial.run_id: trial for trial in pending if trial.run_id is not None}
         if not speaking or not self._completed:
             return {}
-        newest = nlargest(_MOST_COURSES, self._completed, key=self._completed.__getitem__)
+        newest = nlargest(MOST_COURSES, self._completed, key=self._completed.__getitem__)
         found = runs.find_many(connection, [*speaking, *newest])
         courses = self._go_through(connection, [run_id for run_id in newest if run_id in found], objective)
-        foreseen: dict[int, Observation] = {}
+        expected: dict[int, Observation] = {}
         for run_id, trial in speaking.items():
             now = _last_of(found.get(run_id), objective)
             loss = None if now is None else forecast(*now, courses)
             if loss is not None:
-                foreseen[trial.number] = Observation(trial.number, trial.params, trial.state, (loss,))
-        return foreseen
+                expected[trial.number] = Observation(trial.number, trial.params, trial.state, (loss,))
+        return expected
 
     def _go_through(self, connection: Connection, run_ids: Sequence[UUID], objective: Objective) -> list[Course]:
         unread = [run_id for run_id in run_ids if run_id not in self._courses]
