@@ -17,6 +17,9 @@ COUNTS = '{"queued":1,"running":2,"completed":1,"stopped":0,"failed":0,"infeasib
 BUDGET = '{"max_trials":5,"max_parallel":null,"max_failures":null,"max_attempts":3,"target":null,"wallclock_s":null}'
 
 
+CODES = {"run_start": 1, "trial_start": 4, "trial_end": 5}
+
+
 def fill(url: str) -> None:
     """One tuner with a trial of each kind, and runs as the first release let them be: several of one trial at once."""
     engine = open_writer(parse(url))
@@ -31,8 +34,6 @@ def fill(url: str) -> None:
     zeros = "0" * 32
     digest = f"decode('{zeros}', 'hex')" if is_postgres else f"x'{zeros}'"
     false = "false" if is_postgres else "0"
-    score = "0.5"
-    code = {"run_start": 1, "training_end": 3, "trial_start": 4, "trial_end": 5}
 
     with engine.begin() as connection:
         command.upgrade(configuration(connection), FIRST)
@@ -49,12 +50,11 @@ def fill(url: str) -> None:
         )
         for number, state in enumerate(["completed", "running", "running", "queued"]):
             is_done = state == "completed"
-            attempt = 1
             run(
                 "INSERT INTO trials (trial_id, tuner_id, number, params, params_digest, state, score, reason, worker,"
                 f" attempt, why, create_time, end_time) VALUES ({key(10 + number)}, {key(1)}, {number},"
-                f""" '{{"x":0.{number + 1}}}', {digest}, '{state}', {score if is_done else "NULL"}, NULL, 'w',"""
-                f""" {attempt}, '{{"strategy":"random"}}', {time(1)}, {time(5) if is_done else "NULL"})"""
+                f""" '{{"x":0.{number + 1}}}', {digest}, '{state}', {0.5 if is_done else "NULL"}, NULL, 'w',"""
+                f""" 1, '{{"strategy":"random"}}', {time(1)}, {time(5) if is_done else "NULL"})"""
             )
         # Two runs of trial 1, one of trial 2, one of the queued trial 3, one of trial 0, which has ended; one alone.
         for number, trial in enumerate([1, 1, 2, 3, 0, None]):
@@ -69,7 +69,7 @@ def fill(url: str) -> None:
         def event(kind: str, run_id: int | None, tuner: bool, body: str) -> None:
             run(
                 "INSERT INTO events (type, timestamp, run_id, tuner_id, epoch, body) VALUES"
-                f" ({code[kind]}, {time(3)}, {'NULL' if run_id is None else key(run_id)},"
+                f" ({CODES[kind]}, {time(3)}, {'NULL' if run_id is None else key(run_id)},"
                 f" {key(1) if tuner else 'NULL'}, NULL, '{body}')"
             )
 
