@@ -101,6 +101,7 @@ def create_tuner(url: str, n_trials: int) -> str:
         "space": SPACE,
         "objective": {"metric": "accuracy", "direction": "maximize"},
         "budget": {"max_trials": n_trials},
+        "stopper": {"type": "asha", "min_epochs": 3},
         "seed": 7,
         "tags": ["demo"],
     }
@@ -199,7 +200,9 @@ def report(console: Console, picture: Picture) -> None:
     width = max(map(len, best["params"]))
     for name, value in best["params"].items():
         say(console, f"  {name.ljust(width)}  {brief(value)}")
-    say(console, f"{picture.n_streamed} epochs were streamed, in {picture.elapsed_s:.0f} s.\n")
+    n_stopped = sum(trial["state"] == "stopped" for trial in picture.ended.values())
+    early = f"; {n_stopped} trials were stopped early" if n_stopped else ""
+    say(console, f"{picture.n_streamed} epochs were streamed, in {picture.elapsed_s:.0f} s{early}.\n")
 
 
 def say(console: Console, text: str) -> None:

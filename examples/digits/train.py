@@ -25,7 +25,7 @@ PAUSES_S = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0)
 def work(service: httpx.Client, tuner_id: str, worker: str, epochs: int) -> None:
     """Train trials of the tuner until it has no more to give."""
     digits, labels = load_digits(return_X_y=True)
-    data = train_test_split(digits / 16, labels, test_size=0.25, stratify=labels, random_state=0)
+    data = train_test_split(digits / 16, labels, test_size=0.5, stratify=labels, random_state=0)
     while True:
         answer = post(service, f"/v1/tuners/{tuner_id}/suggest", {"worker": worker})
         for trial in answer["trials"]:
