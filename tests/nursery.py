@@ -166,12 +166,14 @@ def _become(order: dict[str, Any], stdout: int, stderr: int) -> None:
 def _main() -> None:
     import app
     from app.cli import main
+    from app.store import migrate
 
     # All of it, and what it takes up when it starts: what is imported now is imported for every child.
     ours = (module.name for module in walk_packages(app.__path__, "app."))
     for name in (*ours, *_TAKEN_UP):
         if not name.endswith("__main__"):
             import_module(name)
+    migrate.head_revision()  # and the migrations
     # What is there now is nothing that a child need look through, and by that copy.
     gc.collect()
     gc.freeze()

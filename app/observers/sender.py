@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import httpcore
@@ -42,12 +43,17 @@ class Sender:
 
     def __init__(self, guard: Guard, version: str) -> None:
         self._agent = f"tunetrack/{version}"
-        self._pool = httpcore.AsyncConnectionPool(
+        self._guard = guard
+
+    @cached_property
+    def _pool(self) -> httpcore.AsyncConnectionPool:
+        # Which certificates are trusted is read when there is somebody to call: it would be a fifth of each start.
+        return httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=None,
             max_keepalive_connections=20,
             keepalive_expiry=10.0,
-            network_backend=_GuardedNetwork(guard),
+            network_backend=_GuardedNetwork(self._guard),
         )
 
     async def send(self, url: str, message: Message, secrets: Sequence[str]) -> Answer:
@@ -66,7 +72,8 @@ class Sender:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        await self._pool.aclose()
+        if "_pool" in vars(self):
+            await self._pool.aclose()
 
     def _headers(self, message: Message, secrets: Sequence[str]) -> list[tuple[str, str]]:
         now = datetime.now(UTC)

@@ -57,11 +57,11 @@ def migrate(url: URL) -> list[str]:
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            config = configuration(connection)
             present = current_revision(connection)
             if present is not None and not is_known(present):
                 raise NewerSchema(NewerSchema.__doc__)
-            command.upgrade(config, "head")
+            if present != head_revision():
+                command.upgrade(configuration(connection), "head")
             return doubts(connection)
     finally:
         engine.dispose()

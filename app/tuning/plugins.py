@@ -48,9 +48,10 @@ def join_installed() -> None:
 
     A broken plug-in leaves the rest as it is. Doing it again changes nothing.
     """
+    installed = entry_points()
     left_out[:] = [
-        *join("strategy", entry_points(group=STRATEGY_GROUP), _add_strategy),
-        *join("stopper", entry_points(group=STOPPER_GROUP), _add_stopper),
+        *join("strategy", installed.select(group=STRATEGY_GROUP), _add_strategy),
+        *join("stopper", installed.select(group=STOPPER_GROUP), _add_stopper),
     ]
 
 
