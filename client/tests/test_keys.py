@@ -2,7 +2,6 @@
 
 import logging
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shared
-from tests.server import COMMAND, Server
+from tests.keys import make_key
+from tests.server import Server
 from tunetrack_client import Client, Unavailable, choice, errors, flag, float_range, int_range
 from tunetrack_client.cli import main
 
@@ -23,22 +23,7 @@ class Guarded:
 
     def __init__(self, server: Server) -> None:
         self.url = server.url
-        self._server = server
-        self.keys = {scope: self._new_key(scope) for scope in ("read", "train", "tune")}
-
-    def _new_key(self, scope: str) -> str:
-        command = [
-            str(COMMAND),
-            "keys",
-            "create",
-            "--name",
-            scope,
-            "--scope",
-            scope,
-            "--database",
-            self._server.database,
-        ]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+        self.keys = {scope: make_key(server, scope) for scope in ("read", "train", "tune")}
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from tests import nursery
 from tests.calls import JSON, SPACE, answer, create_tuner, problem, start_run
 from tests.conftest import NewDatabase, Shared
 from tests.documented import document
+from tests.keys import keys, make_key
 from tests.server import Server
 from tests.waiting import eventually
 
@@ -30,18 +31,6 @@ OPEN = {("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/session"), ("dele
 """What anybody may ask."""
 
 READS = {"get", "head"}
-
-
-def keys(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
-    """`tunetrack keys` on the server's database."""
-    return nursery.run("keys", *words, "--database", server.database)
-
-
-def make_key(server: Server, scope: str, *more: str) -> str:
-    """A new key."""
-    made = keys(server, "create", "--name", f"{scope} key", "--scope", scope, *more)
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import threading
 
 import httpx
@@ -22,7 +21,8 @@ from tests.calls import (
 )
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import SPACE, finish_trial, lose_trial, new_tuner
-from tests.server import COMMAND, Server
+from tests.keys import make_key
+from tests.server import Server
 
 NASTY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
@@ -200,11 +200,7 @@ def test_runs_can_be_compared(chromium: Chromium, server: Server, client: httpx.
 
 
 def test_with_keys_somebody_signs_in_and_is_told_what_a_key_cannot_do(chromium: Chromium, fresh_server: Server) -> None:
-    keys = {}
-    for scope in ("read", "admin"):
-        words = ["--name", scope, "--scope", scope, "--database", fresh_server.database]
-        command = [str(COMMAND), "keys", "create", *words]
-        keys[scope] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    keys = {scope: make_key(fresh_server, scope) for scope in ("read", "admin")}
     admin = {"Authorization": f"Bearer {keys['admin']}"}
     with httpx.Client(base_url=fresh_server.url, headers=admin, trust_env=False) as client:
         run = start_run(client, name="secret")

@@ -1,7 +1,6 @@
 """Names, tags and notes are changed where they stand, and nothing that somebody typed or wrote is lost."""
 
 import re
-import subprocess
 
 import httpx
 import pytest
@@ -10,7 +9,8 @@ from playwright.sync_api import Dialog, Locator, Page, Request, Route, expect
 from tests.calls import JSON, answer, get_run, get_tuner, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
-from tests.server import COMMAND, Server
+from tests.keys import make_key
+from tests.server import Server
 
 TAGS = "Tags, one on each line"
 
@@ -243,11 +243,7 @@ def test_a_change_of_something_else_meanwhile_is_no_matter(
 
 
 def test_who_may_not_change_it_is_told_before_they_type(chromium: Chromium, fresh_server: Server) -> None:
-    keys = {}
-    for scope in ("read", "admin"):
-        words = ["--name", scope, "--scope", scope, "--database", fresh_server.database]
-        command = [str(COMMAND), "keys", "create", *words]
-        keys[scope] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    keys = {scope: make_key(fresh_server, scope) for scope in ("read", "admin")}
     admin = {"Authorization": f"Bearer {keys['admin']}"}
     with httpx.Client(base_url=fresh_server.url, headers=admin, trust_env=False) as client:
         tuner, run = new_tuner(client, name="not mine"), start_run(client, name="not mine either")
@@ -270,10 +266,7 @@ def test_who_may_not_change_it_is_told_before_they_type(chromium: Chromium, fres
 
 
 def test_what_is_typed_outlives_the_key_that_it_was_begun_with(chromium: Chromium, fresh_server: Server) -> None:
-    words = ["--name", "ada", "--scope", "admin", "--database", fresh_server.database]
-    key = subprocess.run(
-        [str(COMMAND), "keys", "create", *words], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    key = make_key(fresh_server, "admin")
     headers = {"Authorization": f"Bearer {key}"}
 
     def sign_in(page: Page, heading: str) -> None:

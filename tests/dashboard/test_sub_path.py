@@ -1,7 +1,6 @@
 """The service below a path of somebody else's host, with the configuration that docs/operations.md shows."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from playwright.sync_api import Page, expect
 
 from tests.calls import log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
+from tests.keys import make_key
 from tests.nginx import needs_nginx, nginx
-from tests.server import COMMAND, Server
+from tests.server import Server
 from tunetrack_client import Client, float_range
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -23,8 +23,7 @@ pytestmark = needs_nginx
 @pytest.fixture
 def key(fresh_server: Server) -> str:
     """One that may do everything."""
-    words = ["keys", "create", "--name", "ada", "--scope", "admin", "--database", fresh_server.database]
-    return subprocess.run([str(COMMAND), *words], capture_output=True, text=True, check=True).stdout.strip()
+    return make_key(fresh_server, "admin")
 
 
 @pytest.fixture

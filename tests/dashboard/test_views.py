@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 
 import httpx
 import pytest
@@ -11,7 +10,8 @@ from playwright.sync_api import CDPSession, Locator, Page, expect
 from tests.calls import JSON, answer, log_batch, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
-from tests.server import COMMAND, Server
+from tests.keys import make_key
+from tests.server import Server
 
 N_MANY = 1_200
 
@@ -413,14 +413,7 @@ def test_long_texts_leave_room_for_what_stands_beside_them(
 
 
 def test_who_signed_in_can_sign_out_and_is_told_when_a_key_ends(chromium: Chromium, fresh_server: Server) -> None:
-    database = ["--database", fresh_server.database]
-
-    def keys(*words: str) -> str:
-        return subprocess.run(
-            [str(COMMAND), "keys", *words, *database], capture_output=True, text=True, check=True
-        ).stdout
-
-    key = keys("create", "--name", "ada", "--scope", "admin").strip()
+    key = make_key(fresh_server, "admin")
     with httpx.Client(base_url=fresh_server.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
         start_run(client, name="secret")
 
@@ -443,7 +436,7 @@ def test_who_signed_in_can_sign_out_and_is_told_when_a_key_ends(chromium: Chromi
         sign_in(page, "Sign in")
         page.context.clear_cookies()  # as when the key has expired
         page.get_by_role("link", name="secret").click()
-        expect(page.get_by_role("dialog")).to_contain_text("The key “ada (admin)” is no longer accepted")
+        expect(page.get_by_role("dialog")).to_contain_text("The key “admin key (admin)” is no longer accepted")
         dialog = page.get_by_role("dialog", name="Sign in again")
         dialog.get_by_label("API key").fill(key)
         dialog.get_by_role("button", name="Sign in").click()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_gate import make_key
 from tests.chaos.search import check_database
 from tests.chaos.sizes import IS_FULL, size
 from tests.conftest import WEBHOOKS, NewDatabase
+from tests.keys import make_key
 from tests.server import Server
 
 ROOT = Path(__file__).parents[2]

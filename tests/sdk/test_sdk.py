@@ -19,7 +19,8 @@ from tests.conftest import Shared
 from tests.dashboard.browser import Chromium, Seen
 from tests.docs.test_docs import LOCAL, blocks
 from tests.documented import document
-from tests.server import COMMAND, Server
+from tests.keys import make_key
+from tests.server import Server
 from tunetrack_client import Client, float_range
 
 HERE = Path(__file__).parent
@@ -38,8 +39,7 @@ def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = 
 def run_with_a_key(shared: Shared, *command: str | Path, env: Mapping[str, str] | None = None) -> str:
     """The output of a program that is told the address of a service that wants a key, and the key."""
     with Server(shared.new_database("sqlite")) as server:
-        create = ("keys", "create", "--name", "sdk", "--scope", "tune", "--database", server.database)
-        return run(*command, server.url, run(COMMAND, *create).strip(), env=env)
+        return run(*command, server.url, make_key(server, "tune"), env=env)
 
 
 def test_the_generated_python_client(shared: Shared, tmp_path: Path) -> None:
