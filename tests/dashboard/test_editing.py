@@ -166,7 +166,7 @@ def test_what_somebody_edits_elsewhere_is_seen_without_an_event(
             page.clock.fast_forward(1_000)
             expect(page.locator(".tag", has_text="afterwards")).to_have_count(1)
 
-    chromium.run(server.url, scenario)
+    chromium.run(server.url, scenario, is_alone=True)
 
 
 def test_what_is_typed_stays_while_epochs_come_and_until_the_service_takes_it(

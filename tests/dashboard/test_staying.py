@@ -359,7 +359,7 @@ def test_of_a_tuner_that_is_deleted_nothing_stays(chromium: Chromium, server: Se
         page.get_by_role("link", name="To the tuners").click()
         expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
 
-    chromium.run(server.url, scenario, may_complain_of=("404",))
+    chromium.run(server.url, scenario, may_complain_of=("404",), is_alone=True)
 
 
 # Tabs of a real browser are hidden by each other, those of one that is driven never.
@@ -393,7 +393,7 @@ def test_more_tabs_can_be_open_than_a_browser_has_connections(
         log_epoch(client, run, 2, loss=0.25)
         expect(chart).to_have_accessible_name(re.compile(r"3 epochs, now 0\.25"))
 
-    chromium.run(server.url, scenario)
+    chromium.run(server.url, scenario, is_alone=True)
 
 
 def test_a_tab_that_was_left_for_long_is_read_again_where_it_was(
@@ -424,7 +424,7 @@ def test_a_tab_that_was_left_for_long_is_read_again_where_it_was(
             assert page.evaluate("scrollY") == place
             assert place == 300 or path == "/"
 
-    chromium.run(server.url, scenario)
+    chromium.run(server.url, scenario, is_alone=True)
 
 
 # One that hangs, or ends without a word, does not say so.
@@ -481,7 +481,7 @@ def test_more_windows_can_be_seen_than_a_browser_has_connections(
             told = window.locator(".chart-table td:nth-child(2)")
             expect(told).to_have_text([str(epoch) for epoch in range(8)])
 
-    chromium.run(server.url, scenario)
+    chromium.run(server.url, scenario, is_alone=True)
 
 
 def test_what_takes_long_to_read_is_read_less_often(chromium: Chromium, server: Server) -> None:
@@ -498,7 +498,7 @@ def test_what_takes_long_to_read_is_read_less_often(chromium: Chromium, server: 
         page.clock.run_for(200)
         assert page.evaluate("nRead") == 2
 
-    chromium.run(server.url, scenario)
+    chromium.run(server.url, scenario, is_alone=True)
 
 
 _READ_FOR_100_MS = """
