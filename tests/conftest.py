@@ -9,6 +9,7 @@ backend ──> server ──> client      one service per backend and test proc
 import gc
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -22,7 +23,7 @@ import app.tuning  # noqa: F401 -- before anybody loads numpy: it says with how 
 from app.store.engines import parse
 from app.store.migrate import migrate
 from tests import documented, nursery, receiver
-from tests.databases import Postgres, running_postgres
+from tests.databases import Postgres, memory, running_postgres
 from tests.server import CLEAN_EXITS, Server
 
 settings.register_profile("tunetrack", deadline=None)  # no test asserts a duration
@@ -45,6 +46,13 @@ NewDatabase = Callable[[], str]
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: some of the tests wait."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_configure() -> None:
+    """All temporary files go to memory, where there is plenty: what waits for a disk is not what is tested."""
+    if "TMPDIR" not in os.environ and (place := memory()) is not None:
+        os.environ["TMPDIR"] = place
+        tempfile.tempdir = None
 
 
 def pytest_collection_finish() -> None:
