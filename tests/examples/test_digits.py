@@ -72,7 +72,7 @@ def test_demo_leaves_a_running_service_running(tmp_path: Path) -> None:
 
 
 def test_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
-    with start_demo(tmp_path, "--trials", "1000", "--workers", "2", "--keep") as demo:
+    with start_demo(tmp_path, "--trials", "1000", "--workers", "2", "--epochs", "1", "--keep") as demo:
         assert demo.stdout is not None
         said = ""
         for line in demo.stdout:

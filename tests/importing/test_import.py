@@ -76,15 +76,28 @@ def fill(client: httpx.Client) -> str:
     return tag
 
 
+Files = dict[tuple[str, str], Path]
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, Files]:
+    """The files of each backend, made when they are first wanted."""
+    return {}
+
+
 @pytest.fixture
-def files(client: httpx.Client, tmp_path: Path) -> dict[tuple[str, str], Path]:
-    """The same runs and epochs in each form."""
-    tag = fill(client)
-    return {
-        (what, form): download(client, tmp_path / f"{what}.{form}", tag, what=what, format=form)
-        for what in ("runs", "epochs")
-        for form in ("csv", "ndjson")
-    }
+def files(
+    exported: dict[str, Files], backend: str, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+) -> Files:
+    """The same runs and epochs in each form; they are only read."""
+    if backend not in exported:
+        tag, folder = fill(client), tmp_path_factory.mktemp("exported")
+        exported[backend] = {
+            (what, form): download(client, folder / f"{what}.{form}", tag, what=what, format=form)
+            for what in ("runs", "epochs")
+            for form in ("csv", "ndjson")
+        }
+    return exported[backend]
 
 
 def without_tuner(row: JSON) -> JSON:
@@ -103,7 +116,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
 
 
 def test_an_export_comes_in_elsewhere_as_it_was_however_often(
-    files: dict[tuple[str, str], Path], fresh_server: Server, fresh_client: httpx.Client
+    files: Files, fresh_server: Server, fresh_client: httpx.Client
 ) -> None:
     runs, epochs = files["runs", "ndjson"], files["epochs", "ndjson"]
     # Cut off somewhere, then begun anew in the other form.
@@ -122,9 +135,7 @@ def test_an_export_comes_in_elsewhere_as_it_was_however_often(
     assert sorted(again.splitlines()) == sorted(epochs.read_bytes().splitlines())
 
 
-def test_csv_comes_in_exactly_too(
-    files: dict[tuple[str, str], Path], fresh_server: Server, fresh_client: httpx.Client
-) -> None:
+def test_csv_comes_in_exactly_too(files: Files, fresh_server: Server, fresh_client: httpx.Client) -> None:
     runs, epochs = files["runs", "csv"], files["epochs", "csv"]
     tally, told = bring_in(fresh_server, epochs, runs)
     assert (tally.runs_new, tally.bad, told) == (4, 0, [])
@@ -141,7 +152,7 @@ def test_csv_comes_in_exactly_too(
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_runs_without_their_epochs_keep_their_latest_metrics(
-    files: dict[tuple[str, str], Path], fresh_server: Server, fresh_client: httpx.Client, form: str
+    files: Files, fresh_server: Server, fresh_client: httpx.Client, form: str
 ) -> None:
     tally, _ = bring_in(fresh_server, files["runs", form])
     assert (tally.runs_new, tally.epochs, tally.bad) == (4, 0, 0)
@@ -153,7 +164,7 @@ def test_runs_without_their_epochs_keep_their_latest_metrics(
             assert (found["status"], found["end_time"]) == (run["status"], run["end_time"])
 
 
-def test_what_is_there_by_other_words_is_left_as_it_is(server: Server, files: dict[tuple[str, str], Path]) -> None:
+def test_what_is_there_by_other_words_is_left_as_it_is(server: Server, files: Files) -> None:
     tally, told = bring_in(server, files["runs", "ndjson"], files["epochs", "csv"])
     assert (tally.runs, tally.runs_new, tally.values_new, tally.bad, told) == (4, 0, 0, 0, [])
 

@@ -328,7 +328,7 @@ def test_a_refused_write_is_on_no_stream(server: Server, client: httpx.Client) -
 
 
 def test_readers_that_have_gone_leave_the_service_as_it_was(server: Server, client: httpx.Client) -> None:
-    for _ in range(5):
+    for _ in range(2):
         with ExitStack() as exits:
             for _ in range(8):
                 exits.enter_context(Subscriber(server.url, after=0))
