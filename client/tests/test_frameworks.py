@@ -11,22 +11,23 @@ from typing import Any
 
 import numpy
 import pytest
-from sklearn.datasets import load_digits, load_iris
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from tests.told_to_stop import LAST_EPOCH, train_and_be_stopped
 from tunetrack_client import Client, Run, float_range
-from tunetrack_client.sklearn import TunetrackSearchCV
+
+
+def iris() -> Any:
+    """Features and labels. What is large is imported where it is used: each test process collects all tests."""
+    from sklearn.datasets import load_iris
+
+    return load_iris(return_X_y=True)
 
 
 def test_xgboost(client: Client) -> None:
     xgboost = pytest.importorskip("xgboost")
     from tunetrack_client.xgboost import TunetrackCallback
 
-    features, labels = load_iris(return_X_y=True)
+    features, labels = iris()
     data = xgboost.DMatrix(features, labels)
 
     def train(run: Run) -> None:
@@ -47,7 +48,7 @@ def test_xgboost_cross_validation(client: Client) -> None:
     xgboost = pytest.importorskip("xgboost")
     from tunetrack_client.xgboost import TunetrackCallback
 
-    features, labels = load_iris(return_X_y=True)
+    features, labels = iris()
     with client.run() as run:
         found = xgboost.cv(
             {"nthread": 1}, xgboost.DMatrix(features, labels), 4, nfold=3, callbacks=[TunetrackCallback(run)]
@@ -61,7 +62,7 @@ def test_lightgbm(client: Client) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     from tunetrack_client.lightgbm import TunetrackCallback
 
-    features, labels = load_iris(return_X_y=True)
+    features, labels = iris()
 
     def train(run: Run) -> None:
         data = lightgbm.Dataset(features, labels)
@@ -80,6 +81,13 @@ def test_lightgbm(client: Client) -> None:
 
 
 def test_scikit_learn_searches_and_refits(client: Client) -> None:
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from tunetrack_client.sklearn import TunetrackSearchCV
+
     features, labels = load_digits(return_X_y=True)
     features, labels = features[:300], labels[:300]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=50))
@@ -105,7 +113,12 @@ def test_scikit_learn_searches_and_refits(client: Client) -> None:
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_scikit_learn_searches_within_each_fold_of_another_validation(client: Client, n_jobs: int | None) -> None:
-    features, labels = load_iris(return_X_y=True)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+
+    from tunetrack_client.sklearn import TunetrackSearchCV
+
+    features, labels = iris()
     search = TunetrackSearchCV(
         LogisticRegression(max_iter=500), {"C": float_range(0.1, 1.0)}, client=client, n_iter=2, name=f"fold {n_jobs}"
     )
@@ -117,7 +130,11 @@ def test_scikit_learn_searches_within_each_fold_of_another_validation(client: Cl
 
 
 def test_scikit_learn_tells_candidates_that_cannot_be_fitted(client: Client) -> None:
-    features, labels = load_iris(return_X_y=True)
+    from sklearn.linear_model import LogisticRegression
+
+    from tunetrack_client.sklearn import TunetrackSearchCV
+
+    features, labels = iris()
     search = TunetrackSearchCV(
         LogisticRegression(), {"C": float_range(-2.0, -1.0)}, client=client, n_iter=3, batch_size=3, cv=3, refit=False
     )
@@ -133,7 +150,7 @@ def test_keras(client: Client) -> None:
     keras = pytest.importorskip("keras", reason="Keras is not installed")
     from tunetrack_client.keras import TunetrackCallback
 
-    features, labels = load_iris(return_X_y=True)
+    features, labels = iris()
 
     def train(run: Run) -> None:
         model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
@@ -153,7 +170,7 @@ def test_lightning(client: Client, has_logger: bool, tmp_path: Any) -> None:
 
     from tunetrack_client.lightning import TunetrackCallback, TunetrackLogger
 
-    features, labels = load_iris(return_X_y=True)
+    features, labels = iris()
     data = torch.utils.data.TensorDataset(torch.tensor(features, dtype=torch.float32), torch.tensor(labels))
     loader = torch.utils.data.DataLoader(data, batch_size=50)
 
@@ -199,7 +216,7 @@ def test_hugging_face_trainer(client: Client, by: Any, tmp_path: Any) -> None:
 
     from tunetrack_client.huggingface import TunetrackCallback
 
-    features, labels = load_iris(return_X_y=True)
+    features, labels = iris()
     data = [{"x": row, "labels": int(label)} for row, label in zip(features.astype(numpy.float32), labels, strict=True)]
 
     class Model(torch.nn.Module):

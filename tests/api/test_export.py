@@ -9,9 +9,6 @@ import uuid
 from uuid import UUID
 
 import httpx
-import pandas as pd
-import polars as pl
-import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import update
 
@@ -92,6 +89,9 @@ def test_no_text_of_a_csv_file_is_a_formula(client: httpx.Client, text: str) -> 
 
 
 def test_parquet_opens_with_the_right_types(client: httpx.Client) -> None:
+    import pandas as pd
+    import polars as pl
+
     tag, runs = some(client)
     file = io.BytesIO(download(client, tag, format="parquet"))
     frame = pl.read_parquet(file)
@@ -114,6 +114,9 @@ def test_parquet_opens_with_the_right_types(client: httpx.Client) -> None:
 
 
 def test_csv_opens_with_the_right_types(client: httpx.Client) -> None:
+    import pandas as pd
+    import polars as pl
+
     tag, _ = some(client)
     file = download(client, tag)
     pandas = pd.read_csv(io.BytesIO(file))
@@ -130,6 +133,8 @@ def test_csv_opens_with_the_right_types(client: httpx.Client) -> None:
 
 
 def test_epochs_come_as_a_row_each(client: httpx.Client) -> None:
+    import polars as pl
+
     tag, runs = some(client)
     lines = [json.loads(line) for line in download(client, tag, format="ndjson", what="epochs").splitlines()]
     found = [(line["run_id"], line["epoch"], line["metrics"]) for line in lines]
@@ -163,6 +168,8 @@ def test_long_histories_come_whole(client: httpx.Client) -> None:
 
 
 def test_more_runs_than_a_page_come_whole(client: httpx.Client) -> None:
+    import pyarrow.parquet as pq
+
     tag = uuid.uuid4().hex
     made = [start_run(client, tags=[tag], params={"n": n})["run_id"] for n in range(201)]
     for format in ("csv", "ndjson", "parquet"):
@@ -178,6 +185,8 @@ def test_more_runs_than_a_page_come_whole(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("what", ["runs", "epochs"])
 def test_a_file_of_nothing_is_a_file(client: httpx.Client, what: str) -> None:
+    import pyarrow.parquet as pq
+
     tag = uuid.uuid4().hex
     assert download(client, tag, format="ndjson", what=what) == b""
     assert download(client, tag, what=what).startswith(b"run_id,")

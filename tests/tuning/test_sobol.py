@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import qmc
 
 from app.tuning.encoding import Array
 from app.tuning.sobol import sobol_point
@@ -15,6 +14,8 @@ def points(seed: int, numbers: range, size: int) -> Array:
 
 @pytest.mark.parametrize("size", [2, 5])
 def test_it_is_more_even_than_random_points_are(size: int) -> None:
+    from scipy.stats import qmc
+
     for seed in range(4):
         random = np.random.default_rng(seed).random((64, size))
         assert qmc.discrepancy(points(seed, range(64), size)) < 0.5 * qmc.discrepancy(random)
