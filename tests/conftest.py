@@ -48,11 +48,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_configure() -> None:
-    """All temporary files go to memory, where there is plenty: what waits for a disk is not what is tested."""
+def pytest_configure(config: pytest.Config) -> None:
+    """What the processes of a run share.
+
+    All temporary files go to memory, where there is plenty: what waits for a disk is not what is tested.
+    """
     if "TMPDIR" not in os.environ and (place := memory()) is not None:
         os.environ["TMPDIR"] = place
         tempfile.tempdir = None
+    if config.getoption("numprocesses", None):
+        nursery.found()
 
 
 def pytest_collection_finish() -> None:

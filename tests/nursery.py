@@ -2,6 +2,7 @@
 
 Imports are most of what a start costs, and the tests start some two hundred. Such a process is one like any other from
 there on: it has its own memory, signals and end. What the start itself promises is shown by the command as installed.
+There is one nursery for all processes of a test run.
 """
 
 import atexit
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -24,6 +26,8 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 _PATIENCE_S = 120.0
+_ADDRESS = "TUNETRACK_TEST_NURSERY"
+"""The variable with the name of the socket that the nursery takes orders at."""
 _MOST_BYTES = 1 << 17
 """Of an order: arguments and environment."""
 _TAKEN_UP = (
@@ -93,23 +97,37 @@ def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Com
         return subprocess.CompletedProcess(arguments, status, stdout.read(), stderr.read())
 
 
-@cache
-def _orders() -> socket.socket:
-    """Where the nursery of this process takes orders; it is there until this process ends."""
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-m", "tests.nursery", str(its.fileno())]
-    with its:
-        nursery = subprocess.Popen(command, cwd=ROOT, pass_fds=[its.fileno()], stdin=subprocess.DEVNULL)
+def found() -> None:
+    """Start the nursery of this process and of those that it starts; it is there until this process ends."""
+    name = f"tunetrack-{uuid.uuid4()}"
+    ours, its = socket.socketpair()
+    with its, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.bind(f"\0{name}")
+        door.listen(64)
+        fds = [door.fileno(), its.fileno()]
+        command = [sys.executable, "-m", "tests.nursery", *map(str, fds)]
+        nursery = subprocess.Popen(command, cwd=ROOT, pass_fds=fds, stdin=subprocess.DEVNULL)
+    os.environ[_ADDRESS] = name
 
     def close() -> None:
         ours.close()
         nursery.wait()
 
     atexit.register(close)
-    return ours
 
 
-def _tend(orders: socket.socket) -> bool:
+@cache
+def _orders() -> socket.socket:
+    """Where this process gives its orders."""
+    if _ADDRESS not in os.environ:
+        found()
+    orders = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    orders.connect(f"\0{os.environ[_ADDRESS]}")
+    atexit.register(orders.close)
+    return orders
+
+
+def _tend(door: socket.socket, founder: socket.socket) -> bool:
     """Fork a process for each order, and report how it ended. It returns in each of them, True, and at the end."""
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -117,20 +135,30 @@ def _tend(orders: socket.socket) -> bool:
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reports: dict[int, int] = {}
+    orders: list[socket.socket] = []
     while True:
-        ready, _, _ = select.select([orders.fileno(), ended], [], [])
+        sources: list[socket.socket | int] = [founder, door, ended, *orders]
+        ready, _, _ = select.select(sources, [], [])
+        if founder in ready:
+            return False
+        if door in ready:
+            orders.append(door.accept()[0])
         if ended in ready:
             os.read(ended, 4096)
             _report(reports)
-        if orders.fileno() in ready:
-            order, fds, _, _ = socket.recv_fds(orders, _MOST_BYTES, 3)
+        for one in [one for one in orders if one in ready]:
+            order, fds, _, _ = socket.recv_fds(one, _MOST_BYTES, 3)
             if not order:
-                return False
+                orders.remove(one)
+                one.close()
+                continue
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 for own in (ended, wake, *reports.values(), fds[2]):
                     os.close(own)
+                for own_socket in (founder, door, *orders):
+                    own_socket.close()
                 _become(json.loads(order), fds[0], fds[1])
                 return True
             reports[pid] = fds[2]
@@ -178,8 +206,8 @@ def _main() -> None:
     gc.collect()
     gc.freeze()
 
-    with socket.socket(fileno=int(sys.argv[1])) as orders:
-        is_born = _tend(orders)
+    with socket.socket(fileno=int(sys.argv[1])) as door, socket.socket(fileno=int(sys.argv[2])) as founder:
+        is_born = _tend(door, founder)
     if is_born:
         try:
             main()
