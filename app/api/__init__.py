@@ -6,6 +6,7 @@
     problems.py      errors as problem details, from one table
     fields.py        the wire's scalars: numbers, names, times, ids
     pages.py         opaque page tokens
+    editions.py      edits that are made from what somebody has seen
     large.py         large bodies and answers, that hold up nobody else; once.py, requests done once however often sent
     tuners.py trials.py analysis.py runs.py events.py observers.py operations.py
                      routers; *_models.py: their bodies and answers

@@ -1,10 +1,10 @@
 """Runs: start, log, end."""
 
 from functools import partial
-from typing import Any
 
 from fastapi import Request, Response
 
+from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
 from app.api.once import PARAMETER, answer_once, declared_once, show
 from app.api.problems import BODY_ERRORS, declared
@@ -38,7 +38,7 @@ from app.domain.errors import (
     UnknownTrial,
 )
 from app.domain.states import RunStatus
-from app.service.edit_run import EditRun, delete_runs, edit_runs, edition
+from app.service.edit_run import EditRun, delete_runs, edit_runs
 from app.service.end import EndRun, end_runs
 from app.service.log_epochs import Epoch, LogEpochs, Logged
 from app.service.start import Started, StartRun, start_runs
@@ -52,18 +52,6 @@ _NOTHING_SAID = RunRequest()
 _FINISHED = EndRequest()
 _NO_REASON = StopRequest()
 _NO_CHANGE = RunPatch()
-
-_IF_MATCH: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "required": False,
-            "description": "The ETag of the run that the change is based on; refused if somebody has edited it since.",
-            "schema": {"type": "string"},
-        }
-    ]
-}
 
 
 @router.post(
@@ -95,12 +83,8 @@ async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Respo
 
 
 def _show_started(started: Started) -> Response:
-    headers = {"Location": f"/v1/runs/{started.run.run_id}", **_etag(started.run)}
+    headers = {"Location": f"/v1/runs/{started.run.run_id}", **etag(started.run)}
     return show(Run.of(started.run), 201 if started.is_new else 200, headers)
-
-
-def _etag(run: RunRow) -> dict[str, str]:
-    return {"ETag": f'"{edition(run)}"'}
 
 
 _LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded, LeaseLost)
@@ -179,21 +163,20 @@ async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -
 
 
 def _show_run(run: RunRow) -> Response:
-    return show(Run.of(run), headers=_etag(run))
+    return show(Run.of(run), headers=etag(run))
 
 
 @router.patch(
     "/runs/{run_id}",
     response_model=Run,
-    openapi_extra=_IF_MATCH,
+    openapi_extra=IF_MATCH,
     responses=declared(*BODY_ERRORS, UnknownRun, InvalidRequest, ParamExists, RunEnded, PreconditionFailed),
 )
 @needs(Scope.train)
 async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -> Response:
     """Change the name, tags or note of a run, or add params while it is running."""
-    sent = request.headers.get("if-match", "*")
-    editions = frozenset() if sent.strip() == "*" else frozenset(one.strip().strip('"') for one in sent.split(","))
-    wanted = EditRun(parse_id(run_id, UnknownRun), body.name, body.tags, body.note, body.params, editions)
+    run = parse_id(run_id, UnknownRun)
+    wanted = EditRun(run, body.name, body.tags, body.note, body.params, read_if_match(request))
     return _show_run(await services(request).database.write(edit_runs, wanted))
 
 

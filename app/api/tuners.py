@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
+from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
 from app.api.goal_models import Objective
 from app.api.large import apart, show_found
@@ -31,6 +32,7 @@ from app.domain.errors import (
     InvalidRequest,
     InvalidSpace,
     ParamsOutOfSpace,
+    PreconditionFailed,
     TunerStopped,
     UnknownStrategy,
     UnknownTuner,
@@ -78,8 +80,8 @@ async def create_tuner(request: Request, body: TunerRequest) -> Response:
 
 
 def _show_created(created: create.Created) -> Response:
-    location = {"Location": f"/v1/tuners/{created.tuner.tuner_id}"}
-    return show(Tuner.of(created.tuner, created.best), 201 if created.is_new else 200, location)
+    headers = {"Location": f"/v1/tuners/{created.tuner.tuner_id}", **etag(created.tuner)}
+    return show(Tuner.of(created.tuner, created.best), 201 if created.is_new else 200, headers)
 
 
 def _creation(body: TunerRequest) -> create.CreateTuner:
@@ -161,9 +163,10 @@ def _list_with_best(
 
 
 @router.get("/tuners/{tuner_id}", responses=declared(UnknownTuner, InvalidRequest))
-async def get_tuner(request: Request, tuner_id: str) -> Tuner:
-    """Get one tuner, with its best trial."""
+async def get_tuner(request: Request, response: Response, tuner_id: str) -> Tuner:
+    """Get one tuner, with its best trial. Its ETag changes when somebody edits the tuner, not with its trials."""
     tuner, best = await services(request).database.read(_get_with_best, parse_id(tuner_id, UnknownTuner))
+    response.headers.update(etag(tuner))
     return Tuner.of(tuner, best)
 
 
@@ -173,13 +176,16 @@ def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, Tr
 
 
 @router.patch(
-    "/tuners/{tuner_id}", response_model=Tuner, responses=declared(*BODY_ERRORS, UnknownTuner, InvalidRequest)
+    "/tuners/{tuner_id}",
+    response_model=Tuner,
+    openapi_extra=IF_MATCH,
+    responses=declared(*BODY_ERRORS, UnknownTuner, InvalidRequest, PreconditionFailed),
 )
 @needs(Scope.tune)
 async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHING_SAID) -> Response:
     """Change a tuner's name, tags or budget. Raising the budget makes a completed tuner active again."""
     budget = {} if body.budget is None else body.budget.model_dump(exclude_unset=True)
-    wanted = EditTuner(parse_id(tuner_id, UnknownTuner), body.name, body.tags, budget)
+    wanted = EditTuner(parse_id(tuner_id, UnknownTuner), body.name, body.tags, budget, read_if_match(request))
     return _show_steered(await services(request).database.write(edit_tuners, wanted))
 
 
@@ -224,7 +230,7 @@ async def _steer(request: Request, tuner_id: str, turn: Turn) -> Response:
 
 
 def _show_steered(steered: Steered) -> Response:
-    return show(Tuner.of(steered.tuner, steered.best))
+    return show(Tuner.of(steered.tuner, steered.best), headers=etag(steered.tuner))
 
 
 @router.get("/tuners/{tuner_id}/snapshot", response_model=Snapshot, responses=declared(UnknownTuner, InvalidRequest))

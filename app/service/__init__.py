@@ -9,6 +9,7 @@
     track.py       what a run says and is told: keep_alive.py, it is alive; stop.py, it should stop; stop_early.py, why
     holding.py     runs that speak for trials      lease.py   workers without a run      reap.py   who fell silent
     steer.py       a tuner is paused, resumed, stopped, edited, deleted      edit_run.py   a run is edited, deleted
+    edition.py     what both were before an edit
     keys.py        who may come in
     series.py      a run's curves      compare.py   side by side      export.py   as a file      overview.py   at a look
     index_runs.py  what makes runs quick to find; condense.py, to draw

@@ -2,27 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from uuid import UUID
 
-import orjson
-
-from app.domain.errors import DomainError, InvalidRequest, ParamExists, PreconditionFailed, RunEnded, UnknownRun
+from app.domain.errors import DomainError, InvalidRequest, ParamExists, RunEnded, UnknownRun
 from app.domain.events import RunDelete
 from app.domain.states import RUN_ENDS
 from app.domain.values import MAX_NAMES, Scalar, same_scalar
 from app.service.each import each, get_known
+from app.service.edition import require_edition
 from app.service.holding import open_holdings, rows_of_runs, save_holdings
 from app.store import runs
 from app.store.locks import Rows, locking
 from app.store.runs import Run
 from app.store.transaction import Transaction
-
-
-def edition(run: Run) -> str:
-    """What changes exactly when somebody edits the run: not with its epochs."""
-    kept = [run.name, run.tags, run.note, run.params]
-    return blake2b(orjson.dumps(kept), digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,7 @@ def edit_runs(transaction: Transaction, requests: Sequence[EditRun]) -> list[Run
 
 def _edit(locked: Mapping[UUID, Run], request: EditRun) -> Run:
     run = get_known(locked, request.run_id, UnknownRun)
-    if request.editions and edition(run) not in request.editions:
-        raise PreconditionFailed()
+    require_edition(run, request.editions)
     added = {name: value for name, value in request.params.items() if name not in run.params}
     for name, value in request.params.items():
         if name not in added and not same_scalar(run.params[name], value):

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.domain.errors import DomainError, TunerStopped, UnknownTuner
 from app.domain.states import RUN_ENDS, TunerState, TunerStopReason
 from app.service.each import each, get_known
+from app.service.edition import require_edition
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import DELETED_TUNER, STOPPED_TUNER
 from app.store import runs, tuners
@@ -88,12 +89,14 @@ class EditTuner:
 
     Args:
         budget: the fields to change, by name.
+        editions: those that the change was made from; empty is any.
     """
 
     tuner_id: UUID
     name: str | None
     tags: list[str] | None
     budget: Mapping[str, Any]
+    editions: frozenset[str] = frozenset()
 
 
 @locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
@@ -112,6 +115,7 @@ def edit_tuners(transaction: Transaction, requests: Sequence[EditTuner]) -> list
 def _edit(opened: Mapping[UUID, OpenTuner], request: EditTuner) -> Steered:
     tuner = get_known(opened, request.tuner_id, UnknownTuner)
     row = tuner.tuner
+    require_edition(row, request.editions)
     budget = replace(tuner.budget, **request.budget)
     budget.check(len(row.objectives))
     tuner.budget = budget

@@ -227,9 +227,12 @@ OWN: dict[tuple[str, str], Callable[[Things, str], httpx.Response]] = {
         call(things, name, json={"params": {"y": 1}}),
         call(things, name, json={"params": {"y": 2}}),
     )[1],
-    ("edit_run", "precondition-failed"): lambda things, name: call(
-        things, name, json={"name": "x"}, headers={"If-Match": '"older"'}
-    ),
+    **{
+        (edit, "precondition-failed"): lambda things, name: call(
+            things, name, json={"name": "x"}, headers={"If-Match": '"older"'}
+        )
+        for edit in ("edit_run", "edit_tuner")
+    },
     ("report_result", "unknown-trial"): body(trial_id=NOBODY_ID),
     ("report_result", "params-out-of-space"): only(params={"x": 7.0}, score=1.0),
     ("add_trial", "params-out-of-space"): only(params={"x": 7.0}),

@@ -184,6 +184,20 @@ def test_what_is_not_sent_stays(client: httpx.Client) -> None:
     assert get_tuner(client, tuner)["name"] == "b"
 
 
+def test_an_edit_of_a_tuner_that_was_edited_since_is_refused(client: httpx.Client) -> None:
+    created = client.post("/v1/tuners", json={"space": {"on": {"type": "flag"}}, "name": "a"})
+    tuner, etag = answer(created, 201), created.headers["ETag"]
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+    suggest(client, tuner)
+    seen = [client.get(path), client.post(f"{path}/pause"), client.patch(path)]
+    assert {one.headers["ETag"] for one in seen} == {etag}, "neither a trial nor a pause is an edit"
+    for change in ({"name": "b"}, {"tags": ["t"]}, {"budget": {"max_trials": 9}}):
+        before, etag = etag, client.patch(path, json=change, headers={"If-Match": etag}).headers["ETag"]
+        problem(client.patch(path, json={"name": "late"}, headers={"If-Match": before}), 412, "precondition-failed")
+    assert client.get(path).headers["ETag"] == etag
+    assert get_tuner(client, tuner)["name"] == "b"
+
+
 def test_events_are_found_by_the_tags_that_a_tuner_has_now(client: httpx.Client) -> None:
     old, new = str(uuid.uuid4()), str(uuid.uuid4())
     tuner = create_tuner(client, tags=[old])

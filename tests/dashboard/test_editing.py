@@ -1,6 +1,7 @@
 """Names, tags and notes are changed where they stand, and nothing that somebody typed or wrote is lost."""
 
 import re
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -25,14 +26,19 @@ def save(editor: Locator) -> None:
     editor.get_by_role("button", name="Save").click()
 
 
-def edit(client: httpx.Client, run: JSON, **changes: object) -> None:
+def path_of(thing: JSON) -> str:
+    """Where a run or a tuner is."""
+    return f"runs/{thing['run_id']}" if "run_id" in thing else f"tuners/{thing['tuner_id']}"
+
+
+def edit(client: httpx.Client, thing: JSON, **changes: object) -> None:
     """What somebody else changes."""
-    answer(client.patch(f"/v1/runs/{run['run_id']}", json=changes))
+    answer(client.patch(f"/v1/{path_of(thing)}", json=changes))
 
 
-def meanwhile(route: Route, client: httpx.Client, run: JSON, changes: JSON) -> None:
+def meanwhile(route: Route, client: httpx.Client, thing: JSON, changes: JSON) -> None:
     """What somebody else changes just before a request arrives."""
-    edit(client, run, **changes)
+    edit(client, thing, **changes)
     route.continue_()
 
 
@@ -202,26 +208,31 @@ def test_what_is_typed_stays_while_epochs_come_and_until_the_service_takes_it(
     assert (now["name"], now["note"]) == ("short enough", "typed for long")
 
 
-def test_nobodys_words_are_replaced_unseen(chromium: Chromium, server: Server, client: httpx.Client) -> None:
-    run = start_run(client, name="disputed", note="as it was")
+@pytest.mark.parametrize("start", [start_run, new_tuner], ids=["run", "tuner"])
+def test_nobodys_words_are_replaced_unseen(
+    chromium: Chromium, server: Server, client: httpx.Client, start: Callable[..., JSON]
+) -> None:
+    thing = start(client, name="disputed")
+    path = path_of(thing)
 
     def scenario(page: Page, seen: Seen) -> None:
-        page.goto(f"/#/runs/{run['run_id']}")
+        page.goto(f"/#/{path}")
         editor = open_editor(page)
-        editor.get_by_label("Note").fill("mine")
-        edit(client, run, tags=["theirs"], params={"seed": 1})
+        editor.get_by_label("Name").fill("mine")
+        edit(client, thing, tags=["theirs"])
         # And once more, between the look and the change.
-        changes = iter([{}, {"note": "theirs"}])
-        page.route(f"**/v1/runs/{run['run_id']}", lambda route: meanwhile(route, client, run, next(changes, {})))
+        changes = iter([{}, {"name": "theirs"}])
+        page.route(f"**/v1/{path}", lambda route: meanwhile(route, client, thing, next(changes, {})))
         save(editor)
         expect(editor.get_by_role("alert")).to_contain_text("theirs")
-        assert get_run(client, run)["note"] == "theirs"
-        expect(editor.get_by_label("Note")).to_have_value("mine")
+        assert answer(client.get(f"/v1/{path}"))["name"] == "theirs"
+        expect(editor.get_by_label("Name")).to_have_value("mine")
         save(editor)
         expect(editor).to_have_count(0)
 
     chromium.run(server.url, scenario, may_complain_of=("412",))
-    assert (get_run(client, run)["note"], get_run(client, run)["tags"]) == ("mine", ["theirs"])
+    now = answer(client.get(f"/v1/{path}"))
+    assert (now["name"], now["tags"]) == ("mine", ["theirs"])
 
 
 def test_a_change_of_something_else_meanwhile_is_no_matter(
