@@ -86,7 +86,7 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
     for start, group in by_position.items():
         page, end = _read_page(connection, start, group)
         is_behind = is_behind or len(page) == _PAGE
-        found = _find_concerning(page, group)
+        found = find_concerning(page, group)
         for observer in group:
             room = _MAX_PENDING - waiting.get(observer.observer_id, 0)
             event_ids = found[observer.observer_id]
@@ -105,25 +105,24 @@ def _read_page(connection: Connection, after: int, group: Sequence[Observer]) ->
     return page, page[-1].event.event_id if is_full else max(after, events.last_event_id(connection))
 
 
-def _find_concerning(page: Sequence[Encoded], group: Sequence[Observer]) -> dict[UUID, list[int]]:
+def find_concerning(page: Sequence[Encoded], group: Sequence[Observer]) -> dict[UUID, list[int]]:
     """The numbers of the events that each observer is to be called about. Of the events one at a time is parsed."""
     found: dict[UUID, list[int]] = {observer.observer_id: [] for observer in group}
+    filters = [(observer, _filter_of(observer)) for observer in group]
     for event in map(Candidate, page):
-        for observer in group:
-            if concerns(observer, event):
+        for observer, wanted in filters:
+            if is_wanted(event.one, wanted) and condition.is_met(observer.condition, event):
                 found[observer.observer_id].append(event.one.event.event_id)
     return found
 
 
-def concerns(observer: Observer, event: Candidate) -> bool:
-    """Whether the observer is to be called about an event."""
-    wanted = EventFilter(
+def _filter_of(observer: Observer) -> EventFilter:
+    return EventFilter(
         frozenset(observer.types),
         frozenset() if observer.run_id is None else frozenset({observer.run_id}),
         frozenset() if observer.tuner_id is None else frozenset({observer.tuner_id}),
         frozenset() if observer.tag is None else frozenset({observer.tag}),
     )
-    return is_wanted(event.one, wanted) and condition.is_met(observer.condition, event)
 
 
 def _rows(_: Connection, requests: "Sequence[TakeOn | Claim | Outcome]") -> Rows:
