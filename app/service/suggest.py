@@ -8,9 +8,10 @@ One model fit answers all the asks of a step (see `gather`).
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -164,14 +165,19 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     proposals = mind.strategy.propose(view.history, view.pending, rngs)
     metrics.count_thinking(mind.strategy.key, time.perf_counter() - began)
     for proposal in proposals:
-        # Strategies see losses; people, the score as they know it.
-        if "mean" in proposal.why:
-            proposal.why["mean"] = mind.objectives[0].loss(proposal.why["mean"])
-        if view.n_forecasts:
-            proposal.why["forecasts"] = view.n_forecasts
-    for proposal in proposals:
         _require_of(mind.strategy, proposal)
-    return Thoughts(tuner.create_time, tuner.n_trials, proposals[: view.n_new], are_the_last=len(proposals) < n_asked)
+    told = [Proposal(one.params, _for_people(one.why, mind.objectives[0], view)) for one in proposals[: view.n_new]]
+    return Thoughts(tuner.create_time, tuner.n_trials, told, are_the_last=len(proposals) < n_asked)
+
+
+def _for_people(why: Mapping[str, Any], objective: Objective, view: _View) -> dict[str, Any]:
+    """Strategies see losses; people, the score as they know it. The strategy's own words stay: it may keep them."""
+    told = dict(why)
+    if "mean" in why:
+        told["mean"] = objective.loss(why["mean"])
+    if view.n_forecasts:
+        told["forecasts"] = view.n_forecasts
+    return told
 
 
 def _require_of(strategy: Strategy, proposal: Proposal) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.service.suggest import Suggester
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.tuners import Tuner
+from app.tuning.random import Random
 from app.tuning.registry import find
 from app.tuning.strategy import Proposal, Strategy, generator
 from tests.conftest import NewDatabase
@@ -44,6 +45,23 @@ def test_two_asks_of_one_worker_in_one_batch_are_about_one_trial(new_database: N
         given = [trial for answer in answers if isinstance(answer, Suggestion) for trial in answer.trials]
         assert [(trial.params["x"], trial.attempt) for trial in given] == [(0.1, 1), (0.2, 1), (0.1, 1)]
 
+    within(new_database(), story, n_replicas=1)
+
+
+def test_a_strategy_may_give_one_reason_for_all_that_it_proposes(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = {"strategy": "random", "phase": "model", "mean": -0.5}
+
+    def propose(self: Strategy, history: object, pending: object, rngs: Sequence[object]) -> list[Proposal]:
+        return [Proposal({"x": 0.5}, why) for _ in rngs]
+
+    async def story(tuner: Tuner, database: Database) -> None:
+        suggester = Suggester(database)
+        given = [trial for _ in range(2) for trial in (await suggester.suggest(tuner.tuner_id, None, 2)).trials]
+        assert [trial.why["mean"] for trial in given] == [0.5] * 4, "the score, which is to be maximised"
+
+    monkeypatch.setattr(Random, "propose", propose)
     within(new_database(), story, n_replicas=1)
 
 
