@@ -514,6 +514,16 @@ def test_a_certificate_of_ones_own_is_named_to_the_client(
             assert client.get("/readyz") == {"status": "ok"}
 
 
+def test_whoever_speaks_without_tls_needs_no_certificates(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with Client(client.url.replace("http", "HTTP"), patience_s=0.0) as other:
+        assert other.get("/readyz") == {"status": "ok"}
+    with pytest.raises(OSError, match="No such file"):
+        Client(client.url.replace("http", "https"))
+
+
 def test_a_service_that_asks_for_a_certificate_is_shown_one(
     server: Server, tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

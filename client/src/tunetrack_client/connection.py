@@ -68,7 +68,7 @@ class Connection:
         self.key = (key or "").strip() or None  # of a file that ends with a line break
         if self.key and not (self.key.isascii() and self.key.isprintable()):
             raise ValueError("a key has no line breaks and nothing beyond ASCII, and this one has")
-        self._ssl = ssl_context or _own_certificate()
+        self._ssl = ssl_context or _trusted(self.url)
         self._open()
 
     @property
@@ -153,10 +153,11 @@ class Connection:
         self.http.close()
 
 
-def _own_certificate() -> ssl.SSLContext | bool:
+def _trusted(url: str) -> ssl.SSLContext | bool:
     """What httpx trusts, and the certificate that `TUNETRACK_CLIENT_CERT` names, for a service that asks for one."""
     if not (path := os.environ.get("TUNETRACK_CLIENT_CERT")):
-        return True
+        # To read whom this machine trusts takes longer than all else here: where there is no TLS, that is nobody.
+        return httpx.URL(url).scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context = httpx.create_ssl_context()
     try:
         # Whoever trains is not there to be asked for a password.
