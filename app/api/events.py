@@ -1,7 +1,7 @@
 """The log of events: as pages, and as a stream that can be resumed."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -92,37 +92,46 @@ async def stream_events(
     chunks = await services(request).feed.stream(after, wanted)
     streams, who = services(request).streams, request.state.who
     streams.enter(who)
-    admitted = _while_admitted(chunks, partial(services(request).key_ring.admit, request.state.key))
-    return _Stream(admitted, partial(streams.leave, who))
+    admitted = while_admitted(chunks, partial(services(request).key_ring.admit, request.state.key))
+    return Stream(admitted, partial(streams.leave, who))
 
 
 _NOT_ADMITTED = b": the key of this stream is no longer valid\n\n"
 
 
-async def _while_admitted(chunks: AsyncIterator[bytes], admit: Callable[[], Awaitable[Grant]]) -> AsyncIterator[bytes]:
+async def while_admitted(
+    chunks: AsyncGenerator[bytes, None], admit: Callable[[], Awaitable[Grant]]
+) -> AsyncGenerator[bytes, None]:
     """What a stream sends, as long as whoever opened it would be let in."""
-    async for chunk in chunks:
-        try:
-            with suppress(Unavailable):  # nothing is known against them
-                await admit()
-        except Unauthorized:
-            yield _NOT_ADMITTED
-            return
-        yield chunk
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            try:
+                with suppress(Unavailable):  # nothing is known against them
+                    await admit()
+            except Unauthorized:
+                yield _NOT_ADMITTED
+                return
+            yield chunk
 
 
-class _Stream(StreamingResponse):
-    """A stream that says when it has ended, also where it never began."""
+class Stream(StreamingResponse):
+    """A stream that says when it has ended, also where it never began.
+
+    It closes what it sends: where a client hangs up in the middle of that, nobody else would, but the collector of
+    garbage, one day.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None], on_end: Callable[[], None]) -> None:
         super().__init__(chunks, headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
+        self._chunks = chunks
         self._on_end = on_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            async with aclosing(self._chunks):
+                await super().__call__(scope, receive, send)
         finally:
             self._on_end()
 

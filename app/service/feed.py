@@ -15,7 +15,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
@@ -155,7 +155,7 @@ class Feed:
             for subscriber in self._audience:
                 subscriber.look_after(now, _KEEP_ALIVE_S)
 
-    async def stream(self, after: int | None, wanted: EventFilter) -> AsyncIterator[bytes]:
+    async def stream(self, after: int | None, wanted: EventFilter) -> AsyncGenerator[bytes, None]:
         """Server-Sent Events: all that is wanted after a number (None: from now on), and then what comes.
 
         A number that this store has not reached is answered by a `reset` event; then from now on. What goes on from
@@ -173,7 +173,9 @@ class Feed:
                 opening += b'event: reset\ndata: {"last_event_id":%d}\n\n' % last
         return self._send(opening, position, wanted, has_all=position == last)
 
-    async def _send(self, opening: bytes, position: int, wanted: EventFilter, has_all: bool) -> AsyncIterator[bytes]:
+    async def _send(
+        self, opening: bytes, position: int, wanted: EventFilter, has_all: bool
+    ) -> AsyncGenerator[bytes, None]:
         yield opening
         with self._asking_tags(wanted):
             limit = _FIRST_PAGE

@@ -1,11 +1,16 @@
 """The log as JSON pages: which events, in which order, with which fields."""
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from app.api.events import Stream, while_admitted
+from app.domain.access import OPEN, Grant
 from tests.calls import (
     JSON,
     answer,
@@ -200,3 +205,34 @@ def test_a_refused_request_leaves_no_event(client: httpx.Client) -> None:
     client.post("/v1/runs", json={"trial_id": "no-uuid"})
     client.post("/v1/runs", json={"params": {"": 1}})
     assert page(client, after=last)["items"] == []
+
+
+def test_a_stream_that_is_cut_in_mid_sentence_is_closed_at_once() -> None:
+    is_sending, ended = asyncio.Event(), list[str]()
+
+    async def talk() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b": on and on\n\n"
+        finally:
+            ended.append("what is said")
+
+    async def admit() -> Grant:
+        return OPEN
+
+    async def hang_up() -> Message:
+        await is_sending.wait()
+        return {"type": "http.disconnect"}
+
+    async def read_nothing(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            is_sending.set()
+            await asyncio.Event().wait()
+
+    async def story() -> None:
+        chunks = talk()  # held here: when garbage is collected, nobody knows
+        stream = Stream(while_admitted(chunks, admit), lambda: ended.append("the stream"))
+        await stream({"type": "http", "asgi": {"spec_version": "2.3"}}, hang_up, read_nothing)
+        assert ended == ["what is said", "the stream"]
+
+    asyncio.run(story())

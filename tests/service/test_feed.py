@@ -347,7 +347,7 @@ def test_who_joins_first_further_back_while_others_events_are_read_misses_nothin
             assert await reading == [1, 2, 3]
             await database.write(record, 3)
             await is_reading.wait()
-            await first.aclose()  # type: ignore[attr-defined]  # it is a generator
+            await first.aclose()
             rest = asyncio.create_task(ids(late, 5))
             await asyncio.sleep(0)
             may_go_on.set()
