@@ -116,7 +116,7 @@ def _some_of(item: Mapping[str, Any], shown: Sequence[tuple[str, str | None]]) -
     for name, key in shown:
         if key is None:
             some[name] = item[name]
-        elif some.get(name) is not item[name]:
+        elif name not in some or some[name] is not item[name]:
             entries = item[name] or {}
             some.setdefault(name, {}).update({key: entries[key]} if key in entries else {})
     return some

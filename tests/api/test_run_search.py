@@ -74,6 +74,10 @@ def test_only_the_fields_that_are_asked_for_come(client: httpx.Client) -> None:
     query = {"filter": f'"{tag}" in tags and params.layers = 0', "fields": "run_id,metrics.score,params.none,status"}
     expected = {"run_id": made[0]["run_id"], "metrics": {"score": 2.0}, "params": {}, "status": "running"}
     assert answer(client.get("/v1/runs", params=query))["items"] == [expected]
+    query["fields"] = "final_metrics.score"
+    assert answer(client.get("/v1/runs", params=query))["items"] == [{"final_metrics": {}}], "it has not ended"
+    query["fields"] = "final_metrics,final_metrics.score"
+    assert answer(client.get("/v1/runs", params=query))["items"] == [{"final_metrics": None}]
     for fields in ("run_id,secret", "", "run_id,", ",run_id", "run_id,,name"):
         problem(client.get("/v1/runs", params={"fields": fields}), 422, "invalid-request")
 
