@@ -11,10 +11,11 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from app.domain.events import EpochEnd, RunCrash, RunResume, RunStart, TrainingEnd, TrialEnd, TrialStart
+from app.domain.events import RunCrash, RunResume, RunStart, TrainingEnd, TrialEnd, TrialStart
 from app.domain.goal import Objective
 from app.domain.states import RUN_ENDS, SCORED, RunStatus, TrialState
 from app.domain.summary import MetricSummary, fold
+from app.domain.values import INT64_MAX
 from app.service.trial import has_ended
 from app.store import events, runs, trials, tuners
 from app.store.events import EventFilter, StoredEvent
@@ -43,11 +44,12 @@ def find_violations(connection: Connection) -> Iterator[str]:
 def _of_run(connection: Connection, run: Run) -> Iterator[str]:
     summary: dict[str, MetricSummary] = {}
     last_epoch: int | None = None
-    for stored in events.list_epochs(connection, run.run_id, None):
-        for key in stored.metrics.keys() & _keys_at(summary, stored.epoch):
-            yield f"the value of {key} at epoch {stored.epoch} is stored twice"
-        fold(summary, stored.epoch, stored.metrics)
-        last_epoch = stored.epoch
+    for logged in events.iterate_logged(connection, run.run_id, 0, None):
+        for epoch, metrics in zip(*logged, strict=True):
+            for key in metrics.keys() & _keys_at(summary, epoch):
+                yield f"the value of {key} at epoch {epoch} is stored twice"
+            fold(summary, epoch, metrics)
+            last_epoch = epoch
     if summary != run.summary:
         yield "its summary is not what its epochs fold to"
     if last_epoch != run.last_epoch:
@@ -101,7 +103,8 @@ def _of_tuner(connection: Connection, tuner: Tuner) -> Iterator[str]:
     best = _best(tuner, of_tuner)
     if best != tuner.best_trial_id:
         yield f"its best trial is {best} and not {tuner.best_trial_id}"
-    found = _all(connection, EventFilter(tuner_ids=frozenset({tuner.tuner_id})))
+    wanted = EventFilter(types=frozenset({TrialStart.type, TrialEnd.type}), tuner_ids=frozenset({tuner.tuner_id}))
+    found = events.list_next(connection, 0, wanted, INT64_MAX)
     said = [(event.type, orjson.loads(event.data)) for event in found]
     starts = Counter(event["trial_id"] for kind, event in said if kind == TrialStart.type)
     ends = {event["trial_id"]: event["state"] for kind, event in said if kind == TrialEnd.type}
@@ -131,14 +134,3 @@ def _best(tuner: Tuner, of_tuner: Sequence[Trial]) -> UUID | None:
     best = min((loss for loss, _ in scored), default=None)
     winners = {trial.trial_id for loss, trial in scored if loss == best}
     return tuner.best_trial_id if tuner.best_trial_id in winners else min(winners, default=None)
-
-
-def _all(connection: Connection, wanted: EventFilter) -> list[StoredEvent]:
-    """All the events that are wanted, but for epochs."""
-    kept: list[StoredEvent] = []
-    position = 0
-    while True:
-        found, position = events.list_after(connection, position, wanted, _PAGE)
-        kept += [event for event in found if event.type != EpochEnd.type]
-        if len(found) < _PAGE:
-            return kept

@@ -162,8 +162,8 @@ def find_epochs(connection: Connection, wanted: Collection[tuple[UUID, int]]) ->
         return []
     if connection.dialect.name == "postgresql":
         run_ids, epochs = zip(*wanted, strict=True)
-        rows = connection.execute(_FIND_EPOCHS, {"run_ids": list(run_ids), "epochs": list(epochs)}).all()
-        return [_read_epoch(row) for row in rows]
+        rows = connection.execute(_FIND_EPOCHS, {"run_ids": list(run_ids), "epochs": list(epochs)})
+        return [StoredEpoch(event_id, run_id, epoch, orjson.loads(body)) for event_id, run_id, epoch, body in rows]
     return [
         StoredEpoch(event_id, run_id, epoch, orjson.loads(body))
         for run_id, epoch in wanted
@@ -180,14 +180,6 @@ _FIND_EPOCHS = text(
     ORDER BY event_id
     """
 )
-
-
-def list_epochs(connection: Connection, run_id: UUID, after_epoch: int | None) -> list[StoredEpoch]:
-    """A run's history after an epoch (None: all of it), by epoch."""
-    query = _epochs().where(events.c.run_id == run_id, events.c.epoch.is_not(None))
-    if after_epoch is not None:
-        query = query.where(events.c.epoch > after_epoch)
-    return [_read_epoch(row) for row in connection.execute(query.order_by(events.c.epoch, events.c.event_id))]
 
 
 _EPOCHS_AT_ONCE = 2000
@@ -251,14 +243,6 @@ def first_epoch(connection: Connection, run_id: UUID, start: int) -> int:
 
 def _id_for(dialect: str, run_id: UUID) -> UUID | bytes:
     return run_id if dialect == "postgresql" else run_id.bytes
-
-
-def _epochs() -> Select[Any]:
-    return select(events.c.event_id, events.c.run_id, events.c.epoch, events.c.body)
-
-
-def _read_epoch(row: Row[Any]) -> StoredEpoch:
-    return StoredEpoch(row.event_id, row.run_id, row.epoch, orjson.loads(row.body))
 
 
 def list_orphans(connection: Connection) -> list[int]:
