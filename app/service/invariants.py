@@ -13,13 +13,15 @@ from sqlalchemy import Connection
 
 from app.domain.events import RunCrash, RunResume, RunStart, TrainingEnd, TrialEnd, TrialStart
 from app.domain.goal import Objective
+from app.domain.order import Place
 from app.domain.states import RUN_ENDS, SCORED, RunStatus, TrialState
 from app.domain.summary import MetricSummary, fold
 from app.domain.values import INT64_MAX
 from app.service.trial import has_ended
-from app.store import events, runs, trials, tuners
+from app.store import events, search, trials, tuners
 from app.store.events import EventFilter, StoredEvent
 from app.store.runs import Run
+from app.store.search import Search
 from app.store.trials import Trial
 from app.store.tuners import Tuner
 
@@ -28,11 +30,11 @@ _PAGE = 500
 
 def find_violations(connection: Connection) -> Iterator[str]:
     """A sentence for each thing that is not as it must be; none, where all is well."""
-    after_run: runs.Key | None = None
-    while page := runs.list_page(connection, after_run, _PAGE):
-        for run in page:
-            yield from (f"run {run.run_id}: {what}" for what in _of_run(connection, run))
-        after_run = (page[-1].start_time, page[-1].run_id)
+    place: Place | None = None
+    while page := search.list_found(connection, Search(after=place), _PAGE):
+        for one in page:
+            yield from (f"run {one.run.run_id}: {what}" for what in _of_run(connection, one.run))
+        place = page[-1].place
     after_tuner: tuners.Key | None = None
     while found := tuners.list_page(connection, after_tuner, _PAGE):
         for tuner in found:

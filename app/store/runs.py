@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, literal, select, tuple_
+from sqlalchemy import Connection, Row, select
 from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownRun
@@ -15,7 +15,6 @@ from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, tags
 from app.store.tables import events, runs
-from app.store.types import Id, Instant
 
 Stop = dict[str, Any]
 """Why a run should stop: `rule`, `reason`, and the `epoch` that was judged."""
@@ -189,16 +188,3 @@ def save_progress(connection: Connection, changed: Collection[Progress]) -> None
 def put_off(connection: Connection, spoke: Collection[Progress]) -> None:
     """Write until when these runs, which have just said something, may be silent. The rows must be locked."""
     bulk.update(connection, runs, ("run_id", "stale_at"), list(spoke))
-
-
-Key = tuple[datetime, UUID]
-"""Where a run stands in the list: its start and id."""
-
-
-def list_page(connection: Connection, after: Key | None, limit: int) -> list[Run]:
-    """Runs, newest first, after (in this order) a key."""
-    query = select(runs).order_by(runs.c.start_time.desc(), runs.c.run_id.desc()).limit(limit)
-    if after is not None:
-        mark = tuple_(literal(after[0], Instant), literal(after[1], Id))
-        query = query.where(tuple_(runs.c.start_time, runs.c.run_id) < mark)
-    return [read(row) for row in connection.execute(query)]

@@ -19,7 +19,7 @@ from app.service.index_runs import condense_long, index_quiet
 from app.service.log_epochs import Epoch, LogEpochs, log_epochs
 from app.service.series import Series, read_series
 from app.service.start import StartRun, start_runs
-from app.store import facts, runs, search
+from app.store import facts, search
 from app.store.curve_pieces import SHORTEST
 from app.store.database import Database
 from app.store.engines import parse
@@ -85,7 +85,7 @@ async def condense_all(database: Database) -> None:
 
 def states(connection: Connection) -> dict[UUID, int]:
     """Which runs are found by their facts."""
-    return {run.run_id: run.indexed for run in runs.list_page(connection, None, 1000)}
+    return {found.run.run_id: found.run.indexed for found in search.list_found(connection, Search(), 1000)}
 
 
 def find(connection: Connection, condition: Condition) -> list[UUID]:
