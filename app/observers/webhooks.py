@@ -111,7 +111,8 @@ class Webhooks:
         news = await self._database.read(find_news, self._reached)
         self._is_needed = bool(news.reached)
         done = await self._database.write_together(take_on, [(one, None) for one in news.to_store])
-        self._reached |= news.reached  # not before it is stored: what a change of the webhook stores has to be true
+        # Not before it is stored: what a change of the webhook stores has to be true.
+        self._reached = {one: at for one, at in {**self._reached, **news.reached}.items() if one in news.known}
         for one, answer in zip(news.to_store, done, strict=True):
             if answer is not True:  # another process was here: look at what it stored
                 del self._reached[one.observer_id]

@@ -8,7 +8,7 @@ The log is the outbox: what is committed will be found there, by whichever proce
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -58,8 +58,13 @@ class TakeOn:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How far each observer was read for, what is to be stored of it, and whether there may be more at once."""
+    """How far each observer was read for, what is to be stored of it, and whether there may be more at once.
 
+    Args:
+        known: all that there are.
+    """
+
+    known: Collection[UUID]
     reached: Mapping[UUID, int]
     to_store: Sequence[TakeOn]
     is_behind: bool
@@ -73,7 +78,8 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
     Args:
         reached: how far each was read for before, where that is further than it has stored.
     """
-    on = observers.list_on(connection)
+    known = observers.list_all(connection)
+    on = [observer for observer in known if observer.state is ObserverState.on]
     waiting = deliveries.count_pending(connection, [observer.observer_id for observer in on])
     by_position: dict[int, list[Observer]] = {}
     for observer in on:
@@ -94,7 +100,7 @@ def find_news(connection: Connection, reached: Mapping[UUID, int]) -> News:
             now_reached[observer.observer_id] = position
             if event_ids or position > observer.position + _WITHOUT_STORING:
                 to_store.append(TakeOn(observer.observer_id, observer.position, position, event_ids[:room]))
-    return News(now_reached, to_store, is_behind)
+    return News({observer.observer_id for observer in known}, now_reached, to_store, is_behind)
 
 
 def _read_page(connection: Connection, after: int, group: Sequence[Observer]) -> tuple[list[Encoded], int]:

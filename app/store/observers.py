@@ -76,10 +76,9 @@ def remove(connection: Connection, observer_id: UUID) -> bool:
     return connection.execute(delete(observers).where(observers.c.observer_id == observer_id)).rowcount > 0
 
 
-def list_on(connection: Connection) -> list[Observer]:
-    """Those that are switched on, oldest first."""
-    query = select(observers).where(observers.c.state == ObserverState.on)
-    return [_read(row) for row in connection.execute(query.order_by(observers.c.create_time))]
+def list_all(connection: Connection) -> list[Observer]:
+    """All of them, oldest first."""
+    return [_read(row) for row in connection.execute(select(observers).order_by(observers.c.create_time))]
 
 
 Key = tuple[datetime, UUID]

@@ -13,7 +13,7 @@ from app.observers.webhooks import Webhooks
 from app.service import deliver
 from app.service.deliver import TakeOn
 from app.service.guard import Guard
-from app.service.observe import OfObserver, Register, add_test, register, seal_secret
+from app.service.observe import OfObserver, Register, add_test, register, remove, seal_secret
 from app.service.start import StartRun, start_runs
 from app.service.vault import Vault, new_key, new_secret
 from app.store import deliveries
@@ -60,6 +60,34 @@ def test_a_call_under_way_when_the_service_ends_is_waited_for_and_what_came_of_i
         return found
 
     assert asyncio.run(story()).state is DeliveryState.delivered
+
+
+def test_how_far_a_webhook_has_come_is_forgotten_with_it(new_database: NewDatabase) -> None:
+    url = parse(new_database())
+
+    async def story() -> None:
+        database, vault = Database(url), Vault([new_key()])
+        webhooks = Webhooks(database, vault, Slow())
+        running = asyncio.create_task(webhooks.run())
+        wanted = Register("http://receiver.test/", ["training_end"], None, None, None, None, "")
+        gone, other = [await database.write(register, wanted) for _ in range(2)]
+        asked = StartRun(None, "", {}, [], "", None, None, None, stale_after_s=None, body_digest=b"")
+        await database.write(start_runs, asked)
+
+        async def until_reached(*expected: int) -> None:
+            async with asyncio.timeout(10):
+                while tuple(webhooks.reached(one.observer_id) for one in (gone, other)) != expected:
+                    webhooks.look()
+                    await asyncio.sleep(0.02)
+
+        await until_reached(1, 1)
+        await database.write(remove, OfObserver(gone.observer_id))
+        await until_reached(0, 1)
+        webhooks.close()
+        await running
+        await database.close()
+
+    asyncio.run(story())
 
 
 def test_what_cannot_be_stored_is_waited_for_also_where_there_is_more_to_read(
