@@ -644,7 +644,7 @@ def test_a_run_that_the_service_does_not_begin_keeps_the_reason(client: Client) 
     assert run.error.problem["errors"][0]["loc"] == ["body", "name"]
 
 
-@pytest.mark.parametrize("epoch", [1.5, 2**63, -1, True])
+@pytest.mark.parametrize("epoch", [1.5, 2**63, -1, True, math.inf, math.nan])
 def test_an_epoch_that_is_none_is_told_where_it_is_said(client: Client, epoch: Any) -> None:
     with client.run() as run, pytest.raises(ValueError, match="an epoch is a whole number"):
         run.log(epoch, loss=1)

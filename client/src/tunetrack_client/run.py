@@ -116,7 +116,7 @@ class Run:
             RuntimeError: the run has ended.
         """
         self._require_open()
-        if isinstance(epoch, bool) or not 0 <= int(epoch) == epoch < 2**63:
+        if isinstance(epoch, bool) or not (0 <= epoch < 2**63 and int(epoch) == epoch):
             raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
         values = to_wire({**(metrics or {}), **more})
         self._has_obeyed = False
