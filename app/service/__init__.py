@@ -23,7 +23,7 @@
     feed.py        committed events to whoever watches; audience.py, who wants which; subscriber.py, what waits for one
     observe.py     webhooks are registered and changed; deliver.py, events become deliveries and are settled
     guard.py       where webhooks may go     vault.py    their secrets     condition.py   their rules
-    aside.py       work that may take for ever
+    aside.py       work with code of somebody else, that may take for ever
     hold.py        one process runs an in-process observer               metrics.py     what /metrics tells
 
 A write operation (see `store/writer.py`) is a function of a transaction and a list of requests. May import

@@ -22,6 +22,7 @@ from app.domain.events import EpochEnd, RunDelete, RunStart, TrainingEnd, TrialS
 from app.domain.goal import Objective
 from app.domain.states import RunStatus
 from app.domain.values import from_json_number
+from app.service.aside import contained
 from app.service.gather import Gatherer
 from app.service.keep_alive import Alive
 from app.service.stop import TellToStop, tell_to_stop
@@ -106,6 +107,7 @@ class _Verdict:
     decision: Decision | None
 
 
+@contained
 def _judge(
     connection: Connection, tuner_id: UUID, watched: _Watched | None, run_ids: Sequence[UUID]
 ) -> tuple[_Watched | None, list[_Verdict]]:

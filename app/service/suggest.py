@@ -22,6 +22,7 @@ from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
 from app.domain.values import Params, from_json_number
 from app.service import metrics
+from app.service.aside import contained
 from app.service.forecasts import Forecasts
 from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
@@ -154,6 +155,7 @@ def _look(connection: Connection, tuner_id: UUID, mind: _Mind | None, asks: Sequ
     return mind, _View(tuner, n_new, history, rest, len(expected))
 
 
+@contained
 def _think(mind: _Mind, view: _View) -> Thoughts:
     tuner = view.tuner
     if view.n_new == 0:

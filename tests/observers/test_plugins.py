@@ -122,8 +122,9 @@ def test_it_begins_with_what_is_new_and_goes_on_where_it_was(new_database: NewDa
     run(body())
 
 
+@pytest.mark.parametrize("raised", [ValueError("not today"), StopIteration("not today")], ids=repr)
 def test_what_it_raises_is_logged_and_the_event_given_again_while_others_go_on(
-    new_database: NewDatabase, caplog: pytest.LogCaptureFixture
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture, raised: Exception
 ) -> None:
     good, moody = Seen(), Seen()
     n_failures = 0
@@ -132,7 +133,7 @@ def test_what_it_raises_is_logged_and_the_event_given_again_while_others_go_on(
         nonlocal n_failures
         if event["epoch"] == 1 and n_failures < 3:
             n_failures += 1
-            raise ValueError("not today")
+            raise raised
         moody(event)
 
     async def body() -> None:

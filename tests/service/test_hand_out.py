@@ -48,6 +48,18 @@ def test_two_asks_of_one_worker_in_one_batch_are_about_one_trial(new_database: N
     within(new_database(), story, n_replicas=1)
 
 
+def test_a_strategy_that_finds_no_next_one_is_an_error_and_no_wait_for_ever(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(tuner: Tuner, database: Database) -> None:
+        async with asyncio.timeout(10):
+            with pytest.raises(RuntimeError, match="that had no more"):
+                await Suggester(database).suggest(tuner.tuner_id, None, 1)
+
+    monkeypatch.setattr(Random, "propose", lambda *_: next(iter(())))
+    within(new_database(), story, n_replicas=1)
+
+
 def test_a_strategy_may_give_one_reason_for_all_that_it_proposes(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
