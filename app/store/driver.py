@@ -7,7 +7,9 @@ SQLAlchemy raises.
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import cache
 from typing import Any, NoReturn
+from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
@@ -30,6 +32,21 @@ def fetch(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> l
     except _errors(connection) as error:
         _fail(connection, sql, error)
     return rows
+
+
+def fetch_of_run(connection: Connection, sql: str, run_id: UUID, *numbers: int) -> list[tuple[Any, ...]]:
+    """The rows that a statement answers in which {id} stands for a run, and after it {number} for each of these."""
+    dialect = connection.dialect.name
+    run = run_id if dialect == "postgresql" else run_id.bytes
+    return fetch(connection, _marked(sql, dialect), (run, *numbers))
+
+
+_MARKS = {"sqlite": {"id": "?", "number": "?"}, "postgresql": {"id": "%b::uuid", "number": "%b::bigint"}}
+
+
+@cache
+def _marked(sql: str, dialect: str) -> str:
+    return sql.format(**_MARKS[dialect])
 
 
 def send(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> None:

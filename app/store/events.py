@@ -191,17 +191,13 @@ _LOGGED = """
     ORDER BY epoch, event_id
     LIMIT {number}
 """
-_LOGGED_IN = {
-    "sqlite": _LOGGED.format(id="?", number="?"),
-    "postgresql": _LOGGED.format(id="%b::uuid", number="%b::bigint"),
-}
 
 
 def iterate_logged(connection: Connection, run_id: UUID, start: int, stop: int | None) -> Iterator[Logged]:
     """A run's history from an epoch on, up to and without another; held in memory a part at a time."""
     last, after = INT64_MAX if stop is None else stop - 1, 0
     while True:
-        rows = _fetch_logged(connection, run_id, start, last, after, _EPOCHS_AT_ONCE)
+        rows = driver.fetch_of_run(connection, _LOGGED, run_id, start, last, start, after, _EPOCHS_AT_ONCE)
         if rows:
             yield _read_logged(rows)
         if len(rows) < _EPOCHS_AT_ONCE:
@@ -211,15 +207,7 @@ def iterate_logged(connection: Connection, run_id: UUID, start: int, stop: int |
 
 def list_logged(connection: Connection, run_id: UUID, start: int, limit: int) -> Logged:
     """The beginning of a run's history from an epoch on, of at most so many events."""
-    return _read_logged(_fetch_logged(connection, run_id, start, INT64_MAX, 0, limit))
-
-
-def _fetch_logged(
-    connection: Connection, run_id: UUID, start: int, last: int, after: int, limit: int
-) -> list[tuple[Any, ...]]:
-    """The next events of a run's history; of the epoch `start`, those that are numbered higher than `after`."""
-    dialect = connection.dialect.name
-    return driver.fetch(connection, _LOGGED_IN[dialect], (_id_for(dialect, run_id), start, last, start, after, limit))
+    return _read_logged(driver.fetch_of_run(connection, _LOGGED, run_id, start, INT64_MAX, start, 0, limit))
 
 
 def _read_logged(rows: Sequence[tuple[Any, ...]]) -> Logged:
@@ -228,21 +216,12 @@ def _read_logged(rows: Sequence[tuple[Any, ...]]) -> Logged:
 
 
 _FIRST = "SELECT min(epoch) FROM events WHERE run_id = {id} AND epoch >= {number}"
-_FIRST_IN = {
-    "sqlite": _FIRST.format(id="?", number="?"),
-    "postgresql": _FIRST.format(id="%b::uuid", number="%b::bigint"),
-}
 
 
 def first_epoch(connection: Connection, run_id: UUID, start: int) -> int:
     """The first epoch of a run that is not before this one; 0 where there is none."""
-    dialect = connection.dialect.name
-    ((first,),) = driver.fetch(connection, _FIRST_IN[dialect], (_id_for(dialect, run_id), start))
+    ((first,),) = driver.fetch_of_run(connection, _FIRST, run_id, start)
     return first or 0
-
-
-def _id_for(dialect: str, run_id: UUID) -> UUID | bytes:
-    return run_id if dialect == "postgresql" else run_id.bytes
 
 
 def list_orphans(connection: Connection) -> list[int]:
