@@ -86,14 +86,15 @@ class Thinner:
     Args:
         max_points: 2 or more; a curve of no more points than that stays as it is.
         start, stop: the epochs of the curve lie from `start` up to, and without, `stop`.
+        n_points: how many it has, where that is known.
     """
 
-    def __init__(self, max_points: int, start: int, stop: int) -> None:
+    def __init__(self, max_points: int, start: int, stop: int, n_points: int = 0) -> None:
         self._max_points = max_points
         self._start = start
         self._n_epochs = max(1, stop - start)
         self._n_stretches = (max_points - 2) // 2
-        self._whole: list[Point] | None = []
+        self._whole: list[Point] | None = [] if n_points <= max_points else None
         self._stretches: dict[int, Piece] = {}
         self._first: Point | None = None
         self._last: Point | None = None
@@ -102,6 +103,10 @@ class Thinner:
     def stretch(self) -> float:
         """How many epochs a stretch has."""
         return self._n_epochs / max(1, self._n_stretches)
+
+    def takes(self, piece: Piece) -> bool:
+        """Whether a piece is enough: not where all of the curve may be wanted."""
+        return self._whole is None or piece.first_epoch == piece.last_epoch
 
     def add(self, points: Column) -> None:
         """Take points in."""

@@ -74,10 +74,11 @@ def _read_thinned(
 ) -> dict[str, Series]:
     if run.last_epoch is None or run.last_epoch < start:
         return {key: Series() for key in keys}
+    n_points = {key: run.summary[key].n_values for key in keys if key in run.summary and start == 0}
     start, stop = max(start, events.first_epoch(connection, run.run_id, start)), run.last_epoch + 1
-    thinners = {key: Thinner(max_points, start, stop) for key in keys}
+    thinners = {key: Thinner(max_points, start, stop, n_points.get(key, 0)) for key in keys}
     most = Thinner(max_points, start, stop).stretch if stop > SHORTEST else 0
-    for part in _iterate(connection, run.run_id, keys, start, most):
+    for part in _iterate(connection, run.run_id, thinners, start, most):
         for key, thinner in thinners.items():
             if isinstance(part, Logged):
                 thinner.add(part.column(key))
@@ -88,14 +89,18 @@ def _read_thinned(
 
 
 def _iterate(
-    connection: Connection, run_id: UUID, keys: Collection[str], start: int, most: float
+    connection: Connection, run_id: UUID, thinners: Mapping[str, Thinner], start: int, most: float
 ) -> Iterator[Logged | Mapping[str, Piece]]:
-    """A run's history from an epoch on: in pieces, where there are any of at most so many epochs; else as logged."""
+    """A run's history from an epoch on: in pieces, where there are any of at most so many epochs, and they are enough
+    for whoever takes them in meanwhile; else as logged."""
     if most > 0:
-        for piece in curve_pieces.iterate(connection, run_id, start, keys):
+        for piece in curve_pieces.iterate(connection, run_id, start, thinners):
             if piece.stop - piece.start <= most:
-                if piece.start > start:
-                    yield from events.iterate_logged(connection, run_id, start, piece.start)
-                yield piece.curves
+                is_enough = all(thinners[key].takes(one) for key, one in piece.curves.items())
+                end = piece.start if is_enough else piece.stop
+                if end > start:
+                    yield from events.iterate_logged(connection, run_id, start, end)
+                if is_enough:
+                    yield piece.curves
                 start = piece.stop
     yield from events.iterate_logged(connection, run_id, start, None)

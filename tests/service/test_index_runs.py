@@ -216,6 +216,24 @@ def test_a_curve_keeps_its_ends_and_extremes_whatever_has_been_condensed(new_dat
     within(new_database, story)
 
 
+def test_a_curve_that_fits_stays_as_it_is_whatever_has_been_condensed(new_database: NewDatabase) -> None:
+    async def story(database: Database) -> None:
+        uneven, mixed = await start(database), await start(database)
+        await log(database, uneven, [*enumerate(_curve(600)), (1_000_000, 0.5)])
+        await log(database, mixed, list(enumerate(_curve(6000))))
+        rare = [Epoch(epoch, {"val": float(epoch)}) for epoch in range(300)]
+        await database.write(log_epochs, LogEpochs(mixed, rare))
+        await condense_all(database)
+        assert len(await database.read(pieces)) > 30
+        for after, n_left in ((None, 601), (100, 500)):
+            assert len((await _thinned(database, uneven, after, 601)).epochs) == n_left
+        curves = await database.read(read_series, mixed, None, None, 400)
+        assert curves["val"].epochs == list(range(300))
+        assert len(curves["loss"].epochs) <= 400
+
+    within(new_database, story)
+
+
 def test_pieces_cover_the_history_without_gap_or_double_and_go_on_where_they_ended(new_database: NewDatabase) -> None:
     async def story(database: Database) -> None:
         run = await start(database)
