@@ -147,7 +147,10 @@ def look_at_tuner(
     is_upward = _is_upward(tuner)
     ended = standing.list_ended(connection, tuner_id)
     place_of = {number: place for place, number in enumerate(ended, 1)}
-    numbers = standing.pick_trials(connection, tuner_id, is_upward=is_upward, limit=max_trials)
+    best_numbers = best_few(connection, tuner, max(max_trials, max_curves)) if _is_of_many(tuner) else []
+    numbers = standing.pick_trials(
+        connection, tuner_id, is_upward=is_upward, limit=max_trials, best_numbers=best_numbers[: max_trials // 2]
+    )
     shown = trials.list_numbered(connection, tuner_id, numbers)
     return TunerOverview(
         last_event_id=last,
@@ -159,15 +162,16 @@ def look_at_tuner(
         places=[place_of.get(trial.number) for trial in shown],
         run_of=standing.runs_of(connection, [trial.trial_id for trial in shown]),
         n_runs=standing.count_runs(connection, tuner_id),
-        curves=_read_curves(connection, tuner, max_curves, max_points),
+        curves=_read_curves(connection, tuner, best_numbers, max_curves, max_points),
     )
 
 
-def _read_curves(connection: Connection, tuner: Tuner, max_curves: int, max_points: int) -> list[Curve]:
+def _read_curves(
+    connection: Connection, tuner: Tuner, best_numbers: Sequence[int], limit: int, max_points: int
+) -> list[Curve]:
     metric = tuner.objectives[0]["metric"]
-    limit, is_upward = max_curves, _is_upward(tuner)
-    best = best_few(connection, tuner, max(1, limit // 5)) if limit and _is_of_many(tuner) else ()
-    owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=is_upward, limit=limit, best_numbers=best)
+    few = best_numbers[: max(1, limit // 5)]
+    owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=_is_upward(tuner), limit=limit, best_numbers=few)
     series = read_many_series(connection, [owner.run_id for owner in owners], [metric], max_points)
     return [Curve(owner, read[metric]) for owner, read in zip(owners, series, strict=True)]
 

@@ -136,15 +136,21 @@ def list_ended(connection: Connection, tuner_id: UUID) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def pick_trials(connection: Connection, tuner_id: UUID, *, is_upward: bool, limit: int) -> list[int]:
-    """The numbers of the trials that are worth a look: those not over, the best, the newest; at most so many."""
+def pick_trials(
+    connection: Connection, tuner_id: UUID, *, is_upward: bool, limit: int, best_numbers: Collection[int] = ()
+) -> list[int]:
+    """The numbers of the trials that are worth a look: those not over, the best, the newest; at most so many.
+
+    Args:
+        best_numbers: the best trials, where no single score tells which they are.
+    """
     is_over = case((trials.c.state.in_(TRIAL_ENDS), 1), else_=0)
     value = case((trials.c.state.in_(SCORED), cast(trials.c.score, Double)), else_=null())
     best_first = value * literal(-1.0 if is_upward else 1.0)
     numbers = select(trials.c.number).where(trials.c.tuner_id == tuner_id)
     best = numbers.order_by(best_first.is_(None), best_first, trials.c.number).limit(limit // 2)
     latest = numbers.order_by(is_over, trials.c.number.desc()).limit(limit)
-    found = dict.fromkeys(connection.execute(best).scalars())
+    found = dict.fromkeys(best_numbers or connection.execute(best).scalars())
     found |= dict.fromkeys(connection.execute(latest).scalars())
     return sorted(list(found)[:limit])
 

@@ -187,6 +187,17 @@ def test_of_many_trials_the_open_the_best_and_the_newest_are_shown(client: httpx
     assert (shown["n_trials"], shown["tuner"]["best"]["number"]) == (100, 30)
 
 
+def test_of_many_trials_with_several_objectives_those_that_none_beats_are_shown(client: httpx.Client) -> None:
+    objectives = [{"metric": "a", "direction": "maximize"}, {"metric": "b", "direction": "minimize"}]
+    tuner = create_tuner(client, objectives=objectives)
+    good, bad = range(40, 45), {"a": 0, "b": 100}
+    scores = [{"a": place, "b": place} if place in good else bad for place in range(100)]
+    made = [{"params": {"x": place / 100}, "scores": one} for place, one in enumerate(scores)]
+    answer(client.post(f"/v1/tuners/{tuner['tuner_id']}/trials", json={"trials": made}), 201)
+    shown = overview(client, tuner, max_trials=10)["trials"]["number"]
+    assert shown == [*good, 95, 96, 97, 98, 99]
+
+
 def test_several_objectives_have_a_column_each(client: httpx.Client) -> None:
     objectives = [{"metric": "a", "direction": "maximize"}, {"metric": "b", "direction": "minimize"}]
     tuner = create_tuner(client, objectives=objectives)
