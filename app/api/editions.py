@@ -28,6 +28,9 @@ def etag(thing: Run | Tuner) -> dict[str, str]:
 
 
 def read_if_match(request: Request) -> frozenset[str]:
-    """The editions that a change may be made to; none is any."""
-    sent = request.headers.get("if-match", "*")
-    return frozenset() if sent.strip() == "*" else frozenset(one.strip().strip('"') for one in sent.split(","))
+    """The editions that a change may be made to; none is any.
+
+    A proxy that packs an answer marks its ETag as weak; what it says of the edition is as true.
+    """
+    sent = [one.strip().removeprefix("W/") for one in request.headers.get("if-match", "*").split(",")]
+    return frozenset() if sent == ["*"] else frozenset(one.strip('"') for one in sent)

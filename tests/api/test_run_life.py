@@ -208,9 +208,10 @@ def test_an_edit_of_something_that_was_edited_since_is_refused(client: httpx.Cli
     assert changed.headers["ETag"] == client.get(path(run)).headers["ETag"] != etag
     problem(client.patch(path(run), json={"name": "c"}, headers={"If-Match": etag}), 412)
     assert get_run(client, run)["name"] == "b"
-    for header in ("*", changed.headers["ETag"], f'"other", {changed.headers["ETag"]}'):
+    packed = "W/" + changed.headers["ETag"]  # as a proxy marks it
+    for header in ("*", changed.headers["ETag"], f'"other", {changed.headers["ETag"]}', packed):
         answer(client.patch(path(run), json={"name": "b"}, headers={"If-Match": header}))
-    for header in ("", '"other"', "W/" + changed.headers["ETag"]):
+    for header in ("", '"other"', 'W/"other"'):
         problem(client.patch(path(run), json={"name": "c"}, headers={"If-Match": header}), 412)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from tests.calls import JSON, answer, get_run, get_tuner, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.keys import make_key
+from tests.nginx import needs_nginx, nginx, serving
 from tests.server import Server
 
 TAGS = "Tags, one on each line"
@@ -251,6 +253,30 @@ def test_a_change_of_something_else_meanwhile_is_no_matter(
 
     chromium.run(server.url, scenario, may_complain_of=("412",))
     assert (get_run(client, run)["note"], get_run(client, run)["tags"]) == ("mine", ["theirs"])
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    "manners",
+    ["gzip on; gzip_types application/json;", """proxy_hide_header ETag; add_header ETag '"of the proxy"' always;"""],
+    ids=["packing", "renaming"],
+)
+def test_what_is_edited_behind_a_proxy_with_manners_of_its_own_is_saved(
+    chromium: Chromium, server: Server, client: httpx.Client, tmp_path: Path, manners: str
+) -> None:
+    run = start_run(client, name="before")
+    place = f"location / {{ proxy_pass {server.url}; proxy_set_header Host $http_host; {manners} }}"
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        editor = open_editor(page)
+        editor.get_by_label("Name").fill("after")
+        save(editor)
+        expect(editor).to_have_count(0)
+
+    with nginx(tmp_path, serving(place)) as url:
+        chromium.run(url, scenario, may_complain_of=("412",))
+    assert get_run(client, run)["name"] == "after"
 
 
 def test_who_may_not_change_it_is_told_before_they_type(chromium: Chromium, fresh_server: Server) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.calls import log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.keys import make_key
-from tests.nginx import needs_nginx, nginx
+from tests.nginx import needs_nginx, nginx, serving
 from tests.server import Server
 from tunetrack_client import Client, float_range
 
@@ -32,10 +32,7 @@ def url(fresh_server: Server, tmp_path: Path) -> Iterator[str]:
     (location,) = re.findall(r"```nginx\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
     assert "127.0.0.1:8000" in location
     location = location.replace("127.0.0.1:8000", f"127.0.0.1:{fresh_server.port}")
-    folders = "".join(f"{kind}_temp_path /tmp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    server = f"server {{ listen 8000; {location} }}"
-    text = f"pid /tmp/nginx.pid; error_log /dev/stderr; events {{}} http {{ access_log off; {folders} {server} }}"
-    with nginx(tmp_path, text, "/tunetrack/healthz") as host:
+    with nginx(tmp_path, serving(location), "/tunetrack/healthz") as host:
         yield f"{host}/tunetrack"
 
 

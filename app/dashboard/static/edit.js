@@ -29,13 +29,14 @@ export async function edit(path, word) {
   const mine = (field) => (field === "tags" ? tagsOf(inputs.get(field).value) : inputs.get(field).value);
 
   /** Nobody's words are replaced unseen: what somebody else has made of a field meanwhile is told before it is. */
-  async function save() {
+  async function save(refused) {
     const [now, etag] = await read();
     const clashes = touched().filter((field) => ![textOf(known[field]), textOf(mine(field))].includes(textOf(now[field])));
     known = now;
     if (clashes.length) throw new Error(clashes.map((field) => `Somebody else has changed the ${field} meanwhile, to:\n${textOf(now[field]) || "(nothing)"}\nSave again to replace it.`).join("\n"));
-    await ask("PATCH", path, Object.fromEntries(touched().map((field) => [field, mine(field)])), etag ? { "If-Match": etag } : {})
-      .catch((error) => { if (error.code !== "precondition-failed") throw error; return save(); });
+    // The same again is that of a proxy, which the service does not know.
+    await ask("PATCH", path, Object.fromEntries(touched().map((field) => [field, mine(field)])), etag && etag !== refused ? { "If-Match": etag } : {})
+      .catch((error) => { if (error.code !== "precondition-failed") throw error; return save(etag); });
   }
 
   let isSaving = false;
