@@ -136,7 +136,8 @@ class _Follower:
         found, reached = await self._database.read(events.list_after, self._position, EventFilter(), _PAGE)
         if found:
             await self._give(found)
-        if not self._is_held():
+        # It may be held again by now, and still not all were given: the rest comes next.
+        if not self._is_held() or (found and self._position != found[-1].event_id):
             return 0.0
         self._position = reached
         if len(found) == _PAGE:

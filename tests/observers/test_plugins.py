@@ -1,6 +1,7 @@
 """In-process observers: each event in order, at least once, from where it was; and what it raises harms nobody."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,6 +18,7 @@ from app.domain.events import EpochEnd
 from app.observers import plugins as plugins_module
 from app.observers.plugins import Observe, Plugins, load
 from app.service import hold as hold_module
+from app.service.aside import aside
 from app.service.hold import HELD, Hold, hold
 from app.store.database import Database
 from app.store.engines import parse
@@ -232,6 +234,31 @@ def test_what_cannot_be_stored_for_whatever_reason_is_stored_once_it_can_be(
             last = await database.write(record, 1)
             await until(lambda: plugins._followers[0]._stored == last.event_id)
             assert seen.epochs == [0, 1]
+
+    run(body())
+
+
+def test_what_was_left_out_while_nobody_knew_who_holds_it_is_given_later(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Seen()
+    followers: list[Any] = []
+
+    def lose_sight(event: Event) -> None:
+        seen(event)
+        if event["epoch"] == 0:
+            followers[0]._renewed_at = -math.inf
+
+    async def and_hear_of_it_again(work: Callable[[], None]) -> None:
+        await aside(work)
+        followers[0]._renewed_at = time.monotonic()  # before anybody has looked
+
+    async def body() -> None:
+        monkeypatch.setattr(plugins_module, "aside", and_hear_of_it_again)
+        async with following(new_database(), {"mine": lose_sight}) as (database, plugins):
+            followers.extend(plugins._followers)
+            await database.write_together(record, [(0, None), (1, None)])
+            await seen.until(lambda: seen.epochs == [0, 1])
 
     run(body())
 
