@@ -59,8 +59,8 @@ async def get_many_metrics(
 
 
 def split_keys(keys: str | None) -> list[str] | None:
-    """The names in a list with commas between; None is all."""
-    return None if keys is None else [key for key in keys.split(",") if key]
+    """The names in a list with commas between, each once; None is all."""
+    return None if keys is None else [key for key in dict.fromkeys(keys.split(",")) if key]
 
 
 def _columns(run_id: UUID, series: Mapping[str, Series]) -> dict[str, Any]:

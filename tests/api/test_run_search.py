@@ -230,7 +230,7 @@ def test_the_curves_of_several_runs_come_in_one_call(client: httpx.Client, max_p
     made = [start_run(client) for _ in range(3)]
     for run in made:
         log_batch(client, run, [(epoch, {"loss": float(epoch), "other": 1.0}) for epoch in range(10)])
-    query: dict[str, Any] = {"run_id": [run["run_id"] for run in made], "keys": "loss"}
+    query: dict[str, Any] = {"run_id": [run["run_id"] for run in made], "keys": "loss,loss"}
     query |= {} if max_points is None else {"max_points": max_points}
     found = answer(client.get("/v1/metrics", params=query))["runs"]
     assert [one["run_id"] for one in found] == query["run_id"]
