@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 import httpcore
@@ -43,18 +42,9 @@ class Sender:
 
     def __init__(self, guard: Guard, version: str) -> None:
         self._agent = f"tunetrack/{version}"
-        self._guard = guard
-
-    @cached_property
-    def _pool(self) -> httpcore.AsyncConnectionPool:
-        # Which certificates are trusted is read when there is somebody to call: it would be a fifth of each start.
-        return httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=None,
-            max_keepalive_connections=20,
-            keepalive_expiry=10.0,
-            network_backend=_GuardedNetwork(self._guard),
-        )
+        self._network = _GuardedNetwork(guard)
+        self._pool: httpcore.AsyncConnectionPool | None = None
+        self._opening = asyncio.Lock()
 
     async def send(self, url: str, message: Message, secrets: Sequence[str]) -> Answer:
         """Call the webhook, signed with each of the secrets."""
@@ -72,8 +62,25 @@ class Sender:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        if "_pool" in vars(self):
+        if self._pool is not None:
             await self._pool.aclose()
+
+    async def _opened(self) -> httpcore.AsyncConnectionPool:
+        """Made for the first call: to read whom this machine trusts takes time, and most services call nobody."""
+        async with self._opening:
+            if self._pool is None:
+                try:
+                    context = await asyncio.to_thread(httpx.create_ssl_context)
+                except OSError as error:
+                    raise OSError(f"SSL_CERT_FILE names no certificates ({error.strerror})") from error
+                self._pool = httpcore.AsyncConnectionPool(
+                    ssl_context=context,
+                    max_connections=None,
+                    max_keepalive_connections=20,
+                    keepalive_expiry=10.0,
+                    network_backend=self._network,
+                )
+        return self._pool
 
     def _headers(self, message: Message, secrets: Sequence[str]) -> list[tuple[str, str]]:
         now = datetime.now(UTC)
@@ -93,6 +100,7 @@ class Sender:
         parsed = parse_url(url)
         target = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
         sent = [("host", parsed.netloc.decode("ascii")), *headers]
+        pool = await self._opened()
         while True:
             happened: set[str] = set()
 
@@ -100,7 +108,7 @@ class Sender:
                 happened.add(event)
 
             try:
-                async with self._pool.stream(
+                async with pool.stream(
                     "POST", target, headers=sent, content=body, extensions={"trace": note}
                 ) as response:
                     if response.extensions["network_stream"].get_extra_info(_HAS_HEARD):

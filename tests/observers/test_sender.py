@@ -122,6 +122,14 @@ def test_a_receiver_that_is_not_there_is_told_in_words() -> None:
     assert (answer.error or "").startswith("the connection failed: ")
 
 
+def test_certificates_that_are_not_there_are_told_to_who_is_called(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    (answer,) = send(resolving([HOST]), receiver.url("200"))
+    assert "SSL_CERT_FILE names no certificates" in (answer.error or "")
+
+
 def test_a_connection_that_is_cut_as_soon_as_it_is_there_has_failed(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
