@@ -20,7 +20,7 @@ from app.domain.errors import DomainError
 from app.domain.goal import Budget, Objective
 from app.domain.space import Space
 from app.domain.states import SCORED, TrialState
-from app.domain.values import Params, from_json_number
+from app.domain.values import Params, Scalar, from_json_number
 from app.service import metrics
 from app.service.aside import contained
 from app.service.forecasts import Forecasts
@@ -166,10 +166,11 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     began = time.perf_counter()
     proposals = mind.strategy.propose(view.history, view.pending, rngs)
     metrics.count_thinking(mind.strategy.key, time.perf_counter() - began)
-    for proposal in proposals:
-        _require_of(mind.strategy, proposal)
-    told = [Proposal(one.params, _for_people(one.why, mind.objectives[0], view)) for one in proposals[: view.n_new]]
-    return Thoughts(tuner.create_time, tuner.n_trials, told, are_the_last=len(proposals) < n_asked)
+    told = [
+        Proposal(_in_space(mind.strategy, one.params), _for_people(one.why, mind.objectives[0], view))
+        for one in proposals
+    ]
+    return Thoughts(tuner.create_time, tuner.n_trials, told[: view.n_new], are_the_last=len(proposals) < n_asked)
 
 
 def _for_people(why: Mapping[str, Any], objective: Objective, view: _View) -> dict[str, Any]:
@@ -182,10 +183,10 @@ def _for_people(why: Mapping[str, Any], objective: Objective, view: _View) -> di
     return told
 
 
-def _require_of(strategy: Strategy, proposal: Proposal) -> None:
-    """Nothing, where the proposal lies in the space. A plug-in may be wrong about it; the store must not."""
+def _in_space(strategy: Strategy, params: Params) -> dict[str, Scalar]:
+    """The parameters as the space has them. A plug-in may be wrong about it; the store must not."""
     try:
-        strategy.space.coerce(proposal.params)
+        return strategy.space.coerce(params)
     except DomainError as error:
         raise RuntimeError(f"strategy {strategy.key} proposes what is not in the space: {error.detail}") from error
 

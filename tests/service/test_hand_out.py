@@ -77,6 +77,17 @@ def test_a_strategy_may_give_one_reason_for_all_that_it_proposes(
     within(new_database(), story, n_replicas=1)
 
 
+def test_what_a_strategy_proposes_is_held_as_the_space_has_it(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(tuner: Tuner, database: Database) -> None:
+        (trial,) = (await Suggester(database).suggest(tuner.tuner_id, None, 1)).trials
+        assert repr(trial.params) == "{'x': 1.0}", "a float_range has floats, whoever says 1"
+
+    monkeypatch.setattr(Random, "propose", lambda *_: [Proposal({"x": 1}, {})])
+    within(new_database(), story, n_replicas=1)
+
+
 def test_what_was_thought_of_for_a_number_that_another_replica_took_is_thought_of_anew(
     new_database: NewDatabase,
 ) -> None:
