@@ -350,6 +350,12 @@ def test_only_the_keys_that_were_asked_for(client: httpx.Client) -> None:
     assert series == {"loss": {"epochs": [0], "values": [1.0]}, "accuracy": {"epochs": [0], "values": [0.5]}}
 
 
+def test_a_key_that_is_asked_for_twice_is_shown_once(client: httpx.Client) -> None:
+    run = start_run(client)
+    log_epoch(client, run, 0, loss=1.0)
+    assert get_series(client, run, keys="loss,loss") == {"loss": {"epochs": [0], "values": [1.0]}}
+
+
 def test_an_unknown_key_has_an_empty_series(client: httpx.Client) -> None:
     run = start_run(client)
     log_epoch(client, run, 0, loss=1.0)
