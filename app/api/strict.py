@@ -1,9 +1,9 @@
 """What every request must be like before it is looked at: exact JSON, no stray query parameters, plain text."""
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import pydantic_core
 from fastapi import Request, Response
@@ -93,7 +93,7 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> _Handler:
         handle = super().get_route_handler()
-        known = {parameter.alias for parameter in self.dependant.query_params}
+        known = {one.alias: _is_list(one.field_info.annotation) for one in self.dependant.query_params}
         has_body = bool(self.dependant.body_params)
         may_bring_body = has_body or not (self.methods or set()) <= {"GET", "HEAD", "DELETE"}
         most = getattr(self.endpoint, _LIMIT, _BODY_BYTES)
@@ -138,7 +138,7 @@ class StrictRoute(APIRoute):
         async def answer(scope: ASGIScope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
             if scope["query_string"]:
-                _check_query(request, set())
+                _check_query(request, {})
             arguments = {takes_request: request, **scope["path_params"]}
             request._body = body = await _receive(request, most)
             if body:
@@ -190,13 +190,26 @@ async def _receive(request: Request, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _check_query(request: Request, known: set[str]) -> None:
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(kind) is list for kind in (annotation, *get_args(annotation)))
+
+
+def _check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """Refuses what would be left out of account.
+
+    Args:
+        known: what the call takes, and whether it takes several.
+    """
+    seen: set[str] = set()
     for name, value in request.query_params.multi_items():
         if name not in known:
             expected = ", ".join(sorted(known)) or "none"
             raise InvalidRequest(f"unknown query parameter; this call takes: {expected}", "query", name[:100])
         if "\x00" in value:
             raise InvalidRequest("the character U+0000 is not allowed", "query", name)
+        if name in seen and not known[name]:
+            raise InvalidRequest(f"{name} is given more than once; this call takes it once", "query", name)
+        seen.add(name)
 
 
 def _read_body(request: Request, body: bytes) -> Any:

@@ -177,6 +177,21 @@ def test_an_unknown_query_parameter_of_a_read_is_refused(client: httpx.Client, t
         assert SECRET not in response.text
 
 
+def test_a_query_parameter_that_is_given_twice_is_refused_where_one_would_be_left_out(client: httpx.Client) -> None:
+    for path, query in (
+        ("/v1/runs", 'filter=name="a"&filter=name="b"'),
+        ("/v1/runs/export", 'filter=name="a"&filter=name="b"'),
+        ("/v1/tuners", "page_size=2&page_size=2"),
+        ("/v1/events", "after=1&after=2"),
+        ("/v1/events/stream", "after=1&after=2"),
+    ):
+        found = problem(client.get(f"{path}?{query}"), 422, "invalid-request")
+        name = query.partition("=")[0]
+        assert found["errors"][0]["loc"] == ["query", name], path
+        assert name in found["detail"]
+    assert client.get("/v1/events?type=run_start&type=epoch_end&tag=a&tag=b").status_code == 200
+
+
 def test_a_nested_unknown_field_is_refused(client: httpx.Client, things: Things) -> None:
     for body in (
         {"space": {"x": {"type": "float_range", "min": 0, "max": 1, "typo_field": 1}}},
