@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from typing_extensions import TypeAliasType
 
 _TAG = "type"
 """The field that tells the members of a union apart."""
+_KEY = "[key]"
+"""The last step to what is wrong with the name of an entry, not with its value."""
 
 
 def what_is_right(kind: str, loc: Sequence[str | int], body: Any) -> str | None:
@@ -35,12 +37,42 @@ def what_is_right(kind: str, loc: Sequence[str | int], body: Any) -> str | None:
     return "An object is expected" if kind in ("model_attributes_type", "model_type") else None
 
 
+def place_in(sent: Any, kind: str, loc: Sequence[str | int]) -> list[str | int]:
+    """Where in what was sent a mistake is: the framework's place names the members of unions that it chose, too.
+
+    Args:
+        kind, loc: as above.
+    """
+    place: list[str | int] = []
+    for step in loc:
+        entries = dict(enumerate(sent)) if isinstance(sent, list) else sent
+        if isinstance(entries, dict) and step in entries:
+            sent = entries[step]
+            place.append(step)
+    last = loc[-1:]
+    return [*place, *last] if kind == "missing" or _KEY in last else place
+
+
 def _models_at(annotation: Any, loc: Sequence[str | int]) -> list[type[BaseModel]]:
     found = [annotation]
     for step in loc:
         # A place names the member of a union that was chosen, too: where nothing is called so, it is that.
-        found = [inner for one in found for kind in _kinds(one) for inner in _inside(kind, step)] or found
+        found = (
+            [inner for one in found for kind in _kinds(one) for inner in _inside(kind, step)]
+            or [member for one in found for member in _tagged(one, step)]
+            or found
+        )
     return [kind for one in found for kind in _kinds(one) if _is_model(kind)]
+
+
+def _tagged(annotation: Any, tag: str | int) -> Iterator[Any]:
+    """The members of a union that are called so."""
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        yield from (inner,) if any(isinstance(note, Tag) and note.tag == tag for note in notes) else _tagged(inner, tag)
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _tagged(member, tag)
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

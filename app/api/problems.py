@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from app.api.mistakes import what_is_right
+from app.api.mistakes import place_in, what_is_right
 from app.domain import errors
 from app.domain.access import Scope
 from app.domain.errors import DomainError
@@ -217,7 +217,8 @@ async def on_invalid_request(request: Request, error: Exception) -> Response:
     """A request of the wrong shape. What was sent is not echoed: it may hold secrets, or no JSON can hold it."""
     assert isinstance(error, RequestValidationError)
     body = getattr(request.scope.get("route"), "body_field", None)
-    found = [_field_error(one, None if body is None else body.field_info.annotation) for one in error.errors()[:20]]
+    expected = None if body is None else body.field_info.annotation
+    found = [_field_error(one, expected, error.body) for one in error.errors()[:20]]
     first = found[0]
     place = ".".join(str(part) for part in first["loc"])
     invalid = errors.InvalidRequest(f"{place}: {first['message']}")
@@ -225,10 +226,13 @@ async def on_invalid_request(request: Request, error: Exception) -> Response:
     return respond(request, invalid)
 
 
-def _field_error(error: Mapping[str, Any], body: Any) -> dict[str, Any]:
+def _field_error(error: Mapping[str, Any], expected: Any, sent: Any) -> dict[str, Any]:
     where, *inside = error["loc"]
-    better = what_is_right(error.get("type", ""), inside, body) if where == "body" else None
-    return {"loc": [_shown(part) for part in error["loc"]], "message": better or error["msg"].removeprefix(_OUR_OWN)}
+    message, kind = error["msg"].removeprefix(_OUR_OWN), error.get("type", "")
+    if where == "body":
+        message = what_is_right(kind, inside, expected) or message
+        inside = place_in(sent, kind, inside)
+    return {"loc": [where, *map(_shown, inside)], "message": message}
 
 
 def _shown(part: str | int) -> str | int:

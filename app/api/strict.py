@@ -133,7 +133,9 @@ class StrictRoute(APIRoute):
                 return validate(document)
             except ValidationError as error:
                 found = error.errors(include_url=False, include_input=False, include_context=False)
-                raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+                raise RequestValidationError(
+                    [{**one, "loc": ("body", *one["loc"])} for one in found], body=document
+                ) from error
 
         async def answer(scope: ASGIScope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)

@@ -345,11 +345,11 @@ def test_what_is_no_time_with_its_zone_is_refused(client: httpx.Client, things: 
 def test_a_refusal_names_the_field_and_nothing_that_would_be_refused_too(client: httpx.Client) -> None:
     space = {"x": {"type": "flag"}}
     told = problem(client.post("/v1/tuners", json={"space": space, "lease_s": "1", "stopper": 3}), 422)
-    assert {tuple(error["loc"]): error["message"] for error in told["errors"]} == {
-        ("body", "lease_s"): "a finite number is expected",
-        ("body", "stopper", "one"): "Input should be a valid dictionary",
-        ("body", "stopper", "list"): "Input should be a valid list",
-    }
+    assert [(*error["loc"], error["message"]) for error in told["errors"]] == [
+        ("body", "stopper", "Input should be a valid dictionary"),
+        ("body", "stopper", "Input should be a valid list"),
+        ("body", "lease_s", "a finite number is expected"),
+    ]
 
 
 # ---- spaces ----

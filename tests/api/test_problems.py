@@ -226,12 +226,15 @@ def test_a_validation_error_names_each_place(client: httpx.Client) -> None:
     [
         ({"budget": {"trials": 5}}, "budget.trials", "did you mean max_trials?"),
         ({"objectives": [{"metrik": "loss"}]}, "objectives.0.metrik", "there are: metric, direction"),
-        ({"space": {"x": {"type": "flag", "wen": {}}}}, "space.x.flag.wen", "did you mean when?"),
+        ({"space": {"x": {"type": "flag", "wen": {}}}}, "space.x.wen", "did you mean when?"),
         ({"space": {"x": {"min": 0, "max": 1}}}, "space.x", "one of int_range, float_range, choice, flag"),
         ({"space": {"x": {"type": "float", "min": 0}}}, "space.x", "one of int_range, float_range, choice, flag"),
         ({"space": {"x": [0, 1]}}, "space.x", "An object is expected"),
         ({"objective": {"metric": " "}}, "objective.metric", "must not be blank"),
         ({"tags": ["ok", ""]}, "tags.1", "must not be blank"),
+        ({"space": {"int_range": {"type": "int_range", "min": 1}}}, "space.int_range.max", "required"),
+        ({"space": {"x": {"type": "choice", "options": [1, None]}}}, "space.x.options.1", "a finite number"),
+        ({"stopper": "asha"}, "stopper", "dictionary"),
     ],
     ids=json.dumps,
 )
@@ -241,12 +244,25 @@ def test_a_mistake_is_told_what_would_be_right(client: httpx.Client, body: JSON,
     assert words in found["detail"]
 
 
+def test_a_mistake_in_the_name_of_an_entry_is_told_from_one_in_its_value(client: httpx.Client) -> None:
+    for params, place in (({" ": 1}, [" ", "[key]"]), ({"lr": []}, ["lr"])):
+        found = problem(send(client, "/v1/runs", {"params": params}), 422, "invalid-request")
+        assert found["errors"][0]["loc"] == ["body", "params", *place]
+
+
 def test_a_mistake_in_one_of_several_trials_is_found_there(client: httpx.Client) -> None:
     tuner_id = send(client, "/v1/tuners", {"space": SPACE}).json()["tuner_id"]
     body = {"trials": [{"params": {"lr": 0.1}}, {"parms": {"lr": 0.1}}]}
     found = problem(send(client, f"/v1/tuners/{tuner_id}/trials", body), 422, "invalid-request")
-    assert {tuple(error["loc"][:4]) for error in found["errors"]} == {("body", "batch", "trials", 1)}
+    assert {tuple(error["loc"][:3]) for error in found["errors"]} == {("body", "trials", 1)}
     assert "did you mean params?" in found["errors"][-1]["message"]
+
+
+def test_one_trial_and_a_list_of_them_are_not_sent_together(client: httpx.Client) -> None:
+    tuner_id = send(client, "/v1/tuners", {"space": SPACE}).json()["tuner_id"]
+    body = {"trials": [{"params": {"lr": 0.1}}], "params": {"lr": 0.1}}
+    found = problem(send(client, f"/v1/tuners/{tuner_id}/trials", body), 422, "invalid-request")
+    assert found["detail"] == "body.params: No such field; there are: trials"
 
 
 @pytest.mark.parametrize("endpoint", WRITES)
