@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.domain.goal import Direction
+from app.domain.values import to_json_number
 from app.tuning.options import options_of, whole
 from app.tuning.stopping.stopper import Decision, Run, Stopper
 
@@ -58,7 +59,7 @@ class Threshold(Stopper):
 
     def _complaint(self, epoch: int, value: float) -> str | None:
         if not math.isfinite(value):
-            return f"{value} is not finite"
+            return f"{to_json_number(value)} is not finite"
         if epoch < self._from_epoch:
             return None
         if self._min is not None and value < self._min:

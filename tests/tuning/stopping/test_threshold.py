@@ -32,9 +32,9 @@ def test_the_bounds_hold_from_their_epoch_on() -> None:
     assert said_of({3: 9.0}, max=1, from_epoch=3) is not None
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_stops_at_once(bad: float) -> None:
-    assert said_of({0: bad}) == Decision("threshold", f"{bad} is not finite", 0)
+@pytest.mark.parametrize(("bad", "name"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")])
+def test_what_is_not_finite_stops_at_once_and_is_called_as_on_the_wire(bad: float, name: str) -> None:
+    assert said_of({0: bad}) == Decision("threshold", f"{name} is not finite", 0)
     assert said_of({0: bad}, max=1, from_epoch=100) is not None
 
 
