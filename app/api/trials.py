@@ -187,9 +187,13 @@ async def get_best_trial(request: Request, tuner_id: str) -> Trial:
 
 
 def _get_best(connection: Connection, tuner_id: UUID) -> TrialRow:
-    best = trials.best_of(connection, [tuners.get(connection, tuner_id)])
+    tuner = tuners.get(connection, tuner_id)
+    best = trials.best_of(connection, [tuner])
     if tuner_id not in best:
-        raise UnknownTrial("best", f"No trial of tuner {tuner_id} has a score yet; ask again when one has ended.")
+        reason = f"No trial of tuner {tuner_id} has a score yet; ask again when one has ended."
+        if len(tuner.objectives) > 1:
+            reason = f"With several objectives no one trial is best: see GET /v1/tuners/{tuner_id}/pareto."
+        raise UnknownTrial("best", reason)
     return best[tuner_id]
 
 

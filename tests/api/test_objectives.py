@@ -52,7 +52,8 @@ def test_results_carry_a_score_for_each_and_there_is_no_best(client: httpx.Clien
     (event,) = list_events(client, tuner_id=tuner["tuner_id"], type="trial_end")
     assert (event["score"], event["scores"]) == (None, scores)
     problem(result(client, tuner, trial_id=trial["trial_id"], scores=scores | {"latency": 1.0}), 409, "trial-ended")
-    problem(client.get(f"/v1/tuners/{tuner['tuner_id']}/best"), 404, "unknown-trial")
+    none = problem(client.get(f"/v1/tuners/{tuner['tuner_id']}/best"), 404, "unknown-trial")
+    assert f"GET /v1/tuners/{tuner['tuner_id']}/pareto" in none["detail"]
 
 
 @pytest.mark.parametrize(
