@@ -53,7 +53,7 @@ def _finite(value: Any) -> float | None:
     if type(value) is int and abs(value) <= INT64_MAX and int(float(value)) == value:
         return float(value)
     if type(value) is int:
-        raise ValueError("this integer is not exact as a 64-bit float; round it, or send it as a param")
+        raise ValueError("an integer has at most 64 bits and is exact as a float; write 1.8e19 where rounding is fine")
     return None
 
 

@@ -17,6 +17,8 @@ from tests.calls import (
     get_series,
     get_tuner,
     list_events,
+    log_epoch,
+    problem,
     refused,
     report,
     start_run,
@@ -47,7 +49,8 @@ def test_big_integers_as_metrics_are_exact_or_refused(client: httpx.Client, valu
         assert get_run(client, run)["metrics"]["loss"] == value
         assert get_series(client, run)["loss"]["values"] == [value]
     else:
-        refused(response, 400, 422)
+        assert "write 1.8e19 where rounding is fine" in problem(response, 422, "invalid-request")["detail"]
+        assert log_epoch(client, run, 0, loss=float(value))["accepted"] == 1
 
 
 # ---- text ----
