@@ -67,9 +67,10 @@ async def answer_once(
     if key in under_way:
         raise IdempotencyInProgress()
     body = await request.body()
+    document = await request.json() if body else {}
     under_way.add(key)
     try:
-        digest = await apart(body, lambda: _digest(request.url.path, body))
+        digest = await apart(body, lambda: _digest(request.url.path, document))
         once = Once(key, digest, lambda value: _stored((kept or shown)(value)))
         return shown(await perform(once))
     except Replay as replay:
@@ -88,8 +89,10 @@ def _parse(header: str) -> str:
     return key
 
 
-def _digest(path: str, body: bytes) -> bytes:
-    return blake2b(path.encode() + b"\n" + body, digest_size=16).digest()
+def _digest(path: str, document: Any) -> bytes:
+    """What two requests share that say the same: many a language puts the fields in another order each time."""
+    said = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return blake2b(path.encode() + b"\n" + said, digest_size=16).digest()
 
 
 def _stored(response: Response) -> StoredAnswer:

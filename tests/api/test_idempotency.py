@@ -66,6 +66,30 @@ def test_another_body_under_the_same_key_is_refused(client: httpx.Client) -> Non
     problem(client.post("/v1/runs", json={"name": "b"}, headers=headers), 422, "idempotency-key-reused")
 
 
+@pytest.mark.parametrize(
+    ("path", "first", "again"),
+    [
+        ("/v1/runs", '{"name": "x", "params": {"a": 3, "b": 3.0}}', '{"params":{"b":3.0,"a":3},"name":"x"}'),
+        ("/v1/runs", "", " { } "),
+        ("/v1/tuners", '{"space": {"x": {"type": "flag"}}, "seed": 1}', '{"seed":1,"space":{"x":{"type":"flag"}}}'),
+    ],
+)
+def test_the_same_body_in_another_order_is_the_same_request(
+    client: httpx.Client, path: str, first: str, again: str
+) -> None:
+    headers = keyed() | {"Content-Type": "application/json"}
+    shown = answer(client.post(path, content=first, headers=headers), 201)
+    assert answer(client.post(path, content=again, headers=headers), 201) == shown
+
+
+def test_a_value_of_another_type_is_another_body(client: httpx.Client) -> None:
+    headers = keyed()
+    answer(client.post("/v1/runs", json={"params": {"a": 3}}, headers=headers), 201)
+    for value in (3.0, "3", True):
+        refused = client.post("/v1/runs", json={"params": {"a": value}}, headers=headers)
+        problem(refused, 422, "idempotency-key-reused")
+
+
 def test_the_same_body_to_another_path_is_another_request(client: httpx.Client) -> None:
     headers = keyed()
     runs = [answer(client.post("/v1/runs"), 201)["run_id"] for _ in range(2)]
