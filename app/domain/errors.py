@@ -175,7 +175,7 @@ class TrialEnded(Conflict):
 
 
 class TunerStopped(Conflict):
-    """The tuner was stopped, which is final; create a new one, from its snapshot if it should go on from there."""
+    """The tuner was stopped, which is final; create a new one, and import its trials if it should learn from them."""
 
 
 class LeaseLost(Conflict):

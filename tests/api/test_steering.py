@@ -110,6 +110,22 @@ def test_stop_is_final(client: httpx.Client) -> None:
     assert answer(client.patch(path, json={"name": "the late"}))["name"] == "the late"
 
 
+def test_a_new_tuner_goes_on_from_a_stopped_one_as_the_refusal_says(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    report(client, tuner, params={"x": 0.5}, score=0.5)
+    steer(client, tuner, "stop")
+    path = f"/v1/tuners/{tuner['tuner_id']}"
+    assert "import its trials" in problem(client.post(f"{path}/resume"), 409, "tuner-stopped")["detail"]
+    copy = answer(client.post("/v1/tuners", json={"snapshot": answer(client.get(f"{path}/snapshot"))}), 201)
+    assert copy["state"] == "stopped"  # so the snapshot is no way on
+    new = create_tuner(client)
+    known = answer(client.get(f"{path}/trials"))["items"]
+    brought = {"trials": [{"params": trial["params"], "score": trial["score"]} for trial in known]}
+    answer(client.post(f"/v1/tuners/{new['tuner_id']}/trials", json=brought), 201)
+    (trial,) = suggest(client, new)
+    assert (trial["number"], trial["state"]) == (1, "running")
+
+
 def test_a_stopped_tuner_still_takes_observations_from_outside(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     steer(client, tuner, "stop")
