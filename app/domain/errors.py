@@ -161,9 +161,9 @@ class IdConflict(Conflict):
     """
 
     def __init__(self, differs: Sequence[str] = ()) -> None:
-        what = f"with another {', another '.join(differs)}" if differs else "that was created with another body"
-        todo = "send what was sent first, and PATCH what is to change, or choose another id"
-        super().__init__(f"This id is taken by something {what}: {todo}.", differs=list(differs))
+        what = f"differs in {', '.join(differs)}" if differs else "was another body"
+        todo = "Send that again, and PATCH what is to change, or choose another id"
+        super().__init__(f"This id is taken: what was sent first {what}. {todo}.", differs=list(differs))
 
 
 class RunEnded(Conflict):

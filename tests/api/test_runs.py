@@ -126,6 +126,8 @@ def test_a_taken_id_with_another_body_is_a_conflict(client: httpx.Client, change
     run = start_run(client, **body)
     found = problem(client.post("/v1/runs", json=body | change), 409, "id-conflict")
     assert found["differs"] == ([] if change == {"params": {}} else [*change])  # params may have joined since
+    told = "was another body" if change == {"params": {}} else f"differs in {', '.join(change)}"
+    assert f"what was sent first {told}." in found["detail"]
     assert get_run(client, run) == run
 
 
