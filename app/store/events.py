@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text
+from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text, union
 
 from app.domain.curve import Logged
 from app.domain.events import EpochEnd, RunDelete
@@ -62,11 +62,33 @@ def list_after(
     return found, reached
 
 
+_STRETCH, _LONGER = 8192, 8
+
+
 def list_next(connection: Connection, after: int, event_filter: EventFilter, limit: int) -> list[StoredEvent]:
-    """The next events after a number, at most `limit`, in order."""
+    """The next events after a number, at most `limit`, in order.
+
+    Those with a common tag are found soonest by looking at each event, those with a rare one by looking at what carries
+    it. Which it is shows in the first stretch of the log; each of the others is longer than the one before.
+    """
     wanted = {name: tuple(values) for name in _FILTERED if (values := getattr(event_filter, name))}
-    query = _matching(frozenset(wanted), has_epochs=_has_epochs(event_filter.types))
-    return [stored(row) for row in connection.execute(query, {"after": after, "limit": limit, **wanted})]
+    has_epochs = _has_epochs(event_filter.types)
+    found: list[StoredEvent] = []
+
+    def find(first: int, last: int, *, by_owner: bool = False) -> None:
+        query = _matching(frozenset(wanted), has_epochs=has_epochs, by_owner=by_owner)
+        bounds = {"after": first, "up_to": min(last, INT64_MAX), "limit": limit - len(found)}
+        found.extend(stored(row) for row in connection.execute(query, bounds | wanted))
+
+    if "tags" not in wanted or wanted.keys() & {"run_ids", "tuner_ids"} or not has_epochs:  # an index leads to them
+        find(after, INT64_MAX)
+        return found
+    last, stretch = last_event_id(connection), _STRETCH
+    find(after, after + stretch)
+    while len(found) < limit and after + stretch < last:
+        after, stretch = after + stretch, _LONGER * stretch
+        find(after, after + stretch, by_owner=True)
+    return found
 
 
 def _has_epochs(types: Collection[str]) -> bool:
@@ -128,8 +150,13 @@ _FILTERED = ("types", "run_ids", "tuner_ids", "tags")
 
 
 @cache
-def _matching(filtered: frozenset[str], *, has_epochs: bool) -> Select[Any]:
-    """Built once for each choice of what is filtered by: to build a query costs more than to run it."""
+def _matching(filtered: frozenset[str], *, has_epochs: bool, by_owner: bool) -> Select[Any]:
+    """Built once for each choice of what is filtered by: to build a query costs more than to run it.
+
+    Args:
+        by_owner: those with a tag are looked up by the runs and tuners that have it.
+    """
+    is_between = and_(events.c.event_id > bindparam("after"), events.c.event_id <= bindparam("up_to"))
     wanted: dict[str, BindParameter[Any]] = {name: bindparam(name, expanding=True) for name in _FILTERED}
     is_its_owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
     conditions = {
@@ -138,7 +165,14 @@ def _matching(filtered: frozenset[str], *, has_epochs: bool) -> Select[Any]:
         "tuner_ids": events.c.tuner_id.in_(wanted["tuner_ids"]),
         "tags": exists().where(is_its_owner, tags.c.tag.in_(wanted["tags"])),
     }
-    query = select(events).where(events.c.event_id > bindparam("after"), *(conditions[name] for name in filtered))
+    if by_owner:
+        owners = select(tags.c.owner_id).where(tags.c.tag.in_(wanted["tags"]))
+        of_each = (
+            select(events.c.event_id).where(owner.in_(owners), is_between)
+            for owner in (events.c.run_id, events.c.tuner_id)
+        )
+        conditions["tags"] = events.c.event_id.in_(union(*of_each))
+    query = select(events).where(is_between, *(conditions[name] for name in filtered))
     if not has_epochs:
         query = query.where(events.c.epoch.is_(None))
     return query.order_by(events.c.event_id).limit(bindparam("limit"))

@@ -150,3 +150,22 @@ def test_what_is_told_of_a_run_is_found_however_many_epochs_it_has(empty: Connec
     with counted_steps(empty) as hundreds:
         assert [one.type for one in events.list_told(empty, run_id)] == ["run_start"]
     assert hundreds[0] < 10
+
+
+def test_what_has_a_rare_tag_is_found_however_many_others_lie_between(empty: Connection) -> None:
+    tagged = uuid4().bytes
+
+    def find() -> int:
+        with counted_steps(empty) as hundreds:
+            found = events.list_next(empty, 0, EventFilter(tags=frozenset({"rare"})), 10)
+            assert [event.run_id and event.run_id.bytes for event in found] == [tagged]
+            return hundreds[0]
+
+    empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, None))
+    empty.exec_driver_sql("INSERT INTO tags (owner_id, tag) VALUES (?, 'rare')", (tagged,))
+    empty.exec_driver_sql("INSERT INTO events (type, timestamp, run_id, body) VALUES (1, 0, ?, '{}')", (tagged,))
+    n_steps = find()
+    empty.exec_driver_sql("DELETE FROM events WHERE run_id = ?", (tagged,))
+    empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, None))
+    empty.exec_driver_sql("INSERT INTO events (type, timestamp, run_id, body) VALUES (1, 0, ?, '{}')", (tagged,))
+    assert find() < n_steps + 10
