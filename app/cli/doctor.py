@@ -123,12 +123,13 @@ def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
 
 
 def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "Iterator[Finding]":
+    import psycopg
     from sqlalchemy.exc import SQLAlchemyError
 
     from app.cli.database import reason_of, shown
     from app.service import diagnose
     from app.service.diagnose import Finding, Grade
-    from app.store import clock, keys
+    from app.store import clock, keys, sessions
     from app.store.engines import open_readers
 
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
@@ -138,6 +139,8 @@ def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "I
         return
     engine = open_readers(url, pool_size=1)
     try:
+        if url.get_backend_name() == "postgresql":
+            sessions.require_own(url)
         with engine.begin() as connection:
             yield Finding("database", Grade.ok, shown(url))
             schema = diagnose.schema(connection)
@@ -147,9 +150,15 @@ def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "I
             if not is_loopback(host) and not keys.is_any_good(connection, clock.now(connection)):
                 yield _no_key(host)
             yield from diagnose.examine(connection, vault, is_thorough=is_thorough)
-    except (SQLAlchemyError, OSError) as error:
-        text = f"cannot be read: {reason_of(error)} ({shown(url)}); is it there, and is the password right?"
-        yield Finding("database", Grade.problem, text)
+    except sessions.NoSession as error:
+        yield Finding("database", Grade.problem, f"{error} ({shown(url)})")
+    except (SQLAlchemyError, psycopg.Error, OSError) as error:
+        reason = reason_of(error)
+        is_full = "too many" in reason or "connection slots" in reason
+        remedy = (
+            "replicas have them all, and a command takes two" if is_full else "is it there, and is the password right?"
+        )
+        yield Finding("database", Grade.problem, f"cannot be read: {reason} ({shown(url)}); {remedy}")
     finally:
         engine.dispose()
 

@@ -15,7 +15,7 @@ from app.domain.errors import CorruptState, NoSecretKey
 from app.service.invariants import find_violations
 from app.service.keys import is_good
 from app.service.vault import Vault
-from app.store import clock, keys, migrate, observers
+from app.store import clock, keys, migrate, observers, sessions
 from app.store.durability import doubts
 
 _CLOCKS_APART = timedelta(seconds=5)
@@ -76,6 +76,8 @@ def examine(connection: Connection, vault: Vault, *, is_thorough: bool) -> Itera
     yield from _of_clock(connection, now)
     for doubt in doubts(connection):
         yield Finding("durability", Grade.warning, f"{doubt}; switch it on")
+    for lack in sessions.shortage(connection):
+        yield Finding("database", Grade.problem, lack)
     yield from _of_keys(connection, now)
     yield _of_secrets(connection, vault)
     if is_thorough:

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import URL, Connection, Engine
 
 from app.domain.errors import StoreBusy
+from app.store import sessions
 from app.store.engines import open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
@@ -24,7 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 A = TypeVar("A")
 
-_READERS = 4
+_READERS = sessions.N_OF_A_REPLICA - 2
 
 
 class Database:

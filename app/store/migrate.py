@@ -41,7 +41,7 @@ def migrate(url: URL) -> list[str]:
     """Bring the schema up to date. Of several replicas that start at once, one does it and the others wait.
 
     Returns:
-        What an operator should know of the database, see `durability.doubts`.
+        What an operator should know of the database, see `durability.doubts` and `sessions.shortage`.
 
     Raises:
         NewerSchema: the database is ahead of this code; nothing was written.
@@ -62,7 +62,7 @@ def migrate(url: URL) -> list[str]:
                 raise NewerSchema(NewerSchema.__doc__)
             if present != head_revision():
                 command.upgrade(configuration(connection), "head")
-            return doubts(connection)
+            return [*doubts(connection), *sessions.shortage(connection)]
     finally:
         engine.dispose()
 

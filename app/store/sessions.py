@@ -4,7 +4,7 @@ from contextlib import closing
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, text
 
 PATIENCE: dict[str, Any] = {
     "connect_timeout": 5,
@@ -26,6 +26,10 @@ _SETTINGS = {
     "datestyle": "ISO",  # the driver reads no other
 }
 _SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
+
+
+N_OF_A_REPLICA = 6
+"""Four that read, one that writes and one that listens, see `Database`."""
 
 
 class NoSession(RuntimeError):
@@ -56,18 +60,47 @@ def connect(url: URL) -> psycopg.Connection:
 
 
 def require_own(url: URL) -> None:
-    """Two sessions are two.
+    """Two sessions are two, and stay what they are.
 
     Raises:
-        NoSession: both are one, as with a pooler that lends it to whoever has something to say.
+        NoSession: they are lent by a pooler to whoever has something to say: the same one, or one after the other.
         psycopg.Error: the database cannot be reached.
     """
     with closing(connect(url)) as one, closing(connect(url)) as other:
-        if _number(one) == _number(other):
-            raise NoSession()
+        # Several times, and twice in a row: others may have something to say to the pooler meanwhile.
+        told = [({_number(one), _number(one)}, {_number(other), _number(other)}) for _ in range(3)]
+    of_one, of_other = (set().union(*numbers) for numbers in zip(*told, strict=True))
+    if len(of_one) > 1 or len(of_other) > 1 or of_one == of_other:
+        raise NoSession()
 
 
 def _number(connection: psycopg.Connection) -> int:
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def shortage(connection: Connection) -> list[str]:
+    """What an operator should know: PostgreSQL lets this user have fewer sessions than a replica takes."""
+    if connection.dialect.name != "postgresql":
+        return []
+    user, most = connection.execute(_MOST).one()
+    if most >= N_OF_A_REPLICA:
+        return []
+    return [
+        f"PostgreSQL gives {user} at most {most} connections, and each replica takes {N_OF_A_REPLICA}: some requests "
+        "will be answered 503; raise the limit of the role, of the database, or max_connections"
+    ]
+
+
+_MOST = text(
+    """
+    SELECT session_user, min(most)
+    FROM (SELECT rolconnlimit FROM pg_roles WHERE rolname = session_user AND NOT rolsuper
+          UNION ALL SELECT datconnlimit FROM pg_database WHERE datname = current_database()
+          UNION ALL SELECT sum(CASE name WHEN 'max_connections' THEN 1 ELSE -1 END * setting::int) FROM pg_settings
+                    WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+         ) AS limits (most)
+    WHERE most >= 0
+    """
+)

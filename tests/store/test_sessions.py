@@ -3,7 +3,8 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
+from typer.testing import CliRunner
 
+from app.cli import cli
 from app.store import sessions
 from app.store.engines import parse
 from app.store.migrate import migrate
@@ -109,7 +112,48 @@ def test_a_pooler_of_sessions_may_be_between(pooler: str) -> None:
         assert get_run(client, start_run(client))["status"] == "running"
 
 
-@pytest.mark.parametrize("pooler", ["transaction"], indirect=True)
+@pytest.mark.parametrize("pooler", ["transaction", "transaction\nserver_round_robin = 1"], indirect=True)
 def test_a_pooler_of_transactions_is_told_at_start(pooler: str) -> None:
-    with pytest.raises(sessions.NoSession, match="session mode"):
-        migrate(parse(pooler))
+    for _ in range(3):  # each leaves it more sessions to choose from
+        with pytest.raises(sessions.NoSession, match="session mode"):
+            migrate(parse(pooler))
+    done = CliRunner().invoke(cli, ["doctor", "--database", pooler])
+    assert done.exit_code == 1
+    assert "problem  database   A pooler before the database" in done.stdout
+
+
+# ---- few sessions ----
+
+
+@pytest.fixture
+def limited(database: str) -> Iterator[Callable[[int], str]]:
+    """The database's URL as of a user who may have so many sessions."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS limited")
+        connection.execute("CREATE ROLE limited LOGIN PASSWORD 'limited'")
+        connection.execute("GRANT ALL ON SCHEMA public TO limited")
+
+        def limit(n: int) -> str:
+            connection.execute(SQL("ALTER ROLE limited CONNECTION LIMIT {}").format(n))
+            url = parse(database).set(drivername="postgresql", username="limited", password="limited")
+            return url.render_as_string(hide_password=False)
+
+        yield limit
+        connection.execute("DROP OWNED BY limited CASCADE")
+        connection.execute("DROP ROLE limited")
+
+
+def test_a_user_with_fewer_sessions_than_a_replica_takes_is_told(limited: Callable[[int], str]) -> None:
+    doubts = migrate(parse(limited(5)))
+    assert "PostgreSQL gives limited at most 5 connections, and each replica takes 6" in doubts[-1]
+    done = CliRunner().invoke(cli, ["doctor", "--database", limited(5)])
+    assert (done.exit_code, "problem  database   PostgreSQL gives limited at most 5" in done.stdout) == (1, True)
+
+
+def test_a_replica_takes_no_more_sessions_than_it_says(limited: Callable[[int], str]) -> None:
+    url = limited(6)
+    with Server(url) as server, open_client(server) as client, ThreadPoolExecutor(16) as pool:
+        run = start_run(client)
+        for reading in [pool.submit(get_run, client, run) for _ in range(200)]:
+            assert reading.result()["status"] == "running"
+        assert "connections" not in server.log
