@@ -77,15 +77,23 @@ class Reaped:
     n_runs: int
 
 
-def look(connection: Connection) -> Due:
-    """What seems to be over now."""
+def look(connection: Connection, *, and_ahead: bool = False) -> Due:
+    """What seems to be over now.
+
+    Args:
+        and_ahead: and what would last longer from now on than it may: that was promised before the clock was set back.
+    """
     now = clock.now(connection)
-    return Due(
+    due = Due(
         now,
         trials.list_expired(connection, now),
         runs.list_silent(connection, now),
         tuners.list_overdue(connection, now),
     )
+    if and_ahead:
+        due.trials.extend(trials.list_held_too_long(connection, now + _LEAST_LEAP))
+        due.run_ids.extend(runs.list_awaited_too_long(connection, now + _LEAST_LEAP))
+    return due
 
 
 class Reaper:
@@ -95,6 +103,8 @@ class Reaper:
         self._database = database
         self._leaps: list[Leap] = []
         self._last: tuple[datetime, float] | None = None
+        self._is_set_back = True
+        """Whether the clock may be behind what was promised; also since before this process was."""
 
     async def run(self) -> None:
         """Look for ever."""
@@ -112,10 +122,13 @@ class Reaper:
         """Give up what is over now."""
         due = await self._database.read(look)
         self._mind(due.now, time.monotonic())
+        if self._is_set_back:
+            due = await self._database.read(look, and_ahead=True)
         for part in due.parts():
             done = await self._database.write(reap, Reap(part, tuple(self._leaps)))
             metrics.LEASES_EXPIRED.inc(done.n_trials)
             metrics.RUNS_GIVEN_UP.inc(done.n_runs)
+        self._is_set_back = False
 
     def _mind(self, now: datetime, steady_s: float) -> None:
         """Compare the clock with one that never leaps."""
@@ -125,6 +138,9 @@ class Reaper:
             if leap > _LEAST_LEAP:
                 log.warning("the clock leapt forward by %s: leases last as much longer", leap)
                 self._leaps = [*self._leaps[1 - _LEAPS_KEPT :], Leap(before, leap)]
+            elif leap < -_LEAST_LEAP:
+                log.warning("the clock was set back by %s: leases that would last as much longer begin anew", -leap)
+                self._leaps, self._is_set_back = [], True
         self._last = now, steady_s
 
 
@@ -137,7 +153,8 @@ def _rows(connection: Connection, requests: Sequence[Reap]) -> Rows:
 
 @locking(_rows)
 def reap(transaction: Transaction, requests: Sequence[Reap]) -> list[Reaped | DomainError]:
-    """Give up trials and runs that have fallen silent, and complete tuners whose time is over.
+    """Give up trials and runs that have fallen silent, and complete tuners whose time is over. What would last longer
+    than it may, because the clock was set back, begins anew.
 
     Records `trial_stale`, `trial_end`, `run_crash` and `tuner_end`.
     """
@@ -151,10 +168,16 @@ def reap(transaction: Transaction, requests: Sequence[Reap]) -> list[Reaped | Do
     expired = [trial for trial in again.values() if _has_expired(trial, opened[trial.tuner_id], seen.now, leaps)]
     for trial in expired:
         opened[trial.tuner_id].expire(trial)
+    for trial in again.values():
+        if _lasts_too_long(trial.lease_expires_at, opened[trial.tuner_id].tuner.lease_s, seen.now):
+            opened[trial.tuner_id].renew(trial)
     still_there = [locked[run_id] for run_id in seen.run_ids if run_id in locked]
     silent = [run for run in still_there if _is_silent(run, seen.now, leaps)]
     for run in silent:
         crash(transaction, run)
+    for run in still_there:
+        if _lasts_too_long(run.stale_at, run.stale_after_s, seen.now):
+            run.stale_at = seen.now + timedelta(seconds=run.stale_after_s or 0)
     save_tuners(transaction, opened.values(), locked)
     runs.save(connection, locked.values())
     return [Reaped(len(expired), len(silent))] * len(requests)
@@ -181,3 +204,8 @@ def _is_over(end: datetime, length_s: float, now: datetime, leaps: Sequence[Leap
         if began <= leap.before:
             end += leap.size
     return end <= now
+
+
+def _lasts_too_long(end: datetime | None, length_s: float | None, now: datetime) -> bool:
+    """Whether this would end later than if it began now: so it was before the clock was set back."""
+    return end is not None and length_s is not None and end > now + timedelta(seconds=length_s) + _LEAST_LEAP

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -137,6 +137,12 @@ def list_silent(connection: Connection, now: datetime) -> list[UUID]:
     """The runs that should have said something by now, in order."""
     # Sorted here: SQLite would rather walk through all runs in order than find these few by their index.
     return sorted(connection.execute(select(runs.c.run_id).where(runs.c.stale_at <= now)).scalars())
+
+
+def list_awaited_too_long(connection: Connection, now: datetime) -> list[UUID]:
+    """The runs that might be silent for longer than they may, in order."""
+    rows = connection.execute(select(runs.c.run_id, runs.c.stale_at, runs.c.stale_after_s).where(runs.c.stale_at > now))
+    return sorted(run_id for run_id, stale_at, after_s in rows if stale_at > now + timedelta(seconds=after_s))
 
 
 def list_of(connection: Connection, tuner_ids: Collection[UUID]) -> list[UUID]:

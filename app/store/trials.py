@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from app.domain.errors import UnknownTrial
 from app.domain.states import TrialState
 from app.domain.values import Number, Scalar
 from app.store import bulk
-from app.store.tables import trials
+from app.store.tables import trials, tuners
 from app.store.tuners import Tuner
 
 
@@ -91,6 +91,8 @@ _HELD = _where(
 _BY_NUMBER = _where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.number.in_(_any_of("numbers")))
 # Not in order: SQLite would rather walk through all trials than find these few by their index.
 _EXPIRED = select(trials).where(trials.c.lease_expires_at <= bindparam("now"))
+_HELD_AT = select(trials.c.trial_id, trials.c.lease_expires_at, tuners.c.lease_s).join(tuners)
+_HELD_AT = _HELD_AT.where(trials.c.lease_expires_at > bindparam("now"))
 
 
 def _list(connection: Connection, query: Executable, **values: Any) -> list[Trial]:
@@ -211,3 +213,10 @@ def renew(connection: Connection, renewals: Sequence[Renewal]) -> None:
 def list_expired(connection: Connection, now: datetime) -> list[Trial]:
     """The running trials whose lease is over, by tuner and number."""
     return sorted(_list(connection, _EXPIRED, now=now), key=lambda trial: (trial.tuner_id, trial.number))
+
+
+def list_held_too_long(connection: Connection, now: datetime) -> list[Trial]:
+    """The running trials whose lease would go on for longer than a whole one, by tuner and number."""
+    rows = connection.execute(_HELD_AT, {"now": now})
+    far = [trial_id for trial_id, end, lease_s in rows if end > now + timedelta(seconds=lease_s)]
+    return sorted(find_many(connection, far).values(), key=lambda trial: (trial.tuner_id, trial.number))

@@ -32,7 +32,7 @@ from tests.calls import (
     suggest,
 )
 from tests.conftest import NewDatabase
-from tests.waiting import SHORT_S, trial_in
+from tests.waiting import SHORT_S, run_in, trial_in
 
 HOUR = timedelta(hours=1)
 
@@ -219,3 +219,19 @@ def test_a_lease_that_began_after_the_step_ends_when_it_says(
     step(HOUR)
     look()
     trial_in(client, suggest(client, tuner, worker="w")[0], "stale")
+
+
+def test_what_a_dead_worker_held_is_free_soon_after_the_clock_was_set_back(
+    look: Callable[[], None], client: httpx.Client, step: Step
+) -> None:
+    tuner = create_tuner(client, lease_s=SHORT_S)
+    trial, other = suggest(client, tuner, 2, worker="dead")
+    step(24 * HOUR)
+    start_run(client, trial_id=trial["trial_id"])
+    log_epoch(client, start_run(client, trial_id=other["trial_id"], stale_after_s=SHORT_S), 0, loss=1.0)
+    silent = start_run(client, stale_after_s=SHORT_S)
+    step(-24 * HOUR)
+    look()
+    trial_in(client, trial, "stale")
+    trial_in(client, other, "stale")
+    run_in(client, silent, "crashed")

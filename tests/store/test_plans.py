@@ -49,8 +49,10 @@ def empty(tmp_path: Path) -> Iterator[Connection]:
         lambda connection: runs.list_silent(connection, _NOW),
         lambda connection: trials.list_expired(connection, _NOW),
         lambda connection: tuners.list_overdue(connection, _NOW),
+        lambda connection: trials.list_held_too_long(connection, _NOW),
+        lambda connection: runs.list_awaited_too_long(connection, _NOW),
     ],
-    ids=["changed", "silent", "expired", "overdue"],
+    ids=["changed", "silent", "expired", "overdue", "held", "awaited"],
 )
 def test_nothing_is_walked_through(connection: Connection, query: Query) -> None:
     asked: list[tuple[str, Any]] = []
