@@ -9,7 +9,7 @@ from app.api.fields import Answer
 from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import needs, new_router
-from app.domain.errors import InvalidRequest, NotReady, Unavailable
+from app.domain.errors import CorruptState, InvalidRequest, NotReady, Unavailable
 from app.service import diagnose, metrics
 from app.service.diagnose import Grade
 from app.store.database import Database
@@ -65,7 +65,7 @@ class Check:
 async def _check_store(database: Database) -> Check:
     try:
         schema = await database.read(diagnose.schema, is_served=True)
-    except Unavailable as error:
+    except (Unavailable, CorruptState) as error:
         return Check("store", False, error.detail)
     return Check("schema", schema.grade is Grade.ok, schema.text)
 

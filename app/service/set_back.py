@@ -5,7 +5,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from app.domain.errors import Unavailable
+from app.domain.errors import CorruptState, Unavailable
 from app.store import events
 from app.store.database import Database
 from app.store.log import Appended
@@ -45,7 +45,7 @@ class Watch:
             seen = self._seen  # what is committed during the look need not be in it
             try:
                 last = await self._database.look(events.last_event_id)
-            except Unavailable:
+            except (Unavailable, CorruptState):
                 pass  # as those say who have something to do there
             except Exception:
                 log.exception("the log could not be looked at")  # the next look may pass

@@ -6,7 +6,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.domain.errors import DomainError, StorageFull, StoreBusy
+from app.domain.errors import CorruptState, DomainError, StorageFull, StoreBusy
 from app.store.place import Misplaced
 
 # Serialization failure, deadlock: the database undid the transaction, and a repeat may pass.
@@ -19,6 +19,10 @@ _AWAY = ("55P03", "57", "53", "08", "25P", "58")
 # It is a standby now, or whoever runs it lets nobody write for a while: mostly because its disk is nearly full.
 _READ_ONLY = "25006"
 _NO_ROOM = "53100"
+
+
+# A page or an index is not what was written.
+_DAMAGED = frozenset({"XX001", "XX002"})
 
 
 def is_lost_race(error: BaseException) -> bool:
@@ -55,15 +59,22 @@ def translate(error: BaseException) -> BaseException:
 
 def _of_driver(error: BaseException | None) -> DomainError | None:
     if isinstance(error, sqlite3.OperationalError):
-        code = error.sqlite_errorcode & 0xFF
+        code = _primary_code(error)
         if code == sqlite3.SQLITE_FULL:
             return StorageFull()
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return StoreBusy(f"The store cannot be written now ({error}); nothing was changed; try again later.")
         if code == sqlite3.SQLITE_IOERR:
             return StoreBusy("The store's disk does not answer as it should; nothing was changed; try again later.")
+    if isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    ):
+        return _damaged(error)
     if isinstance(error, psycopg.Error):
         state = error.sqlstate
+        if state in _DAMAGED:
+            return _damaged(error)
         if state == _NO_ROOM:
             return StorageFull()
         if state == _READ_ONLY:
@@ -71,3 +82,15 @@ def _of_driver(error: BaseException | None) -> DomainError | None:
         if is_connection_lost(error) or (state and (state in _LOST_RACES or state.startswith(_AWAY))):
             return StoreBusy()
     return None
+
+
+def _primary_code(error: sqlite3.DatabaseError) -> int:
+    """What SQLite says, without the details; 0 where the driver itself complains."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _damaged(error: Exception) -> CorruptState:
+    """It will not pass by itself; but what does not touch the damage goes on."""
+    return CorruptState(
+        f"The database is damaged ({error}): stop the service, and restore a backup; nothing was changed."
+    )

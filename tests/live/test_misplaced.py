@@ -1,5 +1,7 @@
 """A SQLite file that is removed or replaced while it is served: nobody would find again what is written to it."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -49,3 +51,25 @@ def test_a_backup_put_in_place_of_a_file_that_is_served_is_not_ruined(tmp_path: 
         server.start()
         assert [run["run_id"] for run in list_all(client, "/v1/runs")] == [kept["run_id"]]
         assert "all is well" in tunetrack("check", "--database", server.database).stdout
+
+
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with Server(f"sqlite:///{path}") as server:
+        server.terminate()
+        with closing(sqlite3.connect(path)) as connection:
+            pages = dict(connection.execute("SELECT name, rootpage FROM sqlite_master WHERE type = 'table'").fetchall())
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+        _overwrite(path, pages["events"] - 1, size)
+        server.start()
+        with httpx.Client(base_url=server.url, trust_env=False) as client:
+            for response in (client.post("/v1/runs", json={}), client.get("/v1/events")):
+                assert "restore a backup" in problem(response, 500, "corrupt-state")["detail"]
+            assert client.get("/v1/runs").status_code == 200, "what is not touched by it can be read"
+
+
+def _overwrite(path: Path, page: int, size: int) -> None:
+    """As a copy over a file that is served does: the rest of its log is written into it."""
+    with path.open("r+b") as file:
+        file.seek(page * size)
+        file.write(bytes(size))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from app.domain.errors import StorageFull, StoreBusy, Unavailable
+from app.domain.errors import CorruptState, DomainError, StorageFull, StoreBusy
 from app.domain.filters import Compare, Field, Kind
 from app.service.start import StartRun, start_runs
 from app.store import events, search
@@ -32,10 +32,11 @@ def test_what_a_connection_says_past_sqlalchemy_is_no_fault_of_the_request() -> 
         (psycopg.errors.DiskFull, StorageFull),
         (psycopg.errors.OutOfMemory, StoreBusy),  # of the server, or of what it has for locks: no disk is full
         (psycopg.errors.TooManyConnections, StoreBusy),
+        (psycopg.errors.IndexCorrupted, CorruptState),
     ],
 )
-def test_what_a_server_is_short_of_is_told_as_what_it_is(
-    error: type[psycopg.Error], meaning: type[Unavailable]
+def test_what_a_server_complains_of_is_told_as_what_it_is(
+    error: type[psycopg.Error], meaning: type[DomainError]
 ) -> None:
     assert type(translate(error())) is meaning
 
