@@ -1,6 +1,7 @@
 """The schema is brought up to date at start, from empty or from any older release."""
 
 import importlib.resources
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from app.store import sessions
 from app.store.durability import doubts
 from app.store.engines import open_writer
 from app.store.tables import metadata
+
+log = logging.getLogger(__name__)
 
 _MIGRATION_LOCK = 7_236_741_002
 
@@ -61,6 +64,8 @@ def migrate(url: URL) -> list[str]:
             if present is not None and not is_known(present):
                 raise NewerSchema(NewerSchema.__doc__)
             if present != head_revision():
+                if present is not None:
+                    log.warning("schema %s becomes %s, which takes long where much is stored", present, head_revision())
                 command.upgrade(configuration(connection), "head")
             return [*doubts(connection), *sessions.shortage(connection)]
     finally:

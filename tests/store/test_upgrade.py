@@ -105,6 +105,10 @@ def test_what_the_first_release_left_is_taken_over(empty_database: NewDatabase) 
     fill(url)
     with Server(url) as server, open_client(server) as client:
         check(client)
+        assert f"schema {FIRST} becomes" in server.log
+        server.terminate()
+        server.start()
+        assert server.log.count("becomes") == 1
     assert violations(url) == []
 
 
