@@ -227,6 +227,7 @@ def test_what_a_dead_worker_held_is_free_soon_after_the_clock_was_set_back(
     tuner = create_tuner(client, lease_s=SHORT_S)
     trial, other = suggest(client, tuner, 2, worker="dead")
     step(24 * HOUR)
+    look()
     start_run(client, trial_id=trial["trial_id"])
     log_epoch(client, start_run(client, trial_id=other["trial_id"], stale_after_s=SHORT_S), 0, loss=1.0)
     silent = start_run(client, stale_after_s=SHORT_S)
