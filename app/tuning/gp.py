@@ -161,8 +161,10 @@ class Gp(Strategy):
             posterior, targets = model.posterior, model.warp.targets
             if turn == "unlearnt":
                 posterior = Posterior(self._features, unlearnt(posterior.hyperparameters), posterior.rows, targets)
-            region = trust_region(self._columns, posterior) if turn == "trust region" else everywhere(self._columns)
-            rng = generator(seed, _NO_TRIAL + len(model.taken) - model.n_unseen)
+            n_tried = len(model.taken) - model.n_unseen
+            is_near = turn == "trust region"
+            region = trust_region(self._columns, posterior, n_tried) if is_near else everywhere(self._columns)
+            rng = generator(seed, _NO_TRIAL + n_tried)
             search = Search(self._columns, posterior, model.success, model.taken, region, rng)
             model.searches[turn] = search
         for row in awaited[model.n_unseen + search.n_awaited :]:

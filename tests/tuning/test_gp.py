@@ -279,7 +279,7 @@ def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
     rows = rows_of(12)
     weights = np.linspace(1.0, 9.0, COLUMNS.size)
     posterior = Posterior(FEATURES, Hyperparameters(weights, 1.0, 0.7, 1e-3), rows, np.cos(np.arange(12.0)))
-    region = trust_region(COLUMNS, posterior)
+    region = trust_region(COLUMNS, posterior, 12)
     is_number = ~COLUMNS.is_unordered
     best = rows[np.argmin(posterior.at(rows)[0])]
     known = is_number & ~np.isnan(best)
@@ -290,6 +290,9 @@ def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
     inner = known & (region.low > 0) & (region.high < 1)
     assert inner.sum() > 1
     assert (np.diff((region.high - region.low)[inner]) < 0).all()
+    # With many trials it becomes narrower, by half from 50 to 200.
+    late = trust_region(COLUMNS, posterior, 200)
+    assert (late.high - late.low)[inner] == pytest.approx((region.high - region.low)[inner] / 2)
     search = Search(COLUMNS, posterior, None, rows, region, generator(7, 1))
     for number in range(12, 20):
         row, _ = search.best_row(generator(7, number))

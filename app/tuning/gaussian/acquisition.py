@@ -22,8 +22,9 @@ N_ITERATIONS, TOLERANCE = 8, 1e-4
 LEAST_IMPROVEMENT = 0.02
 """What counts as an improvement, in standard deviations of the targets: crumbs near the best are not worth a trial."""
 
-TRUST = 0.2
-"""Half the width of a trust region, of length scales that are all alike."""
+TRUST, TRUST_TRIALS = 0.2, 50
+"""Half the width of a trust region, of length scales that are all alike, up to so many trials. With more it becomes
+narrower, as one over the root of their number: what is left to gain lies nearer."""
 
 TRUST_STRETCH = 3.0
 """How much wider or narrower it may be along a column with another length scale."""
@@ -93,10 +94,10 @@ def everywhere(columns: Columns) -> Region:
     return Region(np.zeros(columns.size), np.ones(columns.size))
 
 
-def trust_region(columns: Columns, posterior: Posterior) -> Region:
+def trust_region(columns: Columns, posterior: Posterior, n_trials: int) -> Region:
     """The surroundings of the trial from which least is expected, wider where the loss changes slowly.
 
-    Source: Eriksson et al. 2019, arXiv:1910.01739, of which it has the shape; its size stays.
+    Source: Eriksson et al. 2019, arXiv:1910.01739, of which it has the shape; its size goes by the number of trials.
     """
     expected, _ = posterior.at(posterior.rows)
     best = posterior.rows[int(np.argmin(expected))]
@@ -104,7 +105,8 @@ def trust_region(columns: Columns, posterior: Posterior) -> Region:
     stretch = np.clip(np.exp(logs - logs.mean()), 1 / TRUST_STRETCH, TRUST_STRETCH)
     is_free = columns.is_unordered | np.isnan(best)
     centre = np.nan_to_num(best, nan=0.5)
-    low, high = np.clip([centre - TRUST * stretch, centre + TRUST * stretch], 0.0, 1.0)
+    half = TRUST * min(1.0, math.sqrt(TRUST_TRIALS / n_trials)) * stretch
+    low, high = np.clip([centre - half, centre + half], 0.0, 1.0)
     return Region(np.where(is_free, 0.0, low), np.where(is_free, 1.0, high))
 
 
