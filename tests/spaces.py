@@ -30,7 +30,7 @@ _HUNDREDTHS = st.integers(-1000, 1000).map(lambda n: n / 100)
 def _int_ranges(draw: st.DrawFn) -> dict[str, Any]:
     ends = st.integers(-20, 20) | st.integers(INT64_MIN, INT64_MAX)
     low, high = sorted([draw(ends), draw(ends)])
-    step = draw(st.none() | st.integers(1, max(1, high - low)))
+    step = draw(st.none() | st.integers(1, min(INT64_MAX, max(1, high - low))))
     return {"type": "int_range", "min": low, "max": high, "log": low > 0 and draw(st.booleans()), "step": step}
 
 
