@@ -17,6 +17,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -162,7 +163,8 @@ def _tend(door: socket.socket, founder: socket.socket) -> bool:
                 _become(json.loads(order), fds[0], fds[1])
                 return True
             reports[pid] = fds[2]
-            os.write(fds[2], b"%d\n" % pid)
+            with suppress(BrokenPipeError):
+                os.write(fds[2], b"%d\n" % pid)
             os.close(fds[0])
             os.close(fds[1])
 
@@ -174,7 +176,8 @@ def _report(reports: dict[int, int]) -> None:
         if pid == 0:
             return
         report = reports.pop(pid)
-        os.write(report, b"%d" % os.waitstatus_to_exitcode(status))
+        with suppress(BrokenPipeError):  # who ordered it may be gone
+            os.write(report, b"%d" % os.waitstatus_to_exitcode(status))
         os.close(report)
 
 
