@@ -178,9 +178,10 @@ class OpenTuner:
     def conclude(self, trial: Trial, outcome: Outcome) -> None:
         """The trial has this outcome, but a failed one is queued again while attempts are left, if it is not already.
 
-        Records `trial_end`, unless it is queued again.
+        Records `trial_end`, unless it is queued again. Nobody would ask a stopped tuner for it.
         """
-        if outcome.state is not TrialState.failed or trial.attempt >= self.budget.max_attempts:
+        is_over = trial.attempt >= self.budget.max_attempts or self.tuner.state is TunerState.stopped
+        if outcome.state is not TrialState.failed or is_over:
             self.end(trial, outcome)
         elif trial.state is not TrialState.queued:
             self.release(trial, outcome.reason)

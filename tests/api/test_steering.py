@@ -160,6 +160,22 @@ def test_running_trials_of_a_stopped_tuner_may_end_and_their_runs_are_told_to_st
     assert get_tuner(client, tuner)["state"] == "stopped"
 
 
+def test_a_trial_that_fails_after_its_tuner_was_stopped_has_failed_as_nobody_can_try_it_again(
+    client: httpx.Client,
+) -> None:
+    tuner = create_tuner(client)
+    told, trained = suggest(client, tuner, 2)
+    run = start_run(client, trial_id=trained["trial_id"])
+    steer(client, tuner, "stop")
+    told = report(client, tuner, trial_id=told["trial_id"], state="failed", reason="OOM")["trial"]
+    end_run(client, run, status="failed")
+    assert (told["state"], told["reason"]) == ("failed", "OOM")
+    assert get_trial(client, trained)["state"] == "failed"
+    assert [event["state"] for event in list_events(client, type="trial_end", tuner_id=tuner["tuner_id"])] == [
+        "failed"
+    ] * 2
+
+
 def test_a_run_that_starts_late_is_told_too(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     trial = suggest(client, tuner)[0]
