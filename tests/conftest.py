@@ -9,6 +9,7 @@ backend ──> server ──> client      one service per backend and test proc
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -51,8 +52,11 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """What the processes of a run share.
 
-    All temporary files go to memory, where there is plenty: what waits for a disk is not what is tested.
+    All temporary files go to memory, where there is plenty: what waits for a disk is not what is tested. A shell has
+    what it starts in the background ignore SIGINT, and so would do what the tests start and interrupt.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" not in os.environ and (place := memory()) is not None:
         os.environ["TMPDIR"] = place
         tempfile.tempdir = None
