@@ -102,7 +102,7 @@ class Reaper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._leaps: list[Leap] = []
-        self._last: tuple[datetime, float] | None = None
+        self._last: tuple[datetime, float, float] | None = None
         self._is_set_back = True
         """Whether the clock may be behind what was promised; also since before this process was."""
 
@@ -120,8 +120,9 @@ class Reaper:
 
     async def look(self) -> None:
         """Give up what is over now."""
+        asked_s = time.monotonic()
         due = await self._database.read(look)
-        self._mind(due.now, time.monotonic())
+        self._mind(due.now, asked_s, time.monotonic())
         if self._is_set_back:
             due = await self._database.read(look, and_ahead=True)
         for part in due.parts():
@@ -130,18 +131,20 @@ class Reaper:
             metrics.RUNS_GIVEN_UP.inc(done.n_runs)
         self._is_set_back = False
 
-    def _mind(self, now: datetime, steady_s: float) -> None:
-        """Compare the clock with one that never leaps."""
+    def _mind(self, now: datetime, asked_s: float, told_s: float) -> None:
+        """Compare the clock with one that never leaps, and that showed something between these two when it was read."""
         if self._last is not None:
-            before, steady_before_s = self._last
-            leap = now - before - timedelta(seconds=steady_s - steady_before_s)
-            if leap > _LEAST_LEAP:
-                log.warning("the clock leapt forward by %s: leases last as much longer", leap)
-                self._leaps = [*self._leaps[1 - _LEAPS_KEPT :], Leap(before, leap)]
-            elif leap < -_LEAST_LEAP:
-                log.warning("the clock was set back by %s: leases that would last as much longer begin anew", -leap)
+            before, asked_before_s, told_before_s = self._last
+            passed = now - before
+            ahead = passed - timedelta(seconds=told_s - asked_before_s)
+            behind = timedelta(seconds=asked_s - told_before_s) - passed
+            if ahead > _LEAST_LEAP:
+                log.warning("the clock leapt forward by %s: leases last as much longer", ahead)
+                self._leaps = [*self._leaps[1 - _LEAPS_KEPT :], Leap(before, ahead)]
+            elif behind > _LEAST_LEAP:
+                log.warning("the clock was set back by %s: leases that would last as much longer begin anew", behind)
                 self._leaps, self._is_set_back = [], True
-        self._last = now, steady_s
+        self._last = now, asked_s, told_s
 
 
 def _rows(connection: Connection, requests: Sequence[Reap]) -> Rows:

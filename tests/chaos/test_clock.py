@@ -2,8 +2,10 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
+from types import SimpleNamespace
 from typing import Self
 
 import httpx
@@ -236,3 +238,34 @@ def test_what_a_dead_worker_held_is_free_soon_after_the_clock_was_set_back(
     trial_in(client, trial, "stale")
     trial_in(client, other, "stale")
     run_in(client, silent, "crashed")
+
+
+def test_a_look_that_takes_long_is_no_step_of_the_clock(
+    look: Callable[[], None], client: httpx.Client, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trial,) = suggest(client, create_tuner(client, lease_s=1.5 * HOUR.total_seconds()), worker="dead")
+    steady, seen = time.monotonic, reap.look
+    passed = timedelta()
+    before_reading, after_reading = threading.Event(), threading.Event()
+
+    def pass_an_hour(when: threading.Event) -> None:
+        nonlocal passed
+        if when.is_set():
+            when.clear()
+            passed += HOUR
+            step(HOUR)
+
+    def slow(connection: Connection, *, and_ahead: bool = False) -> reap.Due:
+        pass_an_hour(before_reading)
+        due = seen(connection, and_ahead=and_ahead)
+        pass_an_hour(after_reading)
+        return due
+
+    monkeypatch.setattr(reap, "time", SimpleNamespace(monotonic=lambda: steady() + passed.total_seconds()))
+    monkeypatch.setattr(reap, "look", slow)
+    after_reading.set()
+    look()
+    assert get_trial(client, trial)["state"] == "running"
+    before_reading.set()
+    look()
+    trial_in(client, trial, "stale")
