@@ -506,3 +506,38 @@ window.nRead = 0;
 window.again = api.refresher(() => new Promise((done) => setTimeout(() => { nRead += 1; done(); }, 100)));
 again.now();
 """
+
+
+_TELLS_STREAMS = """
+    window.streams = [];
+    window.EventSource = class extends EventSource {
+        constructor(url) { super(url); streams.push(url); }
+    };
+"""
+
+
+def test_a_page_that_comes_late_says_nothing_on_the_one_that_is_open(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner, run = new_tuner(client, name="slow"), start_run(client, name="quick")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.add_init_script(_TELLS_STREAMS)
+        page.goto("/")
+        held: list[Route] = []
+        overview = f"/v1/tuners/{tuner['tuner_id']}/overview"
+        page.route(f"**{overview}", lambda route: held.append(route), times=1)
+        with page.expect_request(f"**{overview}"):
+            page.evaluate(f"location.hash = '#/tuners/{tuner['tuner_id']}'")
+        page.evaluate(f"location.hash = '#/runs/{run['run_id']}'")
+        expect(page.get_by_role("heading", name="quick")).to_be_visible()
+        expect(page.locator("#connection")).to_have_text("Live")
+        held[0].continue_()
+        has_come = "streams.some((url) => url.includes('tuner_id='))"  # the last that it does
+        eventually(lambda: page.evaluate(has_come) or None)
+        page.evaluate("new Promise(requestAnimationFrame)")
+        assert page.title() == "quick · tunetrack"
+        assert page.locator("#crumbs").inner_text().endswith("quick")
+        assert page.locator("#connection").inner_text() == "Live"
+
+    chromium.run(server.url, scenario)

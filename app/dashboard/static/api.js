@@ -99,6 +99,8 @@ const TYPES = ["run_start", "epoch_end", "training_end", "run_crash", "run_resum
 
 const LONG_MS = 60_000, AGAIN_MS = 3000, ASK_MS = 1000, MOST_EVENTS = 1000;
 
+const followers = new Set(); // a page that comes late is one beside that which is open
+
 /**
  * Follow the events after a number, by a stream where there is a seat for one; whatever comes between, each is told once.
  * `onReset`: this store has not come so far (it is another one), or nobody has looked for long; all must be read again.
@@ -158,12 +160,14 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
 
   document.addEventListener("visibilitychange", turn);
   addEventListener("seat", sit);
+  followers.add(close);
   sit();
   return () => {
     document.removeEventListener("visibilitychange", turn);
     removeEventListener("seat", sit);
     close();
-    show("");
+    followers.delete(close);
+    if (!followers.size) show("");
   };
 }
 

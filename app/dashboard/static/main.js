@@ -28,7 +28,7 @@ async function route(event) {
   try {
     if (!load) throw new Error("There is no such page.");
     const { view } = await load().catch(() => { throw new Away(); });
-    const left = await view(place, { id: pattern.exec(path)[1], crumbs, address });
+    const left = await view(place, { id: pattern.exec(path)[1], crumbs: (...steps) => mine === visit && crumbs(...steps), address });
     if (mine !== visit) return left?.();
     leave = left;
   } catch (error) {
