@@ -541,3 +541,26 @@ def test_a_page_that_comes_late_says_nothing_on_the_one_that_is_open(
         assert page.locator("#connection").inner_text() == "Live"
 
     chromium.run(server.url, scenario)
+
+
+def test_of_several_objectives_the_front_is_read_again_too(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
+    tuner = new_tuner(client, objectives=objectives)
+    finish_trial(client, tuner, 0.5, latency=10.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.add_init_script(_HIDEABLE)
+        page.clock.install()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.evaluate("turn(true)")
+        finish_trial(client, tuner, 0.75, latency=5.0)
+        page.clock.fast_forward(3_600_000)
+        page.evaluate("turn(false)")
+        expect(page.locator("#connection")).to_have_text("Live")
+        told = page.locator("#headline").inner_text()
+        assert told.startswith("1 of 2 trials is unbeaten. Best: accuracy 0.75 in trial 1"), told
+
+    chromium.run(server.url, scenario, is_alone=True)

@@ -239,6 +239,8 @@ export async function view(place, { id, crumbs, address }) {
     if (seen instanceof Error) return seen.status === 404 ? end() : setTimeout(restart, 3000);
     recent.length = 0;
     take(seen);
+    await Promise.all([readFront(), readShares().then((told) => { shares = told; })]).catch(() => all.soon(2000));
+    if (isGone) return;
     show();
     forgive();
     unfollow = follow({ tuner_id: id }, seen.last_event_id, hear, restart, forgive);
