@@ -3,7 +3,7 @@
 import re
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.calls import log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
@@ -149,5 +149,42 @@ def test_who_walks_with_the_keyboard_can_pass_the_charts(
         expect(page.get_by_role("region", name="Trials", exact=True)).to_be_focused()
         # Many charts have a table each: which is meant is said.
         expect(page.get_by_role("button", name="Best so far as a table")).to_have_text("Table")
+
+    chromium.run(server.url, scenario)
+
+
+def test_more_runs_come_once_and_in_the_order_that_is_asked_for_by_then(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=f"more {number}", tags=["more"]) for number in range(30)]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22more%22+in+tags")
+        table = page.get_by_role("region", name="Runs")
+        links, more = table.locator("tbody tr .name"), page.get_by_role("button", name="More runs")
+        expect(links.first).to_have_text("more 29")
+        held: list[Route] = []
+        page.route("**/v1/runs?*page_token=*", lambda route: held.append(route), times=1)
+        with page.expect_request("**/v1/runs?*page_token=*"):
+            more.click()
+        table.get_by_role("button", name="Started").click()
+        expect(links.first).to_have_text("more 0")
+        held[0].continue_()
+        expect(links).to_have_count(30)
+        assert links.all_inner_texts() == [f"more {number}" for number in range(30)]
+        # Those that were read before they came do not take them away.
+        page.goto("/")
+        page.goto("/#/?filter=%22more%22+in+tags")
+        expect(links).to_have_count(25)
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.route("**/v1/runs?*", lambda route: held.append(route), times=1)
+        with page.expect_request("**/v1/runs?*"):
+            log_epoch(client, runs[-1], 0, loss=1.0)
+        more.click()
+        expect(links).to_have_count(30)
+        with page.expect_response(held[1].request.url):
+            held[1].continue_()
+        expect(table.get_by_role("cell", name="1.0000", exact=True)).to_be_visible()
+        expect(links).to_have_count(30)
 
     chromium.run(server.url, scenario)

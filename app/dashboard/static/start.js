@@ -150,10 +150,11 @@ export async function view(place, { crumbs, address }) {
   }
 
   async function readRuns() {
-    const asked = order, size = Number(search.get("runs")) || 25;
+    const asked = order, before = shown, size = Number(search.get("runs")) || 25;
     try {
       const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), MOST_AT_ONCE) })}`);
       if (asked !== order) return;
+      if (before !== shown) return readRuns(); // more have come meanwhile
       const fresh = new Set(page.items.map((run) => run.run_id));
       if (shown.length > MOST_AT_ONCE) shown = [...runsOf(page), ...shown.filter((run) => !fresh.has(run.run_id))];
       else [shown, token] = [runsOf(page), page.next_page_token];
@@ -188,8 +189,10 @@ export async function view(place, { crumbs, address }) {
   const tell = (error) => failure.replaceChildren(error.message);
 
   async function onMore() {
-    const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: token })}`).catch(tell);
+    const asked = token, n = shown.length;
+    const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: asked })}`).catch(tell);
     if (!page) return;
+    if (asked !== token) return token && n === shown.length ? onMore() : null; // what they come after has changed; or they are here
     failure.replaceChildren();
     shown = [...shown, ...runsOf(page)];
     token = page.next_page_token;
