@@ -240,3 +240,17 @@ def _look(path: str) -> dict[str, str]:
         name: re.search(f' {key}="([^"]*)"', path) for name, key in (("stroke", "stroke"), ("dash", "stroke-dasharray"))
     }
     return {name: one[1] if one else "" for name, one in found.items()}
+
+
+def test_curves_come_with_the_first_epoch(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    runs = [start_run(client, name=name) for name in ("one", "two")]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        expect(page.locator("#connection")).to_have_text("Live")
+        log_epoch(client, runs[0], 0, loss=3.0)
+        log_epoch(client, runs[1], 0, loss=2.0)
+        chart = page.locator("figure[data-drawn]").get_by_role("img", name=re.compile("^loss"))
+        expect(chart).to_have_accessible_name("loss. one at 3, two at 2")
+
+    chromium.run(server.url, scenario)

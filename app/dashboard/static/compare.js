@@ -98,12 +98,24 @@ export async function view(place, { crumbs, address }) {
     for (const [metric, { epochs, values }] of Object.entries(series)) Object.assign(curveOf(metric, index), { xs: epochs, ys: values });
   });
   const wantedFirst = (some) => [...some].sort((a, b) => directions.has(b) - directions.has(a));
-  const charts = new Map(wantedFirst(byMetric.keys()).slice(0, MOST_METRICS).map((metric) => [metric, figure({
+  const charts = new Map(), left = h("p", { class: "note wide" });
+  const chart = (metric) => figure({
     title: metric, file: `compare-${metric}`, canZoom: true, height: 260, address,
     draw: (...how) => lines([...byMetric.get(metric).values()], ...how),
     describe: () => [...byMetric.get(metric).values()].map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", "),
     rows: () => lineRows([...byMetric.get(metric).values()], metric),
-  })]));
+  });
+
+  /** Those of the metrics that there are by now, as far as there is room. */
+  function showCharts() {
+    for (const metric of wantedFirst(byMetric.keys()).filter((one) => !charts.has(one)).slice(0, MOST_METRICS - charts.size)) {
+      charts.set(metric, chart(metric));
+      left.before(charts.get(metric).element);
+    }
+    left.hidden = byMetric.size <= MOST_METRICS;
+    left.textContent = `Curves of ${MOST_METRICS} of ${byMetric.size} metrics; the table has them all.`;
+  }
+
   const metricsNow = h("tbody");
   const head = h("thead", null, h("tr", null, h("th", { scope: "col", class: "lead" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, swatch(styleOf(index)), h("a", { href: `#/runs/${ids[index]}` }, name)))));
   const line = (name, values, differs, best = null) => h("tr", { class: differs ? "differs" : "same" }, h("th", { scope: "row", class: "lead", title: name }, name),
@@ -121,7 +133,7 @@ export async function view(place, { crumbs, address }) {
 
   place.append(headline, ...notes,
     legend(names.map((name, index) => ({ name, ...styleOf(index), href: `#/runs/${ids[index]}`, out: ids.length > 2 && without(ids[index]) }))),
-    h("div", { class: "charts" }, [...charts.values()].map((one) => one.element), byMetric.size > MOST_METRICS && h("p", { class: "note wide" }, `Curves of ${MOST_METRICS} of ${byMetric.size} metrics; the table has them all.`)),
+    h("div", { class: "charts" }, left),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
       part("Parameters that differ", params.filter(differing).map(([name, one]) => line(name, one.values, true))),
       metricsNow,
@@ -136,16 +148,18 @@ export async function view(place, { crumbs, address }) {
 
   const metricsAgain = refresher(() => get(comparison).then((next) => (String(next.names) === String(compared.names) ? showMetrics(next) : again()), () => metricsAgain.soon(3000)));
 
+  showCharts();
   showMetrics(compared);
   const unfollow = follow({ run_id: ids, type: ["epoch_end", "training_end", "run_delete"] }, last, (event) => {
     if (event.type === "run_delete") return void again();
     metricsAgain.soon(1000);
     if (event.type !== "epoch_end") return;
-    const index = ids.indexOf(event.run_id);
+    const index = ids.indexOf(event.run_id), n = byMetric.size;
     for (const [metric, value] of Object.entries(event.metrics)) {
       put(curveOf(metric, index), event.epoch, value);
       charts.get(metric)?.redraw();
     }
+    if (byMetric.size > n) showCharts();
   }, again);
   return () => {
     metricsAgain.stop();
