@@ -639,3 +639,21 @@ def test_what_a_row_is_of_stays_in_sight_and_its_runs_are_one_click_away(
         assert name.bounding_box() == place
 
     chromium.run(server.url, scenario)
+
+
+def test_who_signs_in_again_does_so_once_for_all_windows(chromium: Chromium, fresh_server: Server) -> None:
+    key = make_key(fresh_server, "admin")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        other = page.context.new_page()
+        for one in (page, other):
+            one.goto("/")
+            expect(one.get_by_role("dialog", name="Sign in")).to_be_visible()
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+        for one in (page, other):
+            expect(one.get_by_role("button", name="Sign out")).to_be_visible()
+            expect(one.get_by_role("dialog")).to_have_count(0)
+            expect(one.locator("#connection")).to_have_text("Live")
+
+    chromium.run(fresh_server.url, scenario, may_complain_of=("401",))

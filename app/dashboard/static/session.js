@@ -36,11 +36,18 @@ export function signIn() {
       } finally {
         submit.disabled = false;
       }
+      finish();
+    }
+    function finish() {
+      removeEventListener("storage", hear);
       waiting = null;
       dialog.close();
       dialog.remove();
       resolve();
     }
+    /** The cookie of another window is this one's too. */
+    const hear = ({ key: changed, newValue }) => changed === "session" && newValue && finish();
+    addEventListener("storage", hear);
     // There is nothing to be seen without it: it comes back.
     dialog.addEventListener("close", () => dialog.isConnected && waiting && dialog.showModal());
     document.body.append(dialog);
