@@ -257,3 +257,19 @@ def test_the_best_scores_of_tuners_of_one_metric_are_told_apart(
             expect(row.get_by_role("strong")).to_have_text(text)
 
     chromium.run(server.url, scenario)
+
+
+def test_infinities_are_sorted_as_what_they_are(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    for value in ("-Infinity", -3.0, "NaN", -5.0, "Infinity", 2.0):
+        log_batch(client, start_run(client, name=f"at {value}", tags=["infinite"]), [(0, {"gain": value})])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22infinite%22+in+tags")
+        runs = page.get_by_role("region", name="Runs")
+        up = ["at -Infinity", "at -5.0", "at -3.0", "at 2.0", "at Infinity"]
+        runs.get_by_role("button", name="gain").click()
+        expect(runs.locator("tbody tr .name")).to_have_text([*reversed(up), "at NaN"])
+        runs.get_by_role("button", name="gain").click()
+        expect(runs.locator("tbody tr .name")).to_have_text([*up, "at NaN"])
+
+    chromium.run(server.url, scenario)

@@ -123,10 +123,13 @@ function listOf(text) {
 
 const collator = new Intl.Collator("en", { numeric: true });
 
+const SPELLED = new Map([["Infinity", Infinity], ["-Infinity", -Infinity]]);
+
 /** What is missing, or no number, comes last either way. */
 function compare(a, b, down) {
   const isBad = (value) => value === null || value === undefined || value === "NaN";
   if (isBad(a) || isBad(b)) return isBad(a) - isBad(b);
-  const order = typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
+  const [x, y] = [a, b].map((value) => SPELLED.get(value) ?? value);
+  const order = typeof x === "number" && typeof y === "number" ? (x > y) - (x < y) : collator.compare(String(a), String(b));
   return down ? -order : order;
 }
