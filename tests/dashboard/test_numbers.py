@@ -273,3 +273,13 @@ def test_infinities_are_sorted_as_what_they_are(chromium: Chromium, server: Serv
         expect(runs.locator("tbody tr .name")).to_have_text([*up, "at NaN"])
 
     chromium.run(server.url, scenario)
+
+
+@pytest.mark.parametrize("text", ["😀" * 20, "a" + "😀" * 20])
+def test_a_name_is_cut_between_letters(told_by: ToldBy, text: str) -> None:
+    name = json.dumps(text)
+    cut = f"[it.cut({name}, 8), it.cutName({name}, 8)].map((one) => [one.isWellFormed(), [...one].length])"
+    assert told_by("scale.js", cut) == [[True, 8], [True, 8]]
+    parts = f"[...it.nameLink({name}, '#/').children].map((one) => one.textContent)"
+    assert told_by("dom.js", f"{parts}.every((one) => one.isWellFormed())")
+    assert "".join(told_by("dom.js", parts)) == text

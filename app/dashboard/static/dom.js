@@ -126,4 +126,7 @@ export const identity = (id) => h("div", null, h("dt", null, "Id"), h("dd", { cl
 export const trialName = (number, tunerName) => (tunerName ? `${tunerName}, trial ${number}` : `Trial ${number}`);
 
 /** A name that is cut in its middle where there is no room: names that begin alike differ at their ends. It is read as one. */
-export const nameLink = (text, href) => h("a", { class: "name", title: text, "aria-label": text, href }, h("span", null, text.slice(0, -NAME_END)), h("span", null, text.slice(-NAME_END)));
+export function nameLink(text, href) {
+  const letters = [...text];
+  return h("a", { class: "name", title: text, "aria-label": text, href }, h("span", null, letters.slice(0, -NAME_END).join("")), h("span", null, letters.slice(-NAME_END).join("")));
+}

@@ -115,13 +115,17 @@ export function label(value, most = LABEL) {
 }
 
 /** A text in so many characters. */
-export const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);
+export const cut = (text, most) => {
+  const letters = [...text];
+  return letters.length > most ? `${letters.slice(0, Math.max(1, most - 1)).join("")}…` : text;
+};
 
 /** A name in so many characters: names that begin alike differ at their ends. */
 export function cutName(text, most) {
-  if (text.length <= most) return text;
+  const letters = [...text];
+  if (letters.length <= most) return text;
   const tail = Math.floor((most - 1) / 2);
-  return `${text.slice(0, Math.max(1, most - 1 - tail))}…${tail > 0 ? text.slice(-tail) : ""}`;
+  return `${letters.slice(0, Math.max(1, most - 1 - tail)).join("")}…${tail > 0 ? letters.slice(-tail).join("") : ""}`;
 }
 
 // A canvas knows no custom properties: what they come to is asked once, and again in other colours.

@@ -4,6 +4,7 @@ import { Away, call, follow, get, here, query, refresher, tellEdit } from "./api
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
+import { cut } from "./scale.js";
 import { against, bestSoFar, front, frontOf, importance, isBest, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
 import { table } from "./table.js";
 
@@ -13,7 +14,7 @@ const isNumeric = (spec) => spec.type.endsWith("range") || Boolean(spec.options?
 const FINAL = "Stop this tuner for good? Its runs are told to stop, and it cannot be resumed. To go on later, pause it instead.";
 const noteOf = (trial) => (trial.state === "stale" ? "its worker fell silent; it waits for another" : trial.reason);
 /** What is said of a trial; a long reason can be opened. */
-const remark = (text) => (text.length <= MOST_SAID ? h("span", { class: "note" }, ` ${text}`) : h("details", { class: "note" }, h("summary", null, `${text.slice(0, MOST_SAID)}…`), h("p", { class: "text" }, text)));
+const remark = (text) => (text.length <= MOST_SAID ? h("span", { class: "note" }, ` ${text}`) : h("details", { class: "note" }, h("summary", null, cut(text, MOST_SAID + 1)), h("p", { class: "text" }, text)));
 const nameOf = (tuner) => tuner.name || `tuner ${tuner.tuner_id.slice(-8)}`;
 /** Where a parameter exists, in words. */
 const conditionOf = ({ when }) => when && `only with ${Object.entries(when).map(([parent, values]) => `${parent} ${values.join(" or ")}`).join(" and ")}`;
