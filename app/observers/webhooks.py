@@ -171,9 +171,12 @@ class Webhooks:
         now = time.monotonic()
         self._tried_at = {one: tried_at for one, tried_at in self._tried_at.items() if now < tried_at + _TRY_EVERY_S}
         free = {is_failing: _PLACES[is_failing] - self._places_taken[is_failing] for is_failing in _PLACES}
+        # Of whom these may say that it fails: they keep their places until that is stored.
+        not_stored = Counter(outcome.observer_id for outcome in self._outcomes)
         given = []
         for due in waiting:
-            each = _PLACES_EACH[due.is_failing] - self._places_taken_by[due.observer_id]
+            taken = self._places_taken_by[due.observer_id] + not_stored[due.observer_id]
+            each = _PLACES_EACH[due.is_failing] - taken
             n_places = min(each, free[due.is_failing])
             # What is refused at once would be tried without end otherwise, for each event anew.
             is_paused = due.is_failing and due.observer_id in self._tried_at
