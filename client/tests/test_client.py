@@ -1,11 +1,13 @@
 """What a trainer does, and what the service then knows."""
 
 import contextlib
+import copy
 import gc
 import logging
 import math
 import pickle
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -766,3 +768,11 @@ def test_events_from_now_on_begin_now(client: Client) -> None:
 def test_events_with_a_senseless_filter_are_refused(client: Client) -> None:
     with pytest.raises(Refused):
         next(client.events(type="no_such_type"))
+
+
+def test_a_refusal_comes_out_of_another_process_as_it_was(client: Client) -> None:
+    with pytest.raises(errors.UnknownRun) as raised:
+        client.get(f"/v1/runs/{uuid.uuid4()}")
+    refusal = copy.copy(raised.value)  # goes the way of pickle, as between the processes of a pool
+    assert type(refusal) is errors.UnknownRun
+    assert (refusal.problem, str(refusal)) == (raised.value.problem, str(raised.value))

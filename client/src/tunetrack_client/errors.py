@@ -43,6 +43,10 @@ class Refused(TunetrackError):
         self.status: int = problem["status"]
         self.detail: str = problem["detail"]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pools of processes bring it to whoever started them; one that could not be read there would hang a pool."""
+        return type(self), (self.problem,)
+
 
 class NotFound(Refused):
     """There is no such thing (404)."""
