@@ -638,6 +638,20 @@ def test_text_that_is_none_is_refused_and_stops_nothing_else(client: Client) -> 
     assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {"loss": 1}
 
 
+def test_a_run_that_was_deleted_begins_again_under_its_key(client: Client) -> None:
+    run = client.run(key=(key := str(uuid.uuid4())))
+    assert run.flush()
+    client.ask("DELETE", f"/v1/runs/{run.run_id}")
+    run.log(0, loss=1)
+    assert run.flush()
+    assert isinstance(run.error, errors.UnknownRun)
+    with client.run(key=key) as again:  # in the same process, as the cell of a notebook that is run anew
+        again.log(0, loss=2)
+    assert client.flush()
+    assert again.error is None
+    assert client.get(f"/v1/runs/{again.run_id}")["metrics"] == {"loss": 2}
+
+
 def test_a_run_that_the_service_does_not_begin_keeps_the_reason(client: Client) -> None:
     with client.run(name="n" * 251) as run:
         run.log(0, loss=1)

@@ -61,6 +61,8 @@ class Delivery:
             Unavailable: not now; send it again.
             ServiceFailed: it may be this that it fails at; send it again, or `give_up`.
         """
+        if request.path == STARTS:  # whoever begins it again is told again what becomes of it
+            self._lost.discard(request.about)
         if request.about in self._lost:
             self.refusals["lost before"] += len(request.messages)
             return
