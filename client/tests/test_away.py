@@ -357,6 +357,40 @@ def test_a_forked_process_speaks_for_itself_alone(server: Server, spool: Path) -
     assert not list(spool.glob("*"))
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_process_that_multiprocessing_began_has_told_everything_when_it_ends(
+    server: Server, spool: Path, tmp_path: Path, method: str, is_new: bool
+) -> None:
+    script = tmp_path / "trainer.py"
+    script.write_text(f"""if True:
+        import multiprocessing
+        from tunetrack_client import Client
+
+        def train(client, key):
+            with (client or Client()).run(key=key) as run:
+                for epoch in range(50):
+                    run.log(epoch, loss=epoch)
+
+        if __name__ == "__main__":
+            client, key = Client(), {str(uuid.uuid4())!r}
+            process = multiprocessing.get_context({method!r}).Process(
+                target=train, args=(None if {is_new} else client, key)
+            )
+            process.start()
+            process.join()
+            assert process.exitcode == 0
+            print(client.run(key=key).run_id)
+    """)
+    with program(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", server.url, spool) as trainer:
+        output, errors = trainer.communicate(timeout=60)
+    assert trainer.returncode == 0, errors
+    with Client(server.url, spool=spool) as client:
+        found = client.get(f"/v1/runs/{output.strip()}")
+        assert (found["status"], found["last_epoch"]) == ("finished", 49)
+    assert not list(spool.glob("*"))
+
+
 def test_forked_processes_ask_over_connections_of_their_own(spool: Path) -> None:
     class Page(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

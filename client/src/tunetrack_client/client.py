@@ -10,6 +10,7 @@ import uuid
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from multiprocessing import util
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -68,6 +69,8 @@ class Client:
         """What loops over trials have given, and have not come back from."""
         self._at_exit = _call_weakly(self)
         atexit.register(self._at_exit)
+        self._end_with_child()
+        util.register_after_fork(self, Client._end_with_child)
 
     def __deepcopy__(self, _: object) -> Self:
         return self  # scikit-learn copies what an estimator is given
@@ -308,6 +311,10 @@ class Client:
         """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
         self._close_until(time.monotonic() + self._exit_timeout_s)
 
+    def _end_with_child(self) -> None:
+        """A process that multiprocessing began may end without a look at what atexit holds."""
+        self._at_end = util.Finalize(None, self._at_exit, exitpriority=0)
+
     def _close_at_exit(self) -> None:
         self._tell_of(getattr(sys, "last_value", None))  # what nobody caught
         # The end of a program waits for all its clients together no longer than for one.
@@ -321,6 +328,7 @@ class Client:
 
     def _close_until(self, deadline: float) -> None:
         atexit.unregister(self._at_exit)
+        self._at_end.cancel()
         try:
             self.outbox.flush(max(deadline - time.monotonic(), 0.0))
         finally:  # whoever is tired of waiting for it (Ctrl-C) loses nothing
