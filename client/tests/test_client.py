@@ -351,6 +351,26 @@ def test_a_trial_that_fails_says_why(client: Client) -> None:
     assert (failed["state"], failed["reason"]) == ("failed", "ZeroDivisionError: division by zero")
 
 
+@pytest.mark.parametrize("is_tracked", [False, True])
+@pytest.mark.parametrize("outcome", ["fail", "infeasible"])
+def test_the_reason_of_an_outcome_may_be_an_exception(client: Client, outcome: str, is_tracked: bool) -> None:
+    tuner = client.tuner(SPACE, max_trials=1, budget={"max_attempts": 1})
+    (trial,) = tuner.suggest()
+    run = trial.run() if is_tracked else None
+    getattr(trial, outcome)(MemoryError("16 GiB"))
+    assert client.flush()
+    (told,) = tuner.history()
+    assert told["reason"] == "MemoryError: 16 GiB"
+    assert run is None or client.get(f"/v1/runs/{run.run_id}")["status"] == "failed"
+
+
+def test_a_reason_that_is_longer_than_the_service_takes_is_cut(client: Client) -> None:
+    tuner = client.tuner(SPACE, max_trials=1, budget={"max_attempts": 1})
+    for trial in tuner.trials():
+        trial.fail("m" * 10_001)
+    assert [told["reason"] for told in tuner.history()] == ["m" * 10_000]
+
+
 def test_the_outcome_of_a_trial_ends_its_run(client: Client) -> None:
     tuner = client.tuner(SPACE, objective="gain", budget={"max_attempts": 1})
     trials, runs = tuner.suggest(4), []

@@ -324,7 +324,7 @@ class Client:
         """The training may be to blame for an error, but not for an interruption, nor for the way to the service."""
         if isinstance(error, Exception) and not isinstance(error, Unavailable):
             for trial in list(self.under_way):
-                trial.died(f"{type(error).__name__}: {error}")
+                trial.died(error)
 
     def _close_until(self, deadline: float) -> None:
         atexit.unregister(self._at_exit)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tunetrack_client.errors import DuplicateMetricKey, LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.wire import Value, is_same_param, plain, short, tag_list, to_wire
+from tunetrack_client.wire import Value, is_same_param, plain, short, tag_list, to_wire, why
 
 if TYPE_CHECKING:
     from tunetrack_client.trial import Trial
@@ -74,7 +74,7 @@ class Run:
         if kind is None:
             self.end()
         elif issubclass(kind, Exception):
-            self.end("failed", f"{kind.__name__}: {error}")
+            self.end("failed", error)
         elif self._is_resumable:
             self._close()
         elif self.trial is not None:
@@ -154,7 +154,7 @@ class Run:
         self.params |= added
         self._say("", {word: value for word, value in words.items() if value is not None}, method="PATCH")
 
-    def end(self, status: Status | None = None, reason: str | None = None) -> None:
+    def end(self, status: Status | None = None, reason: str | BaseException | None = None) -> None:
         """End it, which is the result of its trial, too. A second end changes nothing.
 
         Args:
@@ -174,7 +174,7 @@ class Run:
         self._close()
         body: dict[str, Any] = {"status": status, "final_metrics": self._final}
         if reason is not None and status != "finished":
-            body["reason"] = reason[:_LONGEST_REASON]
+            body["reason"] = why(reason)[:_LONGEST_REASON]
         self._say("/end", body)
         if missing is not None:
             raise missing

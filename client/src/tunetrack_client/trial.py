@@ -9,7 +9,7 @@ from tunetrack_client.errors import LeaseLost, Refused
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.run import Run
-from tunetrack_client.wire import Value, short, tag_list, to_wire
+from tunetrack_client.wire import Value, short, tag_list, to_wire, why
 
 LONGEST_SILENCE_S = 30.0
 """A run is heard of at least so often, whatever its lease: that is how soon it learns that it should stop."""
@@ -76,17 +76,17 @@ class Trial:
         else:
             self._conclude(outcome(values))
 
-    def fail(self, reason: str = "") -> None:
+    def fail(self, reason: str | BaseException = "") -> None:
         """It went wrong, and may be tried again while the tuner's `max_attempts` allow. A run of it fails, too."""
         if (run := self._open_run) is not None:
             run.end("failed", reason)
         else:
-            self._conclude({"state": "failed", "reason": reason})
+            self._conclude({"state": "failed", "reason": why(reason)})
 
-    def infeasible(self, reason: str = "") -> None:
+    def infeasible(self, reason: str | BaseException = "") -> None:
         """These parameters make no sense, and are never to be tried again. A run of it that goes on fails."""
         run = self._open_run
-        self._conclude({"state": "infeasible", "reason": reason}, run)
+        self._conclude({"state": "infeasible", "reason": why(reason)}, run)
         if run is not None:
             run.end("failed", reason)
 
@@ -97,7 +97,7 @@ class Trial:
             self._is_handed_back = True
             self._outbox.put(Message(f"{self._path}/release", {"attempt": self.attempt}, self.trial_id))
 
-    def died(self, reason: str) -> None:
+    def died(self, reason: BaseException) -> None:
         """Its program ends by an error, most likely that of its training. Harmless where it has its outcome.
 
         A loop is not told why it is left, and hands its trial back: at the last attempt, that has failed all the same.
@@ -105,7 +105,7 @@ class Trial:
         if self.is_open:
             self.fail(reason)
         elif self._is_handed_back:
-            self._tell({"state": "failed", "reason": reason}, self.trial_id)
+            self._tell({"state": "failed", "reason": why(reason)}, self.trial_id)
 
     @contextmanager
     def held(self) -> Iterator["Trial"]:

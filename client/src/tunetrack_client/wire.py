@@ -57,6 +57,12 @@ def short(what: str, text: str) -> str:
     return text
 
 
+def why(reason: str | BaseException) -> str:
+    """A reason in words, of an exception its kind, too; no more of it than the service takes."""
+    said = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else reason
+    return said[:_LONGEST_TEXT]
+
+
 def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
     """Params as the service takes them, which knows Python's own scalars: those of numpy, and tensors of one number,
     become such.
