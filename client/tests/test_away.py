@@ -293,6 +293,23 @@ def test_a_training_by_which_its_program_ends_is_tried_as_often_as_others_and_on
             assert trials[-1]["reason"] == reason
 
 
+def test_an_error_at_a_prompt_is_no_end_of_a_trial_that_was_handed_back(server: Server, spool: Path) -> None:
+    key = str(uuid.uuid4())
+    session = f"""
+from tunetrack_client import Client, float_range
+tuner = Client().tuner({{"x": float_range(0.0, 1.0)}}, key={key!r}, budget={{"max_attempts": 1}})
+for trial in tuner.trials():
+    break
+
+a_slip_of_the_pen
+"""
+    env = os.environ | {"TUNETRACK_SPOOL": str(spool), "TUNETRACK_URL": server.url}
+    told = subprocess.run([sys.executable, "-i"], input=session, env=env, capture_output=True, text=True, timeout=60)
+    assert "NameError" in told.stderr
+    with Client(server.url, spool=spool) as client:
+        assert [trial["state"] for trial in client.tuner(key=key).history()] == ["queued"]
+
+
 def test_the_spool_of_a_living_process_is_left_alone(spool: Path) -> None:
     client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
     client.run()

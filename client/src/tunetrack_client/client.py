@@ -316,7 +316,8 @@ class Client:
         self._at_end = util.Finalize(None, self._at_exit, exitpriority=0)
 
     def _close_at_exit(self) -> None:
-        self._tell_of(getattr(sys, "last_value", None))  # what nobody caught
+        if not hasattr(sys, "ps1"):  # at a prompt, or in a notebook, it need not be what the training ended by
+            self._tell_of(getattr(sys, "last_value", None))  # what nobody caught
         # The end of a program waits for all its clients together no longer than for one.
         self._close_until(_end_began() + self._exit_timeout_s)
 
