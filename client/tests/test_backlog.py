@@ -106,3 +106,18 @@ def test_once_there_is_room_again_the_file_is_whole(room: int, tmp_path: Path) -
     assert epochs(backlog.peek(10)) == [0, 1]
     assert list(tmp_path.iterdir()) == [backlog.path]
     backlog.close()
+
+
+def test_a_file_that_cannot_be_taken_away_stops_nothing(tmp_path: Path) -> None:
+    waiting = Backlog("http://host", folder := tmp_path / "spool", most_in_memory=1)
+    waiting.put(message(0))
+    assert waiting.path is not None
+    waiting.path.unlink()
+    folder.rmdir()
+    folder.touch()
+    waiting.drop(1)
+    assert len(waiting) == 0
+    folder.unlink()
+    waiting.put(message(1))
+    assert epochs(waiting.peek(2)) == [1]
+    assert waiting.close() is not None

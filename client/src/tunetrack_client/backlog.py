@@ -219,7 +219,8 @@ class Backlog:
     def _remove(self) -> None:
         if self._file is not None and self.path is not None:
             self._file.close()
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):  # of a folder that is read-only now, or gone: what it says may be said again
+                self.path.unlink(missing_ok=True)
             self._file, self.path = None, None
 
 
