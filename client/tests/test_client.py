@@ -610,6 +610,7 @@ def test_params_may_be_scalars_of_numpy(client: Client) -> None:
         (2**63, "64 bits"),
         (None, "leave it out"),
         ([1], r"or say str\(…\) of it"),
+        (numpy.array([1, 2]), r"or say str\(…\) of it"),
         ({}, "leave it out"),
         ({"layers": 3}, r"say each of its parts, as p\.layers"),
         (Path("data"), r"or say str\(…\) of it"),

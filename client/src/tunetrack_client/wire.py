@@ -74,10 +74,13 @@ def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
         raise ValueError(f"a run has at most {_MOST_PARAMS:,} params, and these are {len(params):,}")
     values: dict[str, int | float | str | bool] = {}
     for name, value in params.items():
-        own = value.item() if hasattr(value, "item") else value
+        own = value
+        if hasattr(value, "item"):
+            with suppress(TypeError, ValueError, RuntimeError):  # an array, a series or a tensor of several
+                own = value.item()
         if not isinstance(own, int | float | str):
             instead = (
-                f"say each of its parts, as {name}.{next(iter(own))}" if own and isinstance(own, Mapping) else _INSTEAD
+                f"say each of its parts, as {name}.{next(iter(own))}" if isinstance(own, Mapping) and own else _INSTEAD
             )
             raise TypeError(f"param {name!r} is no number, text or boolean: {value!r:.100}; {instead}")
         if isinstance(own, float) and not math.isfinite(own):
