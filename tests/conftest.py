@@ -45,8 +45,8 @@ NewDatabase = Callable[[], str]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: some of the tests wait."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: some of the tests wait."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_configure(config: pytest.Config) -> None:

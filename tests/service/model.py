@@ -181,7 +181,7 @@ class Tuner:
         self.conclude(trial, state, score)
 
     def conclude(self, trial: Trial, state: str, score: float | None) -> None:
-        if state != "failed" or trial.attempt >= self.max_attempts:
+        if state != "failed" or trial.attempt >= self.max_attempts or self.state == "stopped":
             self.end(trial, state, score)
         elif trial.state != "queued":
             self.give_up(trial, "queued")
