@@ -66,6 +66,8 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
             for response in (client.post("/v1/runs", json={}), client.get("/v1/events")):
                 assert "restore a backup" in problem(response, 500, "corrupt-state")["detail"]
             assert client.get("/v1/runs").status_code == 200, "what is not touched by it can be read"
+            _overwrite(path, pages["alembic_version"] - 1, size)
+            assert "restore a backup" in problem(client.get("/readyz"), 503, "not-ready")["detail"]
 
 
 def _overwrite(path: Path, page: int, size: int) -> None:
