@@ -24,10 +24,10 @@ from app.service.invariants import find_violations
 from app.store.backup import back_up
 from app.store.engines import open_writer, parse
 from app.store.migrate import configuration, current_revision
-from tests import nursery
+from tests import nursery, receiver
 from tests.calls import answer, create_tuner, log_epoch, report, start_run, suggest
 from tests.certificate import make_certificate, tls_before
-from tests.conftest import NewDatabase
+from tests.conftest import WEBHOOKS, NewDatabase, Shared, open_client
 from tests.server import Server
 
 
@@ -285,6 +285,31 @@ def test_a_backup_holds_what_was_there_and_passes_the_check(tmp_path: Path) -> N
         assert answer(httpx.get(f"{server.url}/v1/runs/{run['run_id']}")) == expected
 
 
+@pytest.mark.parametrize(("old", "new"), [("sqlite", "postgres"), ("postgres", "sqlite")])
+def test_a_service_goes_on_with_a_copy_in_another_database(shared: Shared, old: str, new: str) -> None:
+    def look(client: httpx.Client) -> list[object]:
+        paths = ["/v1/tuners", "/v1/runs", f"/v1/runs/{run['run_id']}/metrics", "/v1/events", "/v1/observers"]
+        return [answer(client.get(path)) for path in paths]
+
+    source, target = shared.new_database(old), shared.empty_database(new)
+    with Server(source, env=WEBHOOKS) as server, open_client(server) as client:
+        run = fill(client)
+        start_run(client, tags=["kept"], params={"layers": 3, "rate": 3.0, "zero": -0.0})
+        answer(client.post("/v1/observers", json={"url": f"http://{receiver.HOST}:9/", "types": ["observer_off"]}), 201)
+        expected = look(client)
+        if old == "sqlite":
+            refused(tunetrack("copy", target, "--database", source), "stop it first")
+    done = tunetrack("copy", target, "--database", source)
+    assert done.returncode == 0, done.stderr
+    refused(tunetrack("copy", target, "--database", source), "holds data already")
+    assert "all is well" in tunetrack("check", "--database", target).stdout
+    with Server(target, env=WEBHOOKS) as server, open_client(server) as client:
+        assert look(client) == expected
+        last = answer(client.get("/v1/events"))["last_event_id"]
+        start_run(client)
+        assert answer(client.get(f"/v1/events?after={last}"))["last_event_id"] == last + 1
+
+
 @pytest.mark.parametrize("name", ["runs #1.db", "why?.db", "100%41.db"])
 def test_a_backup_is_of_the_file_that_was_named(tmp_path: Path, name: str) -> None:
     source, copy = tmp_path / name, tmp_path / "copy.db"
@@ -340,6 +365,7 @@ def test_a_backup_put_in_place_of_a_file_whose_service_was_killed_is_not_ruined_
 def test_what_is_not_there_is_not_copied_checked_or_listed_and_not_made(tmp_path: Path) -> None:
     missing = f"sqlite:///{tmp_path / 'none.db'}"
     refused(tunetrack("backup", str(tmp_path / "copy.db"), "--database", missing), "there is no database")
+    refused(tunetrack("copy", f"sqlite:///{tmp_path / 'copy.db'}", "--database", missing), "there is no database")
     refused(tunetrack("check", "--database", missing), "there is no database")
     refused(tunetrack("keys", "list", "--database", missing), "there is no database")
     refused(tunetrack("keys", "revoke", str(uuid4()), "--database", missing), "there is no database")

@@ -5,7 +5,7 @@
     serve.py        `serve` and `secret-key`; server.py is the process that serves
     options.py      options that several commands take
     keys.py         `keys create`, `list`, `revoke`
-    data.py         `backup`, `check`, `import`
+    data.py         `backup`, `copy`, `check`, `import`
     watch.py        `watch`
     doctor.py       `doctor`
     database.py     the database that a command works on; where there is none to be had, one line that says why

@@ -27,6 +27,36 @@ def backup(
     typer.echo(f"{shown(url)} was copied to {file.absolute()}")
 
 
+def copy(
+    target: Annotated[
+        str,
+        typer.Argument(
+            envvar="TUNETRACK_COPY_TO",
+            help="The database to fill: sqlite:///path/to/file.db or postgresql://user@host/name. It must be empty.",
+        ),
+    ],
+    database: Database = DATABASE,
+) -> None:
+    """Copy all that is stored into an empty database, as from SQLite to PostgreSQL. Stop the service before."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.cli.database import bring_up_to_date, find_database, holding, reading, reason_of, shown, url_of, writing
+    from app.store.copy import copy_all, is_empty
+
+    source, goal = find_database(database), url_of(target)
+    with holding(source), holding(goal):
+        with reading(goal) as there:
+            if not is_empty(there):
+                fail(f"nothing was copied: {shown(goal)} holds data already, and nothing is overwritten")
+        bring_up_to_date(goal)
+        with reading(source) as old, writing(goal) as new:
+            try:
+                n_rows = copy_all(old, new)
+            except (SQLAlchemyError, OSError) as error:
+                fail(f"nothing was copied: {reason_of(error)}")
+    typer.echo(f"{shown(source)} was copied to {shown(goal)}: {n_rows} rows")
+
+
 def check(database: Database = DATABASE) -> None:
     """Verify that the stored data are consistent, even while the service runs."""
     from app.cli.database import find_database, reading, shown

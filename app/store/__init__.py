@@ -9,7 +9,8 @@ A store function is a plain function of a `Connection`; `Database` decides where
     engines.py    how the two databases are opened
     faults.py     what the drivers' errors mean
     exclusive.py  one process per SQLite file; durability.py, whether PostgreSQL keeps what it acknowledged
-    migrate.py    the schema is brought up to date at start; backup.py, a copy of a SQLite file; clock.py, the time
+    migrate.py    the schema is brought up to date at start; clock.py, the time
+    backup.py     a copy of a SQLite file; copy.py, of either database into another
     tables.py     the tables; types.py, how values are kept in both databases
     driver.py     statements past SQLAlchemy, for what runs all the time; bulk.py, many rows at once
     transaction.py  one group commit under way; idempotency.py, its answers kept; line.py, the queue before it

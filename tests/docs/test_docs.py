@@ -37,6 +37,7 @@ NEVER_END = ("curl -N", ".venv/bin/tunetrack watch")
 ELSEWHERE = {
     "make demo": "the tests of examples/digits",
     "tunetrack keys": "tests/test_cli.py: a key is shown once, and revoked by its own id",
+    "tunetrack copy": "tests/test_cli.py: a service goes on with a copy in another database",
     "tunetrack import mlflow.db": "tests/importing",
     "tunetrack import http": "tests/importing",
     "stateDiagram-v2": "a picture",
