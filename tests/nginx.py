@@ -15,11 +15,10 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="NO NGINX HERE: install nginx-light")
 
 
-def serving(location: str) -> str:
-    """A configuration of nothing but this place, as `nginx` wants it."""
+def serving(servers: str) -> str:
+    """A configuration of nothing but these, as `nginx` wants it."""
     folders = "".join(f"{kind}_temp_path /tmp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    server = f"server {{ listen 8000; {location} }}"
-    return f"pid /tmp/nginx.pid; error_log /dev/stderr; events {{}} http {{ access_log off; {folders} {server} }}"
+    return f"pid /tmp/nginx.pid; error_log /dev/stderr; events {{}} http {{ access_log off; {folders} {servers} }}"
 
 
 @contextmanager

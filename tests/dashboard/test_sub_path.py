@@ -32,7 +32,7 @@ def url(fresh_server: Server, tmp_path: Path) -> Iterator[str]:
     (location,) = re.findall(r"```nginx\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
     assert "127.0.0.1:8000" in location
     location = location.replace("127.0.0.1:8000", f"127.0.0.1:{fresh_server.port}")
-    with nginx(tmp_path, serving(location), "/tunetrack/healthz") as host:
+    with nginx(tmp_path, serving(f"server {{ listen 8000; {location} }}"), "/tunetrack/healthz") as host:
         yield f"{host}/tunetrack"
 
 

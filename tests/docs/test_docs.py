@@ -43,6 +43,9 @@ ELSEWHERE = {
     "stateDiagram-v2": "a picture",
     "metrics.val_loss": "tests/service/test_filter_language.py",
     "location /tunetrack/": "tests/dashboard/test_sub_path.py",
+    "map $http_authorization": "tests/live/test_sign_in_elsewhere.py",
+    "#!/bin/sh\n#SBATCH": "tests/examples: a worker that is preempted goes on from its checkpoint",
+    "apiVersion: batch/v1": "likewise",
 }
 """Blocks and lines that are not run here, by how they begin, and who runs them."""
 

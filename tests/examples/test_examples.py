@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import Shared
 from tests.server import COMMAND, Server
+from tunetrack_client import Client
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -62,6 +64,28 @@ def test_a_worker_that_dies(shared: Shared, tmp_path: Path) -> None:
     assert "worker doomed ended with status -9" in said
     assert len(re.findall(r"^trial \d completed at attempt", said, re.MULTILINE)) == 9
     assert len(re.findall(r"completed at attempt 2, by (one|two)", said)) == 1
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_that_is_preempted_goes_on_from_its_checkpoint(
+    shared: Shared, tmp_path: Path, by: signal.Signals
+) -> None:
+    search, url = f"preempted by {by.name}", shared.server("sqlite").url
+    env = os.environ | {"SEARCH": search, "WORKER": "7", "TUNETRACK_SPOOL": str(tmp_path)}
+    command = [sys.executable, str(EXAMPLES / "preempted.py"), url]
+    with subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        next(line for line in worker.stdout if line.endswith("has epoch 5\n"))
+        worker.send_signal(by)
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"trial \d from epoch [1-9]", done.stdout), done.stdout
+    with Client(url, spool=tmp_path / "spool") as client:
+        runs = list(client.runs(f'tuner_id = "{client.tuner(key=search).tuner_id}"'))
+        assert [run["status"] for run in runs] == ["finished"] * 4
+        for run in runs:
+            assert client.curves(run["run_id"])["loss"]["epochs"] == list(range(20))
+    assert not list((tmp_path / "checkpoints").iterdir())
 
 
 def test_retraining_by_webhook(shared: Shared, tmp_path: Path) -> None:
