@@ -34,7 +34,7 @@ def what_is_right(kind: str, loc: Sequence[str | int], body: Any) -> str | None:
         return f"Its {_TAG} must be one of {', '.join(tags)}"
     if kind == "string_pattern_mismatch":  # the only one that there is wants something to be seen
         return "It must not be blank"
-    return "An object is expected" if kind in ("model_attributes_type", "model_type") else None
+    return "An object is expected" if kind in ("dict_type", "model_attributes_type", "model_type") else None
 
 
 def place_in(sent: Any, kind: str, loc: Sequence[str | int]) -> list[str | int]:

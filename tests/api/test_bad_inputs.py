@@ -346,7 +346,7 @@ def test_a_refusal_names_the_field_and_nothing_that_would_be_refused_too(client:
     space = {"x": {"type": "flag"}}
     told = problem(client.post("/v1/tuners", json={"space": space, "lease_s": "1", "stopper": 3}), 422)
     assert [(*error["loc"], error["message"]) for error in told["errors"]] == [
-        ("body", "stopper", "Input should be a valid dictionary"),
+        ("body", "stopper", "An object is expected"),
         ("body", "stopper", "Input should be a valid list"),
         ("body", "lease_s", "a finite number is expected"),
     ]

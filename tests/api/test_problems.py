@@ -230,11 +230,12 @@ def test_a_validation_error_names_each_place(client: httpx.Client) -> None:
         ({"space": {"x": {"min": 0, "max": 1}}}, "space.x", "one of int_range, float_range, choice, flag"),
         ({"space": {"x": {"type": "float", "min": 0}}}, "space.x", "one of int_range, float_range, choice, flag"),
         ({"space": {"x": [0, 1]}}, "space.x", "An object is expected"),
+        ({"space": ["x"]}, "space", "An object is expected"),
         ({"objective": {"metric": " "}}, "objective.metric", "must not be blank"),
         ({"tags": ["ok", ""]}, "tags.1", "must not be blank"),
         ({"space": {"int_range": {"type": "int_range", "min": 1}}}, "space.int_range.max", "required"),
         ({"space": {"x": {"type": "choice", "options": [1, None]}}}, "space.x.options.1", "a finite number"),
-        ({"stopper": "asha"}, "stopper", "dictionary"),
+        ({"stopper": "asha"}, "stopper", "An object is expected"),
     ],
     ids=json.dumps,
 )
