@@ -12,11 +12,14 @@ import pytest
 import typer.main
 
 from app.api import problems
+from app.api.goal_models import Budget
 from app.cli import cli
 from app.domain.errors import DomainError
 from app.domain.events import EVENT_TYPES
 from app.observers import counters  # noqa: F401 -- they join the registry
 from app.service import metrics
+from app.tuning.registry import STRATEGIES
+from app.tuning.stopping.registry import STOPPERS
 from tests import receiver
 from tests.conftest import WEBHOOKS, Shared
 from tests.server import Server
@@ -128,7 +131,7 @@ def text() -> str:
 
 
 def things() -> Iterator[str]:
-    """What a user can meet: commands, options and their variables, events, metrics, error codes."""
+    """What a user can meet: commands, options, variables, events, strategies, stoppers, metrics, error codes."""
     root = typer.main.get_command(cli)
     commands = [root]
     for command in commands:
@@ -139,6 +142,11 @@ def things() -> Iterator[str]:
             yield from [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
     yield from (f"tunetrack {name}" for name in root.commands)  # type: ignore[attr-defined]
     yield from EVENT_TYPES
+    yield from Budget.model_fields
+    for strategy in STRATEGIES.values():
+        yield from (strategy.key, *strategy.options_schema["properties"])
+    for stopper in STOPPERS.values():
+        yield from (stopper.key, *stopper.options_schema["properties"])
     for family in metrics.REGISTRY.collect():
         if family.name.startswith("tunetrack_"):
             yield family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
