@@ -16,7 +16,7 @@ from app.api.observer_models import (
     ObserverWithSecret,
     RotateRequest,
 )
-from app.api.once import PARAMETER, answer_once, declared_once, show
+from app.api.once import PARAMETER, declared_once, show, write_once
 from app.api.pages import ID, TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
@@ -82,12 +82,7 @@ async def register_observer(request: Request, body: ObserverRequest) -> Response
         location = {"Location": f"/v1/observers/{observer.observer_id}"}
         return show(ObserverWithSecret.with_secret(observer, secret), 201, location)
 
-    answer = await answer_once(
-        request,
-        lambda once: parts.database.write(register, wanted, once),
-        shown,
-        kept=lambda observer: shown(observer, None),
-    )
+    answer = await write_once(request, register, wanted, shown, kept=lambda observer: shown(observer, None))
     parts.look_at_webhooks()
     return answer
 
@@ -148,12 +143,12 @@ async def delete_observer(request: Request, observer_id: str) -> Response:
 )
 async def rotate_secret(request: Request, observer_id: str, body: RotateRequest = _NOTHING_SAID) -> Response:
     """Give a webhook a new secret. For a day the previous one signs too: each call then has two signatures."""
-    parts = services(request)
     secret = body.secret or new_secret()
-    wanted = Rotate(parse_id(observer_id, UnknownObserver), parts.vault, secret)
-    return await answer_once(
+    wanted = Rotate(parse_id(observer_id, UnknownObserver), services(request).vault, secret)
+    return await write_once(
         request,
-        lambda once: parts.database.write(rotate, wanted, once),
+        rotate,
+        wanted,
         lambda observer: show(ObserverWithSecret.with_secret(observer, secret)),
         kept=lambda observer: show(ObserverWithSecret.with_secret(observer, None)),
     )
@@ -168,10 +163,9 @@ async def rotate_secret(request: Request, observer_id: str, body: RotateRequest 
 )
 async def test_observer(request: Request, observer_id: str) -> Response:
     """Send a test to a webhook, even if it is off; its deliveries show the outcome."""
-    parts = services(request)
     wanted = OfObserver(parse_id(observer_id, UnknownObserver))
-    answer = await answer_once(request, lambda once: parts.database.write(add_test, wanted, once), _show_accepted)
-    parts.look_at_webhooks()
+    answer = await write_once(request, add_test, wanted, _show_accepted)
+    services(request).look_at_webhooks()
     return answer
 
 
@@ -202,10 +196,9 @@ async def list_deliveries(
 )
 async def redeliver_event(request: Request, observer_id: str, delivery_id: str) -> Response:
     """Send a delivery again now, with a fresh set of attempts; if the webhook is off, once it is on."""
-    parts = services(request)
     wanted = Redeliver(parse_id(observer_id, UnknownObserver), parse_id(delivery_id, UnknownDelivery))
-    answer = await answer_once(request, lambda once: parts.database.write(redeliver, wanted, once), _show_accepted)
-    parts.look_at_webhooks()
+    answer = await write_once(request, redeliver, wanted, _show_accepted)
+    services(request).look_at_webhooks()
     return answer
 
 

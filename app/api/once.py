@@ -13,7 +13,9 @@ from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
 from app.domain.errors import DomainError, IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest
 from app.store.idempotency import Once, Replay, StoredAnswer
+from app.store.writer import Operation
 
+R = TypeVar("R")
 A = TypeVar("A")
 
 PARAMETER: dict[str, Any] = {
@@ -28,11 +30,11 @@ PARAMETER: dict[str, Any] = {
         }
     ]
 }
-"""What a route that calls `answer_once` says of it in the OpenAPI document."""
+"""What a route that calls `answer_once` or `write_once` says of it in the OpenAPI document."""
 
 
 def declared_once(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that calls `answer_once`."""
+    """The `responses` of such a route."""
     return declared(*BODY_ERRORS, InvalidRequest, IdempotencyKeyReused, IdempotencyInProgress, *errors)
 
 
@@ -79,6 +81,18 @@ async def answer_once(
         return Response(answer.body, answer.status, headers, "application/json")
     finally:
         under_way.discard(key)
+
+
+async def write_once(
+    request: Request,
+    operation: Operation[R, A],
+    wanted: R,
+    shown: Callable[[A], Response],
+    kept: Callable[[A], Response] | None = None,
+) -> Response:
+    """`answer_once`, where what is to be done is one write."""
+    database = services(request).database
+    return await answer_once(request, lambda once: database.write(operation, wanted, once), shown, kept)
 
 
 def _parse(header: str) -> str:

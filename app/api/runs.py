@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
-from app.api.once import PARAMETER, answer_once, declared_once, show
+from app.api.once import PARAMETER, answer_once, declared_once, show, write_once
 from app.api.problems import BODY_ERRORS, declared
 from app.api.run_models import (
     EndRequest,
@@ -78,8 +78,7 @@ async def start_run(request: Request, body: RunRequest = _NOTHING_SAID) -> Respo
         start_time=body.start_time,
         body_digest=b"" if body.run_id is None else body_digest(body),
     )
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(start_runs, wanted, once), _show_started)
+    return await write_once(request, start_runs, wanted, _show_started)
 
 
 def _show_started(started: Started) -> Response:
@@ -143,8 +142,7 @@ async def keep_run_alive(request: Request, run_id: str) -> Response:
 async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON) -> Response:
     """Ask a run to stop: the answer to its next epoch or heartbeat tells it so."""
     wanted = TellToStop(parse_id(run_id, UnknownRun), REQUESTED, body.reason)
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(tell_to_stop, wanted, once), _show_run)
+    return await write_once(request, tell_to_stop, wanted, _show_run)
 
 
 @router.post(
@@ -158,8 +156,7 @@ async def end_run(request: Request, run_id: str, body: EndRequest = _FINISHED) -
     """End a run; if it belongs to a trial, this is the trial's result. Repeating it is harmless."""
     status = RunStatus(body.status)
     wanted = EndRun(parse_id(run_id, UnknownRun), status, body.final_metrics, body.end_time, body.reason)
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(end_runs, wanted, once), _show_run)
+    return await write_once(request, end_runs, wanted, _show_run)
 
 
 def _show_run(run: RunRow) -> Response:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.api.fields import parse_id
 from app.api.large import show_found
-from app.api.once import PARAMETER, answer_once, declared_once, show
+from app.api.once import PARAMETER, answer_once, declared_once, show, write_once
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
 from app.api.run_search import TrialFilter, TrialOrderBy
@@ -101,8 +101,7 @@ async def report_result(request: Request, tuner_id: str, body: ResultRequest) ->
         worker=body.worker,
         attempt=body.attempt,
     )
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(report, result, once), _show_reported)
+    return await write_once(request, report, result, _show_reported)
 
 
 def _show_reported(reported: Reported) -> Response:
@@ -131,8 +130,7 @@ async def add_trial(request: Request, tuner_id: str, body: OneOrMoreTrials) -> R
         parse_id(tuner_id, UnknownTuner),
         [NewTrial(dict(one.params), one.outcome() if one.is_observation else None) for one in sent],
     )
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(add_trials, wanted, once), _show_added)
+    return await write_once(request, add_trials, wanted, _show_added)
 
 
 def _show_added(added: list[TrialRow]) -> Response:
@@ -226,8 +224,7 @@ async def release_trial(request: Request, trial_id: str, body: HolderRequest = _
 
 async def _hear(request: Request, trial_id: str, body: HolderRequest, *, is_goodbye: bool) -> Response:
     word = Word(parse_id(trial_id, UnknownTrial), body.worker, body.attempt, is_goodbye)
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(hear, word, once), _show_trial)
+    return await write_once(request, hear, word, _show_trial)
 
 
 def _show_trial(trial: TrialRow) -> Response:

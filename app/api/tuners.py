@@ -11,7 +11,7 @@ from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
 from app.api.goal_models import Objective
 from app.api.large import apart, show_found
-from app.api.once import PARAMETER, answer_once, declared_once, show
+from app.api.once import PARAMETER, declared_once, show, write_once
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
@@ -65,18 +65,13 @@ _NOTHING_SAID = TunerPatch()
 @body_limit(64 * 2**20)
 async def create_tuner(request: Request, body: TunerRequest) -> Response:
     """Create a tuner from a space, or rebuild one from a snapshot. A repeat with the same `tuner_id` is harmless."""
-    database = services(request).database
     brought, taken = await request.body(), body.snapshot
     if taken is None:
         wanted = await apart(brought, lambda: _creation(body))
-        return await answer_once(
-            request, lambda once: database.write(create.create_tuners, wanted, once), _show_created
-        )
+        return await write_once(request, create.create_tuners, wanted, _show_created)
     sent = (await request.json())["snapshot"]
     rebuilt = await apart(brought, lambda: _restoration(body, taken, sent))
-    return await answer_once(
-        request, lambda once: database.write(snapshot.restore_tuners, rebuilt, once), _show_created
-    )
+    return await write_once(request, snapshot.restore_tuners, rebuilt, _show_created)
 
 
 def _show_created(created: create.Created) -> Response:
@@ -225,8 +220,7 @@ async def stop_tuner(request: Request, tuner_id: str) -> Response:
 
 async def _steer(request: Request, tuner_id: str, turn: Turn) -> Response:
     wanted = Steer(parse_id(tuner_id, UnknownTuner), turn)
-    database = services(request).database
-    return await answer_once(request, lambda once: database.write(steer, wanted, once), _show_steered)
+    return await write_once(request, steer, wanted, _show_steered)
 
 
 def _show_steered(steered: Steered) -> Response:
