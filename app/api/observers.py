@@ -16,7 +16,7 @@ from app.api.observer_models import (
     ObserverWithSecret,
     RotateRequest,
 )
-from app.api.once import PARAMETER, declared_once, show, write_once
+from app.api.once import IDEMPOTENCY_KEY, declared_once, show, write_once
 from app.api.pages import ID, TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
@@ -59,7 +59,7 @@ _NOTHING_SAID = RotateRequest()
     "/observers",
     status_code=201,
     response_model=ObserverWithSecret,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(WebhookUrlNotAllowed, BadFilter, NoSecretKey),
 )
 async def register_observer(request: Request, body: ObserverRequest) -> Response:
@@ -138,7 +138,7 @@ async def delete_observer(request: Request, observer_id: str) -> Response:
 @router.post(
     "/observers/{observer_id}/rotate",
     response_model=ObserverWithSecret,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownObserver, NoSecretKey),
 )
 async def rotate_secret(request: Request, observer_id: str, body: RotateRequest = _NOTHING_SAID) -> Response:
@@ -158,7 +158,7 @@ async def rotate_secret(request: Request, observer_id: str, body: RotateRequest 
     "/observers/{observer_id}/test",
     status_code=202,
     response_model=Delivery,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownObserver),
 )
 async def test_observer(request: Request, observer_id: str) -> Response:
@@ -191,7 +191,7 @@ async def list_deliveries(
     "/observers/{observer_id}/deliveries/{delivery_id}/redeliver",
     status_code=202,
     response_model=Delivery,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownObserver, UnknownDelivery),
 )
 async def redeliver_event(request: Request, observer_id: str, delivery_id: str) -> Response:

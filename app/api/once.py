@@ -18,7 +18,7 @@ from app.store.writer import Operation
 R = TypeVar("R")
 A = TypeVar("A")
 
-PARAMETER: dict[str, Any] = {
+IDEMPOTENCY_KEY: dict[str, Any] = {
     "parameters": [
         {
             "name": "Idempotency-Key",

@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
-from app.api.once import PARAMETER, answer_once, declared_once, show, write_once
+from app.api.once import IDEMPOTENCY_KEY, answer_once, declared_once, show, write_once
 from app.api.problems import BODY_ERRORS, declared
 from app.api.run_models import (
     EndRequest,
@@ -58,7 +58,7 @@ _NO_CHANGE = RunPatch()
     "/runs",
     status_code=201,
     response_model=Run,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownTrial, IdConflict, TrialEnded, TunerStopped, LeaseLost)
     | {200: {"model": Run, "description": "The run was already started, with the same body."}},
 )
@@ -89,14 +89,16 @@ def _show_started(started: Started) -> Response:
 _LOG_ERRORS = declared_once(UnknownRun, DuplicateMetricKey, RunEnded, LeaseLost)
 
 
-@router.post("/runs/{run_id}/epochs", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
+@router.post("/runs/{run_id}/epochs", response_model=EpochAnswer, openapi_extra=IDEMPOTENCY_KEY, responses=_LOG_ERRORS)
 @needs(Scope.train)
 async def log_epoch(request: Request, run_id: str, body: EpochRequest) -> Response:
     """Log one epoch. Values already stored are harmless; a different value for one of them is refused."""
     return await _log(request, run_id, [Epoch(body.epoch, body.metrics)])
 
 
-@router.post("/runs/{run_id}/epochs/batch", response_model=EpochAnswer, openapi_extra=PARAMETER, responses=_LOG_ERRORS)
+@router.post(
+    "/runs/{run_id}/epochs/batch", response_model=EpochAnswer, openapi_extra=IDEMPOTENCY_KEY, responses=_LOG_ERRORS
+)
 @needs(Scope.train)
 @body_limit(4 * 2**20)
 async def log_epoch_batch(request: Request, run_id: str, body: EpochBatchRequest) -> Response:
@@ -120,7 +122,7 @@ def _show_logged(logged: Logged) -> Response:
 @router.post(
     "/runs/{run_id}/heartbeat",
     response_model=HeartbeatAnswer,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownRun, RunEnded, LeaseLost),
 )
 @needs(Scope.train)
@@ -135,7 +137,7 @@ async def keep_run_alive(request: Request, run_id: str) -> Response:
 @router.post(
     "/runs/{run_id}/stop",
     response_model=Run,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownRun, RunEnded),
 )
 @needs(Scope.train)
@@ -148,7 +150,7 @@ async def stop_run(request: Request, run_id: str, body: StopRequest = _NO_REASON
 @router.post(
     "/runs/{run_id}/end",
     response_model=Run,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownRun, MissingObjective, RunEnded, LeaseLost),
 )
 @needs(Scope.train)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.api.fields import parse_id
 from app.api.large import show_found
-from app.api.once import PARAMETER, answer_once, declared_once, show, write_once
+from app.api.once import IDEMPOTENCY_KEY, answer_once, declared_once, show, write_once
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
 from app.api.run_search import TrialFilter, TrialOrderBy
@@ -61,7 +61,7 @@ _NOBODY = HolderRequest()
 @router.post(
     "/tuners/{tuner_id}/suggest",
     response_model=Suggestion,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownTuner),
 )
 @needs(Scope.train)
@@ -87,7 +87,7 @@ def _show_suggestion(suggested: Suggested) -> Response:
 @router.post(
     "/tuners/{tuner_id}/result",
     response_model=ResultAnswer,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownTuner, UnknownTrial, ParamsOutOfSpace, TrialEnded, LeaseLost),
 )
 @needs(Scope.train)
@@ -118,7 +118,7 @@ def _show_reported(reported: Reported) -> Response:
     "/tuners/{tuner_id}/trials",
     status_code=201,
     response_model=AddedTrials,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(UnknownTuner, ParamsOutOfSpace, TunerStopped),
 )
 @needs(Scope.tune)
@@ -208,14 +208,14 @@ def _show_list(found: Sequence[TrialRow]) -> Response:
 _HEARD = declared_once(UnknownTrial, TrialEnded, LeaseLost)
 
 
-@router.post("/trials/{trial_id}/heartbeat", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
+@router.post("/trials/{trial_id}/heartbeat", response_model=Trial, openapi_extra=IDEMPOTENCY_KEY, responses=_HEARD)
 @needs(Scope.train)
 async def renew_lease(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
     """Renew the lease of a trial, where no run renews it with its epochs."""
     return await _hear(request, trial_id, body, is_goodbye=False)
 
 
-@router.post("/trials/{trial_id}/release", response_model=Trial, openapi_extra=PARAMETER, responses=_HEARD)
+@router.post("/trials/{trial_id}/release", response_model=Trial, openapi_extra=IDEMPOTENCY_KEY, responses=_HEARD)
 @needs(Scope.train)
 async def release_trial(request: Request, trial_id: str, body: HolderRequest = _NOBODY) -> Response:
     """Hand a trial back for another worker to take; its run is given up."""

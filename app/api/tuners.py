@@ -11,7 +11,7 @@ from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
 from app.api.goal_models import Objective
 from app.api.large import apart, show_found
-from app.api.once import PARAMETER, declared_once, show, write_once
+from app.api.once import IDEMPOTENCY_KEY, declared_once, show, write_once
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
@@ -57,7 +57,7 @@ _NOTHING_SAID = TunerPatch()
     "/tuners",
     status_code=201,
     response_model=Tuner,
-    openapi_extra=PARAMETER,
+    openapi_extra=IDEMPOTENCY_KEY,
     responses=declared_once(InvalidSpace, ParamsOutOfSpace, UnknownStrategy, IdConflict)
     | {200: {"model": Tuner, "description": "The tuner was already created, with the same body."}},
 )
@@ -195,14 +195,14 @@ async def delete_tuner(request: Request, tuner_id: str) -> Response:
 _STEERED = declared_once(UnknownTuner, TunerStopped)
 
 
-@router.post("/tuners/{tuner_id}/pause", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
+@router.post("/tuners/{tuner_id}/pause", response_model=Tuner, openapi_extra=IDEMPOTENCY_KEY, responses=_STEERED)
 @needs(Scope.tune)
 async def pause_tuner(request: Request, tuner_id: str) -> Response:
     """Pause a tuner: it hands out no trials until it is resumed; those already handed out go on."""
     return await _steer(request, tuner_id, Turn.pause)
 
 
-@router.post("/tuners/{tuner_id}/resume", response_model=Tuner, openapi_extra=PARAMETER, responses=_STEERED)
+@router.post("/tuners/{tuner_id}/resume", response_model=Tuner, openapi_extra=IDEMPOTENCY_KEY, responses=_STEERED)
 @needs(Scope.tune)
 async def resume_tuner(request: Request, tuner_id: str) -> Response:
     """Resume a tuner: it hands out trials again."""
@@ -210,7 +210,10 @@ async def resume_tuner(request: Request, tuner_id: str) -> Response:
 
 
 @router.post(
-    "/tuners/{tuner_id}/stop", response_model=Tuner, openapi_extra=PARAMETER, responses=declared_once(UnknownTuner)
+    "/tuners/{tuner_id}/stop",
+    response_model=Tuner,
+    openapi_extra=IDEMPOTENCY_KEY,
+    responses=declared_once(UnknownTuner),
 )
 @needs(Scope.tune)
 async def stop_tuner(request: Request, tuner_id: str) -> Response:
