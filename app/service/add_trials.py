@@ -40,28 +40,20 @@ def add_trials(transaction: Transaction, requests: Sequence[AddTrials]) -> list[
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
     spaces = Spaces(opened)
-    coerced = [[spaces.coerced(r.tuner_id, new.params) for new in r.trials] for r in requests]
-    described = [(r.tuner_id, params) for r, of_request in zip(requests, coerced, strict=True) for params in of_request]
-    known = Known(transaction.connection, set(), described)
+    coerced = each(requests, lambda r: [spaces.coerced(r.tuner_id, new.params) for new in r.trials])
+    good = [(r.tuner_id, one) for r, one in zip(requests, coerced, strict=True) if not isinstance(one, DomainError)]
+    known = Known(transaction.connection, set(), [(tuner_id, params) for tuner_id, one in good for params in one])
     answers = each(zip(requests, coerced, strict=True), lambda asked: _add(opened, known, *asked))
     save_tuners(transaction, opened.values())
     return answers
 
 
-def _all_good(coerced: Sequence[dict[str, Scalar] | DomainError | None]) -> list[dict[str, Scalar]]:
-    bad = next((params for params in coerced if isinstance(params, DomainError)), None)
-    if bad is not None:
-        raise bad
-    return [params for params in coerced if isinstance(params, dict)]
-
-
 def _add(
-    opened: Mapping[UUID, OpenTuner],
-    known: Known,
-    request: AddTrials,
-    coerced: Sequence[dict[str, Scalar] | DomainError | None],
+    opened: Mapping[UUID, OpenTuner], known: Known, request: AddTrials, coerced: list[dict[str, Scalar]] | DomainError
 ) -> list[Trial]:
-    all_params, tuner = _all_good(coerced), opened[request.tuner_id]
+    if isinstance(coerced, DomainError):
+        raise coerced
+    tuner = opened[request.tuner_id]
     n_queued = sum(new.outcome is None for new in request.trials)
     for new in request.trials:
         if new.outcome is not None:
@@ -72,7 +64,7 @@ def _add(
         tuner.propose(params, {"phase": "enqueued"})
         if new.outcome is None
         else known.ended_equally(tuner, params, new.outcome) or known.observe(tuner, params, new.outcome)
-        for new, params in zip(request.trials, all_params, strict=True)
+        for new, params in zip(request.trials, coerced, strict=True)
     ]
 
 

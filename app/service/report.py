@@ -12,7 +12,7 @@ from app.domain.goal import Outcome
 from app.domain.space import Space
 from app.domain.states import TrialState, TunerState
 from app.domain.values import Number, Scalar, to_json_number
-from app.service.each import each
+from app.service.each import each, get_known
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.trial import has_ended, params_digest, require_holder
 from app.store import trials
@@ -56,16 +56,17 @@ def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reporte
     """End the trials that these results are about. Records `trial_end`, and `tuner_end` where it was the last."""
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
     spaces = Spaces(opened)
-    described = [(r.tuner_id, spaces.coerced(r.tuner_id, r.params)) for r in requests]
+    coerced = each(requests, lambda r: None if r.params is None else spaces.coerced(r.tuner_id, r.params))
+    described = [(r.tuner_id, params) for r, params in zip(requests, coerced, strict=True) if isinstance(params, dict)]
     known = Known(transaction.connection, {r.trial_id for r in requests if r.trial_id is not None}, described)
 
-    def take(asked: tuple[Result, tuple[UUID, dict[str, Scalar] | DomainError | None]]) -> Trial:
-        request, (tuner_id, params) = asked
+    def take(asked: tuple[Result, dict[str, Scalar] | DomainError | None]) -> Trial:
+        request, params = asked
         if isinstance(params, DomainError):
             raise params
-        return _take(request, params, opened[tuner_id], known)
+        return _take(request, params, get_known(opened, request.tuner_id, UnknownTuner), known)
 
-    outcomes = each(zip(requests, described, strict=True), take)
+    outcomes = each(zip(requests, coerced, strict=True), take)
     save_tuners(transaction, opened.values())
     return [
         outcome
@@ -82,19 +83,16 @@ class Spaces:
         self._opened = opened
         self._spaces: dict[UUID, Space] = {}
 
-    def coerced(self, tuner_id: UUID, params: dict[str, Scalar] | None) -> dict[str, Scalar] | DomainError | None:
-        """The parameters as the tuner's space has them, or what is wrong."""
-        tuner = self._opened.get(tuner_id)
-        if tuner is None:
-            return UnknownTuner(tuner_id)
-        if params is None:
-            return None
+    def coerced(self, tuner_id: UUID, params: dict[str, Scalar]) -> dict[str, Scalar]:
+        """The parameters as the tuner's space has them.
+
+        Raises:
+            UnknownTuner, ParamsOutOfSpace
+        """
+        tuner = get_known(self._opened, tuner_id, UnknownTuner)
         if tuner_id not in self._spaces:
             self._spaces[tuner_id] = Space.from_json(tuner.tuner.space)
-        try:
-            return self._spaces[tuner_id].coerce(params)
-        except DomainError as error:
-            return error
+        return self._spaces[tuner_id].coerce(params)
 
 
 _Params = tuple[UUID, bytes]
@@ -108,12 +106,9 @@ class Known:
     """The trials that requests are about, as this transaction leaves them."""
 
     def __init__(
-        self,
-        connection: Connection,
-        named: set[UUID],
-        described: Iterable[tuple[UUID, dict[str, Scalar] | DomainError | None]],
+        self, connection: Connection, named: set[UUID], described: Iterable[tuple[UUID, dict[str, Scalar]]]
     ) -> None:
-        digests = {(tuner_id, params_digest(params)) for tuner_id, params in described if isinstance(params, dict)}
+        digests = {(tuner_id, params_digest(params)) for tuner_id, params in described}
         self._by_id = trials.find_many(connection, named)
         self._open: defaultdict[_Params, list[Trial]] = defaultdict(list)
         # By outcome: of one place in a small space there may be thousands.
