@@ -31,8 +31,7 @@ from app.store.database import Database
 from app.store.events import EventFilter
 from app.store.runs import Stop
 from app.tuning.stopping.registry import CompositeStopper, build
-from app.tuning.stopping.stopper import Decision
-from app.tuning.stopping.stopper import Run as Curve
+from app.tuning.stopping.stopper import Decision, Run
 
 _PAGE = 1000
 _MOST_PAGES = 10
@@ -50,7 +49,8 @@ class _Watched:
 
     Attributes:
         create_time: of the tuner: what is older is of one that was deleted, and had its id.
-        numbers: of the trials; curves: by run.
+        numbers: of the trials.
+        runs: those that speak for them, as the stopper knows them.
     """
 
     create_time: datetime
@@ -58,7 +58,7 @@ class _Watched:
     metric: str
     position: int = 0
     numbers: dict[UUID, int] = field(default_factory=dict)
-    curves: dict[UUID, Curve] = field(default_factory=dict)
+    runs: dict[UUID, Run] = field(default_factory=dict)
 
 
 class EarlyStopping:
@@ -117,8 +117,8 @@ def _judge(
         return None, [_Verdict(None)] * len(run_ids)
     if not _catch_up(connection, tuner_id, watched):
         return watched, [_Verdict(None)] * len(run_ids)
-    curves = [watched.curves.get(run_id) for run_id in run_ids]
-    return watched, [_Verdict(None if curve is None else watched.stopper.decide(curve)) for curve in curves]
+    asked = [watched.runs.get(run_id) for run_id in run_ids]
+    return watched, [_Verdict(None if run is None else watched.stopper.decide(run)) for run in asked]
 
 
 def _watch(connection: Connection, tuner_id: UUID) -> _Watched | None:
@@ -154,12 +154,12 @@ def _hear(watched: _Watched, event: dict[str, Any]) -> None:
     if kind == RunStart.type and event["trial_id"] is not None:
         number = watched.numbers.get(UUID(event["trial_id"]))
         if number is not None:
-            watched.curves[run_id] = Curve(run_id, number)
+            watched.runs[run_id] = Run(run_id, number)
     elif kind == RunDelete.type:
         watched.stopper.remove(run_id)
-        watched.curves.pop(run_id, None)
-    elif kind == EpochEnd.type and watched.metric in event["metrics"] and run_id in watched.curves:
+        watched.runs.pop(run_id, None)
+    elif kind == EpochEnd.type and watched.metric in event["metrics"] and run_id in watched.runs:
         value = from_json_number(event["metrics"][watched.metric])
-        watched.stopper.add(watched.curves[run_id], event["epoch"], value)
-    elif kind == TrainingEnd.type and run_id in watched.curves and event["status"] in _TOLD_ALL:
+        watched.stopper.add(watched.runs[run_id], event["epoch"], value)
+    elif kind == TrainingEnd.type and run_id in watched.runs and event["status"] in _TOLD_ALL:
         watched.stopper.end(run_id)
