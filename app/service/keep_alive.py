@@ -36,8 +36,9 @@ class Alive:
     lease_expires_at: datetime | None
 
 
-def keep_alive(transaction: Transaction, spoke: Collection[Progress]) -> dict[UUID, Alive]:
-    """What these runs, whose rows are locked, are told; what depends on their words is put off."""
+def keep_alive(transaction: Transaction, locked: Collection[Progress]) -> dict[UUID, Alive]:
+    """What those of these runs that are running are told, which have spoken; what depends on their words is put off."""
+    spoke = [run for run in locked if run.status is RunStatus.running]
     leases: list[Renewal] = []
     told: dict[UUID, Alive] = {}
     for run in spoke:
@@ -47,10 +48,10 @@ def keep_alive(transaction: Transaction, spoke: Collection[Progress]) -> dict[UU
             leases.append(Renewal(run.trial_id, lease_end))
         told[run.run_id] = Alive(run.run_id, run.tuner_id, run.stop, lease_end)
     trials.renew(transaction.connection, leases)
-    silent = [run for run in spoke if run.stale_after_s is not None and run.status is RunStatus.running]
-    for run in silent:
+    awaited = [run for run in spoke if run.stale_after_s is not None]
+    for run in awaited:
         run.stale_at = transaction.now + timedelta(seconds=run.stale_after_s or 0)
-    runs.put_off(transaction.connection, silent)
+    runs.put_off(transaction.connection, awaited)
     return told
 
 
@@ -58,7 +59,7 @@ def keep_alive(transaction: Transaction, spoke: Collection[Progress]) -> dict[UU
 def heartbeat(transaction: Transaction, requests: Sequence[UUID]) -> list[Alive | DomainError]:
     """Runs that have nothing to tell are alive all the same."""
     locked = runs.lock_progress(transaction.connection, set(requests))
-    told = keep_alive(transaction, [run for run in locked.values() if run.status is RunStatus.running])
+    told = keep_alive(transaction, locked.values())
     return [_beat(run_id, locked.get(run_id), told) for run_id in requests]
 
 

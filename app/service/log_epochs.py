@@ -67,7 +67,7 @@ def log_epochs(transaction: Transaction, requests: Sequence[LogEpochs]) -> list[
     """Store what is new of these epochs. Records `epoch_end` for each epoch that brings something new."""
     locked = runs.lock_progress(transaction.connection, {request.run_id for request in requests})
     history = _read_history(transaction, requests, locked)
-    told = keep_alive(transaction, [run for run in locked.values() if run.status is RunStatus.running])
+    told = keep_alive(transaction, locked.values())
     changed: dict[UUID, Progress] = {}
 
     def log(request: LogEpochs) -> Logged:
