@@ -56,7 +56,7 @@ class HandOut:
     thoughts: Thoughts
 
 
-class _Counter:
+class _Dispenser:
     """Hands one tuner's trials out, ask by ask."""
 
     def __init__(self, tuner: OpenTuner, ready: list[Trial], thoughts: Thoughts) -> None:
@@ -109,16 +109,16 @@ def hand_out_trials(transaction: Transaction, requests: Sequence[HandOut]) -> li
     ready: defaultdict[UUID, list[Trial]] = defaultdict(list)
     for trial in _read_ready(transaction.connection, [one.tuner for one in opened.values()], requests):
         ready[trial.tuner_id].append(trial)
-    counters: dict[UUID, _Counter] = {}
+    dispensers: dict[UUID, _Dispenser] = {}
     served: list[list[Trial] | None] = []
     for request in requests:
         tuner = opened.get(request.tuner_id)
         if tuner is None:
             served.append(None)
             continue
-        if request.tuner_id not in counters:
-            counters[request.tuner_id] = _Counter(tuner, ready[request.tuner_id], request.thoughts)
-        served.append(counters[request.tuner_id].serve(request.worker, request.count))
+        if request.tuner_id not in dispensers:
+            dispensers[request.tuner_id] = _Dispenser(tuner, ready[request.tuner_id], request.thoughts)
+        served.append(dispensers[request.tuner_id].serve(request.worker, request.count))
     save_tuners(transaction, opened.values())
     return [
         _answer(request, opened.get(request.tuner_id), given) for request, given in zip(requests, served, strict=True)
