@@ -47,7 +47,7 @@ class Vault:
             Unavailable: the file of the key cannot be written.
             CorruptState: the file of the key holds none.
         """
-        return self._open_fernet(is_made=True).encrypt(text.encode()).decode()
+        return self._open_fernet(may_be_made=True).encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
         """The text that was sealed.
@@ -57,7 +57,7 @@ class Vault:
             CorruptState: it was sealed with another one, or the file of the key holds none.
         """
         try:
-            return self._open_fernet(is_made=False).decrypt(sealed.encode()).decode()
+            return self._open_fernet(may_be_made=False).decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise CorruptState(
                 "A webhook's secret cannot be read with this TUNETRACK_SECRET_KEY: add the one that it was stored "
@@ -71,11 +71,11 @@ class Vault:
             CorruptState: it is damaged.
         """
         with suppress(NoSecretKey):
-            self._open_fernet(is_made=False)
+            self._open_fernet(may_be_made=False)
 
-    def _open_fernet(self, *, is_made: bool) -> MultiFernet:
+    def _open_fernet(self, *, may_be_made: bool) -> MultiFernet:
         if self._fernet is None:
-            if self._file is None or not (is_made or self._file.exists()):
+            if self._file is None or not (may_be_made or self._file.exists()):
                 raise NoSecretKey()
             self._fernet = MultiFernet([_read_or_make(self._file)])
         return self._fernet
