@@ -18,7 +18,7 @@ import orjson
 from app.domain.errors import DomainError, Unavailable
 from app.observers.sender import Message, Sender
 from app.service import metrics
-from app.service.deliver import Claim, Claimed, Outcome, claim, find_news, settle, take_on
+from app.service.deliver import Attempted, Claim, Claimed, claim, find_news, settle, take_on
 from app.service.observe import signing_secrets
 from app.service.vault import Vault
 from app.store import deliveries, events
@@ -52,7 +52,7 @@ class Webhooks:
         self._has_work = asyncio.Event()
         self._reached: dict[UUID, int] = {}
         self._under_way: set[asyncio.Task[None]] = set()
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[Attempted] = []
         self._places_taken: Counter[bool] = Counter()
         self._places_taken_by: Counter[UUID] = Counter()
         self._tried_at: dict[UUID, float] = {}  # those that fail, of late
@@ -212,19 +212,19 @@ class Webhooks:
                 del self._places_taken_by[observer_id]
             self._has_work.set()
 
-    async def _call(self, claimed: Claimed, delivery: Delivery, event: StoredEvent | None) -> Outcome:
+    async def _call(self, claimed: Claimed, delivery: Delivery, event: StoredEvent | None) -> Attempted:
         observer = claimed.observer
         sent = (observer.observer_id, delivery.delivery_id, delivery.attempts)
         if delivery.event_id is not None and event is None:
-            return Outcome(*sent, None, "the event was deleted with its run", is_final=True)
+            return Attempted(*sent, None, "the event was deleted with its run", is_final=True)
         try:
             secrets = signing_secrets(self._vault, observer.sealed_secrets, claimed.now)
         except DomainError as error:
             log.warning("the webhook %s cannot be called: %s", observer.observer_id, error)
-            return Outcome(*sent, None, error.detail)
+            return Attempted(*sent, None, error.detail)
         answer = await self._sender.send(observer.url, _message(claimed, delivery, event), secrets)
         metrics.count_delivery(answer.status, answer.error)
-        return Outcome(*sent, answer.status, answer.error)
+        return Attempted(*sent, answer.status, answer.error)
 
 
 def _message(claimed: Claimed, delivery: Delivery, event: StoredEvent | None) -> Message:

@@ -131,7 +131,7 @@ def _filter_of(observer: Observer) -> EventFilter:
     )
 
 
-def _rows(_: Connection, requests: "Sequence[TakeOn | Claim | Outcome]") -> Rows:
+def _rows(_: Connection, requests: "Sequence[TakeOn | Claim | Attempted]") -> Rows:
     return Rows(observer_ids={request.observer_id for request in requests})
 
 
@@ -187,7 +187,7 @@ def claim(transaction: Transaction, requests: Sequence[Claim]) -> list[Claimed |
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Attempted:
     """What came of sending a delivery.
 
     Args:
@@ -206,7 +206,7 @@ class Outcome:
 
 
 @locking(_rows)
-def settle(transaction: Transaction, requests: Sequence[Outcome]) -> list[DomainError | None]:
+def settle(transaction: Transaction, requests: Sequence[Attempted]) -> list[DomainError | None]:
     """Note what came of attempts. Records `observer_off` where a receiver is not there any more."""
     connection = transaction.connection
     locked = observers.lock(connection, {request.observer_id for request in requests})
@@ -225,7 +225,7 @@ def settle(transaction: Transaction, requests: Sequence[Outcome]) -> list[Domain
     return [None] * len(requests)
 
 
-def _settle(now: datetime, delivery: Delivery, outcome: Outcome) -> None:
+def _settle(now: datetime, delivery: Delivery, outcome: Attempted) -> None:
     delivery.is_under_way = False
     delivery.last_status, delivery.last_error = outcome.status, outcome.error
     delivery.next_attempt_time = None
@@ -238,7 +238,7 @@ def _settle(now: datetime, delivery: Delivery, outcome: Outcome) -> None:
         delivery.next_attempt_time = now + timedelta(seconds=delay_s)
 
 
-def _note_receiver(transaction: Transaction, observer: Observer, outcome: Outcome, *, is_last: bool) -> None:
+def _note_receiver(transaction: Transaction, observer: Observer, outcome: Attempted, *, is_last: bool) -> None:
     """Switch the observer off where its receiver is gone, or was not there for days; hurry where it is back.
 
     Args:

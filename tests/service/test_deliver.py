@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import DomainError
 from app.domain.states import DeliveryState, ObserverState
-from app.service.deliver import CLAIMED, DELAYS_S, Claim, Claimed, Outcome, TakeOn, claim, find_news, settle, take_on
+from app.service.deliver import CLAIMED, DELAYS_S, Attempted, Claim, Claimed, TakeOn, claim, find_news, settle, take_on
 from app.service.observe import Change, Register, change, register
 from app.service.start import StartRun, start_runs
 from app.store import clock, deliveries, observers
@@ -47,7 +47,7 @@ class Sender:
 
     async def settle(self, sent: Delivery, error: str | None) -> None:
         """What came of sending it."""
-        outcome = Outcome(self.observer_id, sent.delivery_id, sent.attempts, None, error)
+        outcome = Attempted(self.observer_id, sent.delivery_id, sent.attempts, None, error)
         await self.database.write(settle, outcome)
 
     async def look(self) -> list[Delivery]:
