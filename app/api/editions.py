@@ -28,7 +28,7 @@ def etag(thing: Run | Tuner) -> dict[str, str]:
 
 
 def read_if_match(request: Request) -> frozenset[str]:
-    """The editions that a change may be made to; none is any.
+    """The editions that a change may be made to; empty means any.
 
     A proxy that packs an answer marks its ETag as weak; what it says of the edition is as true.
     """

@@ -33,7 +33,7 @@ COOKIE = "tunetrack_key"
 
 _OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
 _OPEN_BELOW = ("/dashboard/",)
-"""What shows nothing of anybody's: the shell of the dashboard, which asks for a key, and where it takes that."""
+"""What shows nobody's data: the shell of the dashboard, which asks for a key, and the path at which it signs in."""
 
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = [

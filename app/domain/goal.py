@@ -61,7 +61,7 @@ class Budget:
     wallclock_s: float | None = None
 
     def check(self, n_objectives: int) -> None:
-        """Nothing, where the budget makes sense for a tuner of so many objectives.
+        """Refuse a budget that makes no sense for a tuner of so many objectives.
 
         Raises:
             InvalidRequest: a target, where no single score could reach it.

@@ -91,7 +91,7 @@ _EVERYTHING = ("everything", None)
 
 
 def _keys_of_filter(wanted: EventFilter) -> list[Hashable]:
-    """By the dimension that tells most events apart from those that are wanted."""
+    """The keys of one dimension: the one that leaves out the most events that are not wanted."""
     dimensions: tuple[tuple[str, Collection[Hashable]], ...] = (
         ("run", wanted.run_ids),
         ("tuner", wanted.tuner_ids),

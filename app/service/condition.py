@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def check(text: str | None, types: Collection[str]) -> None:
-    """Nothing, where the text is a rule about what such events have; empty `types` are any.
+    """Refuse a text that is no rule about events of these types; no `types` means all.
 
     Raises:
         BadFilter: it does not parse, or looks for what none of these events has, and would be met never or always.

@@ -23,7 +23,7 @@ class EditRun:
 
     Args:
         params: to add to those that it has.
-        editions: those that the change was made from; empty is any.
+        editions: those that the change was made from; empty means any.
     """
 
     run_id: UUID

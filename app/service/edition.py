@@ -17,7 +17,7 @@ def edition(thing: Run | Tuner) -> str:
 
 
 def require_edition(thing: Run | Tuner, editions: Collection[str]) -> None:
-    """Nothing, where it is one of these, of which none is any.
+    """Refuse a change that was made from another edition than these; where none is named, from whichever it was.
 
     Raises:
         PreconditionFailed: somebody has edited it since.

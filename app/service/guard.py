@@ -40,10 +40,10 @@ class Guard:
         self._resolve = resolver
 
     async def check(self, url: str) -> None:
-        """Nothing, where a webhook may be registered for this URL.
+        """Refuse a URL that no webhook may be registered for.
 
         Raises:
-            WebhookUrlNotAllowed: it may not; the message says why.
+            WebhookUrlNotAllowed: the message says why.
         """
         parsed = parse_url(url)
         port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port

@@ -56,7 +56,7 @@ def save_holdings(transaction: Transaction, holdings: Holdings) -> None:
 
 
 def require_hold(run: Run, trial: Trial | None) -> None:
-    """Nothing, where the run speaks for its trial still, or never did for any.
+    """Refuse a run that speaks for its trial no longer; one that never spoke for any may go on.
 
     Raises:
         LeaseLost: another worker, or another run, has taken the trial.

@@ -47,7 +47,7 @@ def signing_secrets(vault: Vault, sealed: str, now: datetime) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A webhook to register. Empty `types` are any."""
+    """A webhook to register. Empty `types` means all."""
 
     url: str
     types: list[str]

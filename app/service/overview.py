@@ -100,7 +100,7 @@ def _is_upward(tuner: Tuner) -> bool:
 
 
 def _is_of_many(tuner: Tuner) -> bool:
-    """Whether it has several objectives: no trial of it gets better, all are as good as what none beats."""
+    """Whether it has several objectives: then no single trial is best, and there are no improvements to tell."""
     return len(tuner.objectives) > 1
 
 

@@ -179,7 +179,7 @@ def _told_before(
 
 
 def check_outcome(tuner: OpenTuner, outcome: Outcome) -> None:
-    """Nothing, where the outcome tells of this tuner's objectives.
+    """Refuse an outcome that does not tell of this tuner's objectives.
 
     Raises:
         InvalidRequest: it has a score where the tuner wants scores, or the other way round, or scores of others.

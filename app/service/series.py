@@ -91,8 +91,8 @@ def _read_thinned(
 def _iterate(
     connection: Connection, run_id: UUID, thinners: Mapping[str, Thinner], start: int, most: float
 ) -> Iterator[Logged | Mapping[str, Piece]]:
-    """A run's history from an epoch on: in pieces, where there are any of at most so many epochs, and they are enough
-    for whoever takes them in meanwhile; else as logged."""
+    """A run's history from an epoch on: as pieces where there are some of at most so many epochs, which the thinners
+    can do with; else as it was logged. The thinners must have taken each part before they are asked about the next."""
     if most > 0:
         for piece in curve_pieces.iterate(connection, run_id, start, thinners):
             if piece.stop - piece.start <= most:

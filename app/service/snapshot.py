@@ -104,7 +104,7 @@ class RestoreTuner:
 
 
 def require_numbered(numbers: Sequence[int]) -> None:
-    """Nothing, where these are the numbers of a whole tuner's trials, in order.
+    """Refuse what are not the numbers of a whole tuner's trials, in order.
 
     Raises:
         InvalidRequest: a number is missing or out of order.
@@ -114,7 +114,7 @@ def require_numbered(numbers: Sequence[int]) -> None:
 
 
 def check_outcomes(restored: Sequence[RestoredTrial], objectives: Sequence[Objective]) -> None:
-    """Nothing, where each trial has the scores that its state and the tuner's objectives ask for.
+    """Refuse trials that have not the scores that their states and the tuner's objectives ask for.
 
     Raises:
         InvalidRequest: one has others, or none.

@@ -89,7 +89,7 @@ class EditTuner:
 
     Args:
         budget: the fields to change, by name.
-        editions: those that the change was made from; empty is any.
+        editions: those that the change was made from; empty means any.
     """
 
     tuner_id: UUID

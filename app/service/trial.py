@@ -40,7 +40,7 @@ def has_ended(trial: Trial) -> bool:
 
 
 def require_holder(trial: Trial, worker: str | None, attempt: int | None) -> None:
-    """Nothing, where whoever speaks (None: does not say) may speak for the trial: while nobody else holds it.
+    """Refuse whoever speaks for a trial that somebody else holds; who does not say who they are (None) is believed.
 
     Raises:
         LeaseLost: another one holds it.

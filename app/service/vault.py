@@ -65,7 +65,7 @@ class Vault:
             ) from error
 
     def check(self) -> None:
-        """Nothing, where the file of the key holds one, or is not there.
+        """Refuse a file that should hold the key, and does not; there need be none.
 
         Raises:
             CorruptState: it is damaged.

@@ -147,7 +147,7 @@ def count_pending(connection: Connection, observer_ids: Collection[UUID]) -> Map
 def list_page(
     connection: Connection, observer_id: UUID, states: Collection[DeliveryState], after: UUID | None, limit: int
 ) -> list[Delivery]:
-    """Deliveries of an observer, newest first, after (in this order) the one with this id; no `states` is any."""
+    """Deliveries of an observer, newest first, after (in this order) the one with this id; no `states` means all."""
     query = select(deliveries).where(deliveries.c.observer_id == observer_id)
     query = query.order_by(deliveries.c.delivery_id.desc()).limit(limit)
     if states:

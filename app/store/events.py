@@ -19,7 +19,7 @@ from app.store.tables import events, runs, tags
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events; an empty collection is any. `tags` are those of the event's run or tuner."""
+    """Which events; an empty collection means all. `tags` are those of the event's run or tuner."""
 
     types: frozenset[str] = frozenset()
     run_ids: frozenset[UUID] = frozenset()
@@ -92,7 +92,7 @@ def list_next(connection: Connection, after: int, event_filter: EventFilter, lim
 
 
 def _has_epochs(types: Collection[str]) -> bool:
-    """Whether epochs are among events of these types; none is any."""
+    """Whether epochs are among events of these types; none named means all."""
     return not types or EpochEnd.type in types
 
 
@@ -100,7 +100,7 @@ def list_news(
     connection: Connection, after: int, limit: int, types: Collection[str] = ()
 ) -> list[tuple[StoredEvent, frozenset[str]]]:
     """The next events after a number, at most `limit`, in order, each with the tags of its run and tuner; no `types`
-    are any.
+    means all.
 
     One statement: a feed reads so after every commit.
     """

@@ -9,13 +9,13 @@ LONGEST_WAIT_S = 5.0
 """How long a write may have to wait for its turn, unless an operator says otherwise."""
 
 _WEIGHT = 0.3
-"""Of the last batch, among all before it, in how long a batch is thought to take."""
+"""How much the last batch counts, beside all before it, in the estimate of how long a batch takes."""
 
 
 class Line:
     """How long the writer's queue is, in requests and in seconds.
 
-    The event loop's, but for `begin` and `end`, which the writer's thread calls.
+    Only the event loop may call it, but for `begin` and `end`, which are called by the writer's thread.
 
     Args:
         longest_s: nobody has to wait longer, as far as can be told beforehand.

@@ -43,8 +43,8 @@ class NoSession(RuntimeError):
 def settle(connection: psycopg.Connection) -> None:
     """Make the session what it is to be.
 
-    It is told, not asked for with its begin: poolers refuse what they do not know there, and it is the place of what
-    whoever runs it has to say, such as the schema (`options` of the URL).
+    By a statement, and not by the `options` that it starts with: poolers refuse those that they do not know, and in the
+    URL they are the operator's, who may name a schema there.
     """
     is_autocommit, connection.autocommit = connection.autocommit, True
     connection.execute(_SET)
@@ -60,10 +60,10 @@ def connect(url: URL) -> psycopg.Connection:
 
 
 def require_own(url: URL) -> None:
-    """Two sessions are two, and stay what they are.
+    """Refuse a database where two connections are not two sessions, each the same from beginning to end.
 
     Raises:
-        NoSession: they are lent by a pooler to whoever has something to say: the same one, or one after the other.
+        NoSession: a pooler lends its sessions for a transaction each: to both the same one, or to one several.
         psycopg.Error: the database cannot be reached.
     """
     with closing(connect(url)) as one, closing(connect(url)) as other:

@@ -43,7 +43,7 @@ def list_found(
     after: Place | None,
     limit: int,
 ) -> list[Found]:
-    """The next trials of a tuner, at most `limit`; an empty `states` is any."""
+    """The next trials of a tuner, at most `limit`; an empty `states` means all."""
     is_by_number = order == BY_NUMBER
     named = {key.field for key in order.keys} | set(fields_of(condition))
     places = (
