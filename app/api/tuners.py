@@ -99,13 +99,9 @@ def _definition(body: TunerRequest | SnapshotTuner) -> create.Definition:
     )
 
 
-def _check_sum(body: Snapshot, sent: dict[str, object]) -> None:
-    if snapshot.checksum(sent) != body.checksum:
-        raise InvalidRequest("the checksum does not fit the snapshot: it was changed or cut", "body", "snapshot")
-
-
 def _restoration(body: TunerRequest, taken: Snapshot, sent: dict[str, object]) -> snapshot.RestoreTuner:
-    _check_sum(taken, sent)
+    if snapshot.checksum(sent) != taken.checksum:
+        raise InvalidRequest("the checksum does not fit the snapshot: it was changed or cut", "body", "snapshot")
     snapshot.require_numbered([trial.number for trial in taken.trials])
     definition = _definition(taken.tuner)
     restored = [_restored(trial, definition.space) for trial in taken.trials]

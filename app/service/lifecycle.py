@@ -9,12 +9,12 @@ from uuid import UUID
 
 from app.domain.events import RunCrash
 from app.domain.states import RunStatus
-from app.service.open_tuner import OpenTuner, n_left
+from app.service.open_tuner import OpenTuner
 from app.store import runs, trials, tuners
 from app.store.runs import Run
 from app.store.transaction import Transaction
 
-__all__ = ["OpenTuner", "crash", "n_left", "open_tuners", "save_tuners"]
+__all__ = ["OpenTuner", "crash", "open_tuners", "save_tuners"]
 
 
 def open_tuners(transaction: Transaction, tuner_ids: Collection[UUID]) -> dict[UUID, OpenTuner]:

@@ -26,7 +26,7 @@ from app.service.aside import contained
 from app.service.forecasts import Forecasts
 from app.service.gather import Gatherer
 from app.service.hand_out import HandOut, Suggestion, Thoughts, hand_out_trials
-from app.service.lifecycle import n_left
+from app.service.open_tuner import n_left
 from app.service.trial import has_ended
 from app.store import trials, tuners
 from app.store.database import Database

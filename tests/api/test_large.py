@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from app.api import large, once, strict, tuners
 from app.main import Application
+from app.service import snapshot
 from tests.calls import JSON, SPACE, answer, create_tuner, log_epoch, problem, report, start_run, suggest
 from tests.conftest import Shared
 from tests.waiting import eventually
@@ -78,7 +79,7 @@ def restoration(client: httpx.Client) -> JSON:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(strict, "read_json"), (once, "_digest"), (tuners, "_check_sum"), (tuners, "body_digest")]
+    ("module", "name"), [(strict, "read_json"), (once, "_digest"), (snapshot, "checksum"), (tuners, "body_digest")]
 )
 def test_others_are_answered_while_a_snapshot_is_read(
     inside: httpx.Client, module: object, name: str, monkeypatch: pytest.MonkeyPatch
