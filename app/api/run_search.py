@@ -45,6 +45,14 @@ TrialFilter = Annotated[
         examples=['score > 0.9 and params.optimizer = "adam" and not worker is null'],
     ),
 ]
+TunerFilter = Annotated[
+    str | None,
+    Query(
+        max_length=MAX_LENGTH,
+        description='Which tuners, for example `state = "active" and "ann" in tags`; see docs/filters.md.',
+        examples=['name like "digits%" and create_time >= "2026-11-22" and not state = "stopped"'],
+    ),
+]
 OrderBy = Annotated[
     str | None, Query(max_length=MAX_LENGTH, description=_IN_ORDER, examples=["metrics.accuracy desc, start_time"])
 ]

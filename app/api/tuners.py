@@ -14,6 +14,7 @@ from app.api.large import apart, show_found
 from app.api.once import IDEMPOTENCY_KEY, declared_once, show, write_once
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
+from app.api.run_search import TunerFilter
 from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
@@ -28,6 +29,7 @@ from app.api.tuner_models import (
 )
 from app.domain.access import Scope
 from app.domain.errors import (
+    BadFilter,
     IdConflict,
     InvalidRequest,
     InvalidSpace,
@@ -37,10 +39,12 @@ from app.domain.errors import (
     UnknownStrategy,
     UnknownTuner,
 )
+from app.domain.filters import TUNER_FIELDS, Condition
 from app.domain.goal import Objective as ObjectiveValue
 from app.domain.space import Space
 from app.domain.values import from_json_number
 from app.service import create, snapshot
+from app.service.filter_language import parse_filter
 from app.service.steer import EditTuner, Steer, Steered, Turn, delete_tuners, edit_tuners, steer
 from app.store import trials, tuners
 from app.store.trials import Trial as TrialRow
@@ -134,21 +138,28 @@ def _restored(trial: SnapshotTrial, space: Space) -> snapshot.RestoredTrial:
     )
 
 
-@router.get("/tuners", response_model=TunerPage, responses=declared(InvalidRequest))
-async def list_tuners(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> Response:
-    """List tuners, newest first."""
+@router.get("/tuners", response_model=TunerPage, responses=declared(InvalidRequest, BadFilter))
+async def list_tuners(
+    request: Request,
+    filter: TunerFilter = None,  # the name is the contract's
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Response:
+    """List tuners that match a filter, newest first."""
+    condition = parse_filter(filter, TUNER_FIELDS)
 
     def shown(found: list[tuple[TunerRow, TrialRow | None]]) -> Response:
         page, token = split(found, page_size, lambda one: write_token((one[0].create_time, one[0].tuner_id)))
         return show(TunerPage(items=[Tuner.of(tuner, best) for tuner, best in page], next_page_token=token))
 
-    return await show_found(request, shown, _list_with_best, read_token(page_token, TIME_AND_ID), page_size + 1)
+    after = read_token(page_token, TIME_AND_ID)
+    return await show_found(request, shown, _list_with_best, after, page_size + 1, condition)
 
 
 def _list_with_best(
-    connection: Connection, after: tuners.Key | None, limit: int
+    connection: Connection, after: tuners.Key | None, limit: int, condition: Condition | None
 ) -> list[tuple[TunerRow, TrialRow | None]]:
-    found = tuners.list_page(connection, after, limit)
+    found = tuners.list_page(connection, after, limit, condition)
     best = trials.best_of(connection, found)
     return [(tuner, best.get(tuner.tuner_id)) for tuner in found]
 

@@ -1,4 +1,4 @@
-"""Conditions on runs, trials and events: a small tree, and what it means.
+"""Conditions on runs, trials, tuners and events: a small tree, and what it means.
 
     Condition
     ├── And, Or, Not
@@ -22,7 +22,7 @@ from typing import Any
 
 from app.domain.events import EVENT_TYPES
 from app.domain.patterns import matches
-from app.domain.states import RunStatus, TrialState, TunerState
+from app.domain.states import RunStatus, TrialState, TunerState, TunerStopReason
 from app.domain.values import Scalar, from_json_number
 
 
@@ -69,6 +69,19 @@ TRIAL_FIELDS: Vocabulary = {
 }
 WORDS: Mapping[str, tuple[str, ...]] = {"status": tuple(RunStatus), "state": tuple(TrialState)}
 """Fields of runs and trials that are one of these words, so that another one beside them is a mistake."""
+
+TUNER_FIELDS: Vocabulary = {
+    "tuner_id": Kind.id,
+    "name": Kind.text,
+    "strategy": Kind.text,
+    "state": Kind.text,
+    "stop_reason": Kind.text,
+    "create_time": Kind.time,
+    "update_time": Kind.time,
+    "tags": Kind.tags,
+}
+TUNER_WORDS: Mapping[str, tuple[str, ...]] = {"state": tuple(TunerState), "stop_reason": tuple(TunerStopReason)}
+"""The same of tuners."""
 
 EVENT_FIELDS: Vocabulary = {
     "event_id": Kind.number,

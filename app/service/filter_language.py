@@ -15,6 +15,8 @@ from app.domain.filters import (
     OPERATORS,
     RUN_FIELDS,
     TRIAL_FIELDS,
+    TUNER_FIELDS,
+    TUNER_WORDS,
     WORDS,
     And,
     Condition,
@@ -115,8 +117,8 @@ def parse_order(text: str | None, vocabulary: Vocabulary) -> tuple[OrderKey, ...
     raise InvalidRequest(f"at character {bad.facts['position']}: {bad.reason}", "query", "order_by")
 
 
-_VOCABULARIES = {"run": RUN_FIELDS, "trial": TRIAL_FIELDS, "event": EVENT_FIELDS}
-_WORDS = {"run": WORDS, "trial": WORDS, "event": EVENT_WORDS}
+_VOCABULARIES = {"run": RUN_FIELDS, "trial": TRIAL_FIELDS, "tuner": TUNER_FIELDS, "event": EVENT_FIELDS}
+_WORDS = {"run": WORDS, "trial": WORDS, "tuner": TUNER_WORDS, "event": EVENT_WORDS}
 
 
 def _name_of(vocabulary: Vocabulary) -> str:

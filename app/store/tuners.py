@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Row, bindparam, literal, select, tuple_
 from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownTuner
+from app.domain.filters import TUNER_FIELDS, Condition, Kind
 from app.domain.states import TrialState, TunerState, TunerStopReason
 from app.store import bulk, tags
+from app.store.filter_sql import Compiler
 from app.store.tables import tuners
 from app.store.types import Id, Instant
 
@@ -144,10 +146,15 @@ Key = tuple[datetime, UUID]
 """Where a tuner stands in the list: its time of creation and id."""
 
 
-def list_page(connection: Connection, after: Key | None, limit: int) -> list[Tuner]:
-    """Tuners, newest first, after (in this order) a key."""
+_FIELDS = {name: tuners.c[name] for name, kind in TUNER_FIELDS.items() if kind is not Kind.tags}
+
+
+def list_page(connection: Connection, after: Key | None, limit: int, condition: Condition | None = None) -> list[Tuner]:
+    """Tuners that meet the condition, newest first, after (in this order) a key."""
     query = select(tuners).order_by(tuners.c.create_time.desc(), tuners.c.tuner_id.desc()).limit(limit)
     if after is not None:
         mark = tuple_(literal(after[0], Instant), literal(after[1], Id))
         query = query.where(tuple_(tuners.c.create_time, tuners.c.tuner_id) < mark)
+    if condition is not None:
+        query = query.where(Compiler(connection.dialect.name, _FIELDS, tuners.c.tuner_id).compile(condition))
     return [_read(row) for row in connection.execute(query)]

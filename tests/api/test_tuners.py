@@ -298,6 +298,40 @@ def test_a_page_holds_fifty_unless_told(client: httpx.Client) -> None:
     assert len(answer(client.get("/v1/tuners"))["items"]) == 50
 
 
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ('name = "Digits"', "a"),
+        ('name ilike "digits%"', "abc"),
+        ('"ann" in tags', "ac"),
+        ('"ann" in tags and not state = "stopped"', "a"),
+        ('strategy in ("grid", "random")', "bc"),
+        ("stop_reason is null", "ab"),
+        ('not stop_reason = "stopped"', "ab"),
+        ('create_time >= "2020-01-01" and update_time < "2999-01-01"', "abc"),
+        ('create_time < "2020-01-01"', ""),
+        ("tuner_id = {a}", "a"),
+        ("tuner_id != {a}", "bc"),
+    ],
+)
+def test_tuners_are_found_by_a_filter(client: httpx.Client, rule: str, found: str) -> None:
+    mark = str(uuid.uuid4())
+    made = {
+        "a": create_tuner(client, name="Digits", tags=["ann", mark], strategy="tpe"),
+        "b": create_tuner(client, name="digits 2", tags=[mark], strategy="random"),
+        "c": create_tuner(client, name="digits 3", tags=["ann", mark], strategy="grid"),
+    }
+    answer(client.post(f"/v1/tuners/{made['c']['tuner_id']}/stop"))
+    rule = rule.replace("{a}", f'"{made["a"]["tuner_id"]}"')
+    listed = list_all(client, "/v1/tuners", filter=f'{rule} and "{mark}" in tags', page_size=2)
+    assert [tuner["tuner_id"] for tuner in listed] == [made[letter]["tuner_id"] for letter in reversed(found)]
+
+
+@pytest.mark.parametrize("rule", ['state = "running"', 'stop_reason = "tired"', "params.x = 1", "score > 1"])
+def test_a_filter_of_tuners_that_could_find_none_is_refused(client: httpx.Client, rule: str) -> None:
+    problem(client.get("/v1/tuners", params={"filter": rule}), 422, "bad-filter")
+
+
 def test_asking_changes_nothing(client: httpx.Client) -> None:
     tuner = create_tuner(client, space={"flag": {"type": "flag"}}, strategy="grid")
     suggest(client, tuner, 2)
