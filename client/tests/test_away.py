@@ -243,6 +243,22 @@ def test_a_user_without_a_home_has_a_spool_all_the_same(server: Server, monkeypa
         assert client.get("/healthz")["status"] == "ok"
 
 
+@pytest.mark.parametrize("is_set", [True, False], ids=["the environment", "the argument"])
+def test_a_spool_in_the_users_home_is_there_wherever_that_is_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_set: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    if is_set:
+        monkeypatch.setenv("TUNETRACK_SPOOL", "~/spool")
+    client = Client(NOWHERE, spool=None if is_set else "~/spool", exit_timeout_s=0.0)
+    client.run()
+    client.close()
+    assert list((tmp_path / "spool").glob("*.jsonl"))
+    assert main(["sync", "--url", server.url, *([] if is_set else ["--spool=~/spool"])]) == 0
+    assert not list((tmp_path / "spool").glob("*"))
+
+
 def test_a_file_that_is_gone_or_cannot_be_read_keeps_no_other_from_delivery(server: Server, spool: Path) -> None:
     client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
     client.run()

@@ -46,7 +46,7 @@ def default_folder() -> Path:
     A user that has no home, as in some containers, has the folder for temporary files.
     """
     if spool := os.environ.get("TUNETRACK_SPOOL"):
-        return Path(spool)
+        return Path(spool).expanduser()  # no shell has read it
     if state := os.environ.get("XDG_STATE_HOME"):
         return Path(state) / "tunetrack" / "spool"
     try:

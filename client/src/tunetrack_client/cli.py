@@ -23,9 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--url", help="the service (default: the one that each file was meant for)")
             command.add_argument("--key", help="its API key (default: TUNETRACK_KEY)")
     chosen = parser.parse_args(arguments)
+    folder = chosen.spool.expanduser()
     if chosen.command == "status":
-        return _status(chosen.spool)
-    return _sync(chosen.spool, chosen.url, chosen.key or os.environ.get("TUNETRACK_KEY"))
+        return _status(folder)
+    return _sync(folder, chosen.url, chosen.key or os.environ.get("TUNETRACK_KEY"))
 
 
 def _status(folder: Path) -> int:

@@ -61,7 +61,7 @@ class Client:
         self._given = (url and shown(url), patience_s, spool, exit_timeout_s)
         self.url = url or os.environ.get("TUNETRACK_URL") or DEFAULT_URL
         self._connection = Connection(self.url, key or os.environ.get("TUNETRACK_KEY"), ssl_context)
-        folder = default_folder() if spool is None else Path(spool)
+        folder = default_folder() if spool is None else Path(spool).expanduser()
         self.outbox = Outbox(self._connection, lambda: Backlog(self.url, folder))
         self._patience_s = patience_s
         self._exit_timeout_s = exit_timeout_s
