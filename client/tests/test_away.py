@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import json
+import math
 import os
 import signal
 import socket
@@ -268,6 +270,64 @@ def test_a_file_that_is_gone_or_cannot_be_read_keeps_no_other_from_delivery(serv
     done = command("sync", "--url", server.url, spool=spool)
     assert (done.returncode, done.stderr.count("left out")) == (0, 1)
     assert "1 delivered" in done.stdout
+
+
+def test_what_cannot_be_read_of_a_spool_is_named_and_kept_and_all_else_is_delivered(
+    server: Server, spool: Path
+) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    with client.run() as run:
+        run.log(0, loss=1)
+    client.close()
+    (file,) = spool.glob("*.jsonl")
+    header, start, epoch, end = file.read_text().splitlines()
+    told: dict[str, Any] = {"path": "/v1/runs", "body": {}, "about": "r"}
+    others: list[dict[str, Any]] = [
+        {"path": 5},
+        {"path": "/v1/runs/\0"},
+        {"path": "http://elsewhere/v1/runs"},
+        {"about": []},
+        {"body": None},
+        {"method": "G T"},
+        {"at": math.nan},
+        {"at": 1e300},
+        {"is_epoch": True, "body": {"epoch": 1, "metrics": 1}},
+    ]
+    wrong = ["half a li", "[" * 100_000, json.dumps([told]), *(json.dumps(told | other) for other in others)]
+    file.write_text("\n".join([header, start, *wrong, epoch, end]))  # by hand, the last line may have no end
+    (spool / "notes.jsonl").write_text('{"tunetrack_spool": 1, "url": 5}\n')
+    (spool / "list.jsonl").write_text("[]\n")
+    done = command("sync", "--url", server.url, spool=spool)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert f"{file}: 3 delivered" in done.stdout
+    for number in range(3, 3 + len(wrong)):
+        assert f"{file}, line {number} is left out: " in done.stderr
+    for other in ("notes", "list"):
+        assert f"{spool / other}.jsonl, line 1: no spool file begins so" in done.stderr
+    damaged = file.with_suffix(".damaged")
+    assert f"stays in {damaged}" in done.stderr
+    assert damaged.read_text().splitlines() == [header, *wrong]
+    with Client(server.url, spool=spool) as online:
+        assert curve(online, run.run_id) == [1]
+        assert online.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
+    file.write_text("\n".join([header, epoch, "another", ""]))
+    assert "1 delivered" in command("sync", "--url", server.url, spool=spool).stdout
+    assert damaged.read_text().splitlines() == [header, *wrong, "another"]
+
+
+def test_a_damaged_spool_stays_where_its_lines_can_be_kept_nowhere_else(
+    server: Server, spool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = Client(NOWHERE, spool=spool, exit_timeout_s=0.0)
+    client.run()
+    client.close()
+    (file,) = spool.glob("*.jsonl")
+    before = file.read_text() + "no message\n"
+    file.write_text(before)
+    file.with_suffix(".damaged").mkdir()
+    assert main(["sync", "--url", server.url, "--spool", str(spool)]) == 1
+    assert f"stays in {file}" in capsys.readouterr().err
+    assert file.read_text() == before
 
 
 def test_the_spool_is_left_with_the_address_that_is_none(spool: Path) -> None:

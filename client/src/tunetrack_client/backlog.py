@@ -70,12 +70,16 @@ class Backlog:
         self.url = url
         self.n_lost = 0
         self.path: Path | None = None
+        self.damaged: Path | None = None
+        """Where the lines are that could not be read of a file that is gone."""
         self._folder = folder
         self._most_in_memory = most_in_memory
         self._memory: deque[Message] = deque()
         self._file: BinaryIO | None = None
         self._offset = 0
         self._n_in_file = 0
+        self._next_line = 2
+        self._unread: dict[int, bytes] = {}
         self._n_peeked = self._n_peeked_lost = 0
         self._full_until = 0.0
         self._is_closed = False
@@ -83,24 +87,27 @@ class Backlog:
 
     @classmethod
     def open(cls, path: Path) -> "Backlog | None":
-        """What another process left in a file; None where that process still lives, or the file is none of ours.
+        """What another process left in a file; None where that process still lives.
 
         Raises:
             OSError: it cannot be read, or nobody can tell whether that process lives.
+            ValueError: it is no spool file.
         """
         file = path.open("r+b")
         try:
-            header = _header(file.readline())
-            is_ours = header is not None and _is_left(file, path)
+            if not _is_left(file, path):
+                file.close()
+                return None
+            backlog = cls(_url(file.readline()), path.parent)
         except OSError:
             file.close()
             raise
-        if header is None or not is_ours:
+        except ValueError as error:
             file.close()
-            return None
-        backlog = cls(header["url"], path.parent)
+            raise ValueError(f"{path}, line 1: {error}") from error
         backlog.path, backlog._file, backlog._offset = path, file, file.tell()
-        backlog._n_in_file = sum(1 for line in file if line.endswith(b"\n"))
+        # Whoever wrote it by hand may not have ended the last line; a killed process has not said it.
+        backlog._n_in_file = sum(1 for line in file if line.endswith(b"\n") or isinstance(_read(line), Message))
         return backlog
 
     def beside(self) -> "Backlog":
@@ -119,12 +126,13 @@ class Backlog:
                 self._spill()
 
     def peek(self, n: int) -> list[Message | None]:
-        """The first n, which stay; None for a line of a file that cannot be read."""
+        """The first n, which stay; None for a line of a file that cannot be read, and is kept when all else is gone."""
         with self._lock:
             found: list[Message | None] = []
             if self._file is not None and self._n_in_file:
                 self._file.seek(self._offset)
-                found.extend(map(_message, islice(self._file, min(n, self._n_in_file))))
+                lines = islice(self._file, min(n, self._n_in_file))
+                found.extend(self._message(number, line) for number, line in enumerate(lines, self._next_line))
             n_from_file = len(found)
             found.extend(islice(self._memory, n - n_from_file))
             self._n_peeked, self._n_peeked_lost = len(found) - n_from_file, 0
@@ -142,6 +150,7 @@ class Backlog:
                 self._file.seek(self._offset)
                 self._offset += sum(len(line) for line in islice(self._file, from_file))
                 self._n_in_file -= from_file
+                self._next_line += from_file
                 if not self._n_in_file:
                     self._remove()
             for _ in range(n - from_file):
@@ -202,6 +211,15 @@ class Backlog:
             if self.n_lost == 1 or self.n_lost % 1000 == 0:
                 log.warning("there is no place to keep them: %d messages are lost", self.n_lost)
 
+    def _message(self, number: int, line: bytes) -> Message | None:
+        found = _read(line)
+        if isinstance(found, Message):
+            return found
+        if number not in self._unread:
+            log.warning("%s, line %d is left out: %s", self.path, number, found)
+        self._unread[number] = line
+        return None
+
     def _create(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = self._folder / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
@@ -209,7 +227,7 @@ class Backlog:
         with suppress(OSError):  # some file systems of clusters know no locks
             _lock(self._file)
         try:
-            _append(self._file, json.dumps({"tunetrack_spool": 1, "url": self.url}).encode() + b"\n")
+            _append(self._file, _header(self.url))
         except OSError:
             self._remove()
             raise
@@ -220,8 +238,21 @@ class Backlog:
         if self._file is not None and self.path is not None:
             self._file.close()
             with suppress(OSError):  # of a folder that is read-only now, or gone: what it says may be said again
+                if self._unread:
+                    self.damaged = self.path
+                    self.damaged = self._keep_unread(self.path.with_suffix(".damaged"))
                 self.path.unlink(missing_ok=True)
-            self._file, self.path = None, None
+            self._file, self.path, self._next_line = None, None, 2
+            self._unread.clear()
+
+    def _keep_unread(self, path: Path) -> Path:
+        """As a spool file, for whoever can mend what it says."""
+        path.touch(mode=0o600)
+        with path.open("ab") as file:  # those of an earlier sync may be in it still
+            if not file.tell():
+                file.write(_header(self.url))
+            file.writelines(self._unread.values())
+        return path
 
 
 def _append(file: BinaryIO, lines: bytes) -> None:
@@ -239,20 +270,29 @@ def _append(file: BinaryIO, lines: bytes) -> None:
         raise
 
 
-def _header(line: bytes) -> dict[str, str] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and found.get("tunetrack_spool") == 1 and "url" in found else None
+def _header(url: str) -> bytes:
+    return json.dumps({"tunetrack_spool": 1, "url": url}).encode() + b"\n"
 
 
-def _message(line: bytes) -> Message | None:
+def _url(line: bytes) -> str:
+    """The address in the line that a spool file begins with.
+
+    Raises:
+        ValueError: it is none.
+    """
+    with suppress(ValueError, RecursionError):
+        match json.loads(line):
+            case {"tunetrack_spool": 1, "url": str(url)}:
+                return url
+    raise ValueError("no spool file begins so")
+
+
+def _read(line: bytes) -> Message | ValueError:
+    """The message of a line, or why it is none."""
     try:
         return Message.of_line(line)
     except ValueError as error:
-        log.warning("a line of a spool file is left out: %s", error)
-        return None
+        return error
 
 
 def _is_left(file: BinaryIO, path: Path) -> bool:

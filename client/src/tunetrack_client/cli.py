@@ -58,6 +58,12 @@ def _sync(folder: Path, url: str | None, key: str | None) -> int:
                 f" {done.n_kept} messages stay in {done.kept}: sync again once the service takes them\n"
             )
             status = 1
+        if done.damaged is not None:
+            sys.stderr.write(
+                f"error: what was left out stays in {done.damaged}:"
+                " mend it, name it .jsonl and sync again, or delete it\n"
+            )
+            status = 1
     if not n_files:
         _say(_nothing(folder))
     return status

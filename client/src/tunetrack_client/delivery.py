@@ -149,7 +149,7 @@ class Delivery:
         if run["status"] not in ("running", "crashed"):
             detail = f"Run {request.about} has ended as {run['status']}: another training needs another key."
             raise RunEnded(error.problem | {"code": "run-ended", "detail": detail})
-        params, kept = said.get("params", {}), run["params"]
+        params, kept = said.get("params") or {}, run["params"]
         change = {word: said[word] for word in ("name", "tags", "note") if said.get(word) and said[word] != run[word]}
         if added := {name: value for name, value in params.items() if name not in kept}:
             change["params"] = added

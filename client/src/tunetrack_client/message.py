@@ -1,6 +1,7 @@
 """What is told to the service without waiting for the answer, and how several become one request."""
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,6 +16,9 @@ STARTS = "/v1/runs"
 BATCH_EPOCHS = 1000
 BATCH_VALUES = 20_000
 """What one request holds at most: the service takes 1,000 epochs and 4 MiB."""
+
+_PATH = re.compile(r"/v1/[\w/-]{1,250}", re.ASCII)
+_METHODS = ("POST", "PATCH")
 
 _TIMES = {"runs": "start_time", "epochs": "timestamp", "end": "end_time"}
 """What the time of a start, an epoch and an end is called, by the last word of the path."""
@@ -45,15 +49,28 @@ class Message:
 
     @classmethod
     def of_line(cls, line: bytes) -> "Message":
-        """Back from such a line.
+        """Back from such a line, which may have been written by hand, or damaged.
 
         Raises:
             ValueError: it is none.
         """
         try:
-            return cls(**json.loads(line))
-        except TypeError as error:
-            raise ValueError(f"no message: {error}") from error
+            said: Any = cls(**json.loads(line))
+            _time(said.at)
+        except (TypeError, OverflowError, OSError, RecursionError) as error:
+            raise ValueError(f"{error}") from error
+        for name, is_sound in (
+            ("path", isinstance(said.path, str) and _PATH.fullmatch(said.path)),
+            ("method", said.method in _METHODS),
+            ("about", isinstance(said.about, str)),
+            ("body", isinstance(said.body, dict)),
+        ):
+            if not is_sound:
+                raise ValueError(f"no {name} of a message")
+        if said.is_epoch and not isinstance(said.body.get("metrics", {}), dict):
+            raise ValueError("no metrics of an epoch")
+        message: Message = said
+        return message
 
 
 @dataclass(frozen=True, slots=True)

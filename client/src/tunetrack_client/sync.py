@@ -31,6 +31,8 @@ class Synced:
     """Where those are now that the service failed at, and what was said after them about the same runs and trials."""
     failure: ServiceFailed | None
     """Why, the last time."""
+    damaged: Path | None
+    """Where the lines are that are no messages."""
 
 
 def left_behind(folder: Path) -> Iterator[Backlog]:
@@ -40,7 +42,7 @@ def left_behind(folder: Path) -> Iterator[Backlog]:
             backlog = Backlog.open(path)
         except FileNotFoundError:
             continue  # its process, or another sync, has delivered it meanwhile
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.warning("left out: %s", error)
             continue
         if backlog is not None:
@@ -80,7 +82,9 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
                 raise OSError("there is no room for what the service fails at")
             backlog.drop(len(messages))
         n_kept = len(kept.backlog)
-        return Synced(path, delivery.n_delivered, delivery.refusals, n_kept, kept.backlog.close(), failure)
+        return Synced(
+            path, delivery.n_delivered, delivery.refusals, n_kept, kept.backlog.close(), failure, backlog.damaged
+        )
     except BaseException:
         kept.backlog.drop(len(kept.backlog))  # the file that it came from stays whole
         raise
