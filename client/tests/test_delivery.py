@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.server import Server
-from tunetrack_client import Client, backlog
+from tunetrack_client import Client, Unavailable, backlog, float_range
 from tunetrack_client.cli import main
 from tunetrack_client.connection import Connection
 from tunetrack_client.errors import ServiceFailed
+from tunetrack_client.run import Run
 
 NOWHERE = "http://127.0.0.1:9"
 SPOILT = 666.0
@@ -138,3 +139,30 @@ def test_an_end_at_which_the_service_fails_is_kept_and_delivered_later(
     assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
     with Client(server.url, spool=spool) as client:
         assert client.get(f"/v1/runs/{run.run_id}")["final_metrics"] == {"accuracy": SPOILT}
+
+
+def test_a_fault_of_the_clients_own_is_told_and_all_that_was_said_is_delivered_later(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a word that nobody knows")
+
+    with Client(server.url, spool=spool) as client:
+        tuner = client.tuner({"x": float_range(0, 1)}, objective="loss")
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "told", fail)
+            (trial,) = tuner.suggest()
+            with trial.run() as run:
+                run.log(0, loss=1)
+            assert not run.flush()
+        with pytest.raises(Unavailable, match="a word that nobody knows"):
+            tuner.suggest()
+        with client.run() as other:
+            other.log(0, loss=2)
+    assert "Traceback" in caplog.text
+    assert "the training goes on" in caplog.text
+    assert "run `tunetrack-client sync`" in caplog.text
+    assert main(["sync", "--spool", str(spool)]) == 0
+    with Client(server.url, spool=spool) as client:
+        assert [losses(client, one.run_id) for one in (run, other)] == [[1.0], [2.0]]
+        assert client.get(f"/v1/trials/{trial.trial_id}")["state"] == "completed"

@@ -141,10 +141,7 @@ class Outbox:
         if self._is_closed:
             return []
         self._is_closed = True
-        with self._changed:
-            self._is_abandoned = True
-            self._beats.clear()
-            self._changed.notify_all()
+        self._abandon()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(0.5)
@@ -167,6 +164,21 @@ class Outbox:
             self._thread.start()
 
     def _work(self) -> None:
+        try:
+            self._deliver()
+        except Exception as error:  # a fault of our own: no training ends by it, and none waits for what will not come
+            self.trouble = f"nothing more is told to {self.shown_url}, by a fault of its client: {error!r}"
+            log.exception("%s; the training goes on, and what it says is kept", self.trouble)
+            self._abandon()
+            self._backlog.spill()
+
+    def _abandon(self) -> None:
+        with self._changed:
+            self._is_abandoned = True
+            self._beats.clear()
+            self._changed.notify_all()
+
+    def _deliver(self) -> None:
         while not self._is_abandoned:
             with self._changed:
                 if not len(self._backlog):
