@@ -24,7 +24,7 @@ from tunetrack_client.run import Run
 from tunetrack_client.space import is_same_space
 from tunetrack_client.trial import LONGEST_SILENCE_S, Trial
 from tunetrack_client.tuner import Tuner, request
-from tunetrack_client.wire import plain, short, tag_list, with_numbers
+from tunetrack_client.wire import LONGEST_NAME, plain, short, tag_list, with_numbers
 
 log = logging.getLogger("tunetrack_client")
 
@@ -203,7 +203,9 @@ class Client:
         run = Run(self.outbox, run_id, plain(params or {}), is_resumable=key is not None)
         body: JSON = {"run_id": run_id, "params": dict(run.params), "tags": tag_list(tags)}
         body["note"] = short("the note", note)
-        body["name"] = (key or "") if name is None else name
+        body["name"] = (
+            short("the key", key or "", LONGEST_NAME) if name is None else short("the name", name, LONGEST_NAME)
+        )
         if stale_after_s is not None:
             body["stale_after_s"] = stale_after_s
         silence_s = min(LONGEST_SILENCE_S, (stale_after_s or 3 * LONGEST_SILENCE_S) / 3)

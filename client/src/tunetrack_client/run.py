@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tunetrack_client.errors import DuplicateMetricKey, LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.wire import Value, is_same_param, plain, short, tag_list, to_wire, why
+from tunetrack_client.wire import LONGEST_NAME, Value, is_same_param, plain, short, tag_list, to_wire, why
 
 if TYPE_CHECKING:
     from tunetrack_client.trial import Trial
@@ -140,7 +140,8 @@ class Run:
         """Add what was not known when it began: params join those that there are; tags and the rest replace them.
 
         Raises:
-            TypeError, ValueError: a param is no finite number, text or boolean, or has another value already.
+            TypeError, ValueError: a param is no finite number, text or boolean, or has another value already; or more
+                is said than a run takes.
             RuntimeError: the run has ended.
         """
         self._require_open()
@@ -149,7 +150,8 @@ class Run:
             known = self.params.get(param, value)
             if not is_same_param(known, value):
                 raise ValueError(f"param {param!r} is {known!r} already, and params are never changed")
-        words = {"params": added or None, "name": name, "tags": None if tags is None else tag_list(tags)}
+        words: dict[str, Any] = {"params": added or None, "tags": None if tags is None else tag_list(tags)}
+        words["name"] = None if name is None else short("the name", name, LONGEST_NAME)
         words["note"] = None if note is None else short("the note", note)
         self.params |= added
         self._say("", {word: value for word, value in words.items() if value is not None}, method="PATCH")

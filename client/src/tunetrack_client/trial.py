@@ -9,7 +9,7 @@ from tunetrack_client.errors import LeaseLost, Refused
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.run import Run
-from tunetrack_client.wire import Value, short, tag_list, to_wire, why
+from tunetrack_client.wire import LONGEST_NAME, Value, short, tag_list, to_wire, why
 
 LONGEST_SILENCE_S = 30.0
 """A run is heard of at least so often, whatever its lease: that is how soon it learns that it should stop."""
@@ -56,7 +56,7 @@ class Trial:
         self._require_open()
         run_id = str(uuid.uuid5(uuid.UUID(self.trial_id), str(self.attempt)) if resume else uuid.uuid4())
         body = {"run_id": run_id, "trial_id": self.trial_id, "attempt": self.attempt}
-        body |= {"name": name, "tags": tag_list(tags), "note": short("the note", note)}
+        body |= {"name": short("the name", name, LONGEST_NAME), "tags": tag_list(tags), "note": short("the note", note)}
         run = Run(self._outbox, run_id, self.params, self, is_resumable=resume)
         run.start(body, self._silence_s)
         self._run = run

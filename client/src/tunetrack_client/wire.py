@@ -9,7 +9,8 @@ Value = SupportsFloat
 """A metric's value: anything that is a number, zero-dimensional arrays and tensors too."""
 
 _LONGEST_TEXT = 10_000
-_MOST_PARAMS = 1_000
+LONGEST_NAME = 250
+_MOST_PARAMS = _MOST_TAGS = 1_000
 """A run that had more than the service takes would not begin, and all that it says would be left out."""
 
 _INSTEAD = "leave it out, or say str(…) of it"
@@ -39,22 +40,36 @@ def tag_list(tags: Iterable[str]) -> list[str]:
     """Tags as the service takes them.
 
     Raises:
-        TypeError: one text, whose letters would be the tags.
+        TypeError: one is no text; or it is one text, whose letters would be the tags.
+        ValueError: one is blank or too long, or they are too many.
     """
     if isinstance(tags, str):
         raise TypeError(f"tags are several texts, as in tags=[{tags!r:.100}]")
-    return list(tags)
+    given = list(tags)
+    if len(given) > _MOST_TAGS:
+        raise ValueError(f"at most {_MOST_TAGS:,} tags are kept, and these are {len(given):,}")
+    for tag in given:
+        if not isinstance(tag, str):
+            raise TypeError(f"a tag is a text, not {tag!r:.100}")
+        _full("a tag", tag)
+    return given
 
 
-def short(what: str, text: str) -> str:
+def short(what: str, text: str, most: int = _LONGEST_TEXT) -> str:
     """The text, if the service takes one of its length.
 
     Raises:
         ValueError: it does not.
     """
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"{what} has {len(text):,} characters, and at most {_LONGEST_TEXT:,} are kept: {text!r:.100}…")
+    if len(text) > most:
+        raise ValueError(f"{what} has {len(text):,} characters, and at most {most:,} are kept: {text!r:.100}…")
     return text
+
+
+def _full(what: str, name: str) -> None:
+    if not name.strip():
+        raise ValueError(f"{what} is blank: {name!r:.100}")
+    short(what, name, LONGEST_NAME)
 
 
 def why(reason: str | BaseException) -> str:
@@ -74,6 +89,7 @@ def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
         raise ValueError(f"a run has at most {_MOST_PARAMS:,} params, and these are {len(params):,}")
     values: dict[str, int | float | str | bool] = {}
     for name, value in params.items():
+        _full("the name of a param", str(name))
         own = value
         if hasattr(value, "item"):
             with suppress(TypeError, ValueError, RuntimeError):  # an array, a series or a tensor of several
