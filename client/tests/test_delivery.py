@@ -40,8 +40,8 @@ def losses(client: Client, run_id: str) -> list[float]:
     return series["loss"]["values"] if series else []
 
 
-def test_a_message_that_the_service_fails_at_again_and_again_keeps_no_other_waiting(
-    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_an_epoch_that_the_service_fails_at_again_and_again_is_kept_and_keeps_no_other_waiting(
+    server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: Any
 ) -> None:
     with Client(server.url, spool=spool) as client:
         with client.run() as run:
@@ -53,7 +53,9 @@ def test_a_message_that_the_service_fails_at_again_and_again_keeps_no_other_wait
         client.flush()
         assert losses(client, run.run_id) == [1.0, 2.0]
         assert client.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
-    assert "was refused: A fault. (internal)" in caplog.text
+    assert "A fault. (internal); it is kept for later" in caplog.text
+    assert main(["sync", "--spool", str(spool)]) == 0
+    assert "1 refused (run-ended)" in capsys.readouterr().out
 
 
 def test_what_the_service_fails_at_stays_in_the_spool_and_all_else_is_delivered(
@@ -127,18 +129,24 @@ def test_a_run_at_whose_start_the_service_fails_is_kept_whole_and_delivered_late
     assert not list(spool.glob("*"))
 
 
-def test_an_end_at_which_the_service_fails_is_kept_and_delivered_later(
+def test_an_end_at_which_the_service_fails_is_kept_with_what_it_failed_at_before_and_delivered_later(
     server: Server, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with failing(monkeypatch), Client(server.url, spool=spool) as client:
         with client.run() as run:
-            run.log(0, loss=0.5)
+            run.log(0, loss=SPOILT)
+            run.flush()
+            run.edit({"lr": SPOILT})
+            run.log(1, loss=0.5)
             run.final(accuracy=SPOILT)
         assert client.flush()
         assert client.get(f"/v1/runs/{run.run_id}")["status"] == "running"
+        assert losses(client, run.run_id) == [0.5]
     assert main(["sync", "--spool", str(spool), "--url", server.url]) == 0
     with Client(server.url, spool=spool) as client:
-        assert client.get(f"/v1/runs/{run.run_id}")["final_metrics"] == {"accuracy": SPOILT}
+        found = client.get(f"/v1/runs/{run.run_id}")
+        assert (found["params"], found["final_metrics"]) == ({"lr": SPOILT}, {"accuracy": SPOILT})
+        assert losses(client, run.run_id) == [SPOILT, 0.5]
 
 
 def test_a_fault_of_the_clients_own_is_told_and_all_that_was_said_is_delivered_later(

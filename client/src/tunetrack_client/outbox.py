@@ -221,18 +221,17 @@ class Outbox:
         raise AssertionError("pauses never end")
 
     def _give_up(self, request: Request, error: ServiceFailed) -> bool:
-        """One message must not keep all others waiting, nor take those of its batch with it.
+        """One message must not keep all others waiting, nor take those of its batch with it: it is kept for later.
 
-        Starts, ends and results are kept for later. An epoch is given up: its run may still come to a good end.
+        After a start, an end or a result, that holds for all that follows. After an epoch it does not: its run may
+        still come to a good end, and if the service fails at that, too, the epoch is told before it.
         """
         if len(request.messages) > 1:
             return all(self._insist(part) for part in request.parts())
-        if request.messages[0].is_epoch or request.method != "POST":
-            self._delivery.give_up(request, error)
-            return True
+        is_partial = request.messages[0].is_epoch or request.method != "POST"
         log.warning("%s fails at %s: %s; it is kept for later", self.shown_url, request.path, error)
-        self._kept.add(request)
-        self._delivery.tell(request, error, is_partial=False)
+        self._kept.add(request, with_rest=not is_partial)
+        self._delivery.tell(request, error, is_partial=is_partial)
         return True
 
     def _miss(self, why: str, number: int, pause_s: float) -> None:
