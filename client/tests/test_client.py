@@ -419,6 +419,22 @@ def test_a_loop_that_is_left_hands_its_trial_back(client: Client) -> None:
     assert [trial["state"] for trial in tuner.history()] == ["completed", "queued"]
 
 
+def test_a_program_that_catches_the_errors_of_its_loop_and_loops_again_comes_to_an_end(client: Client) -> None:
+    tuner = client.tuner(SPACE, budget={"max_trials": 2, "max_attempts": 3})
+    attempts = []
+    while tuner.state == "active":
+        with contextlib.suppress(ZeroDivisionError):
+            for trial in tuner.trials():
+                attempts.append((trial.number, trial.attempt))
+                assert len(attempts) < 9
+                trial.result(1 / trial.number)
+    assert attempts == [(0, 1), (0, 2), (0, 3), (1, 1)]
+    assert [(trial["state"], trial["reason"]) for trial in tuner.history()] == [
+        ("failed", "its loop was left again without an outcome"),
+        ("completed", None),
+    ]
+
+
 def test_a_turn_without_an_outcome_fails_its_trial_and_the_search_still_ends(client: Client) -> None:
     tuner = client.tuner(SPACE, budget={"max_trials": 2, "max_attempts": 2})
     attempts = [(trial.number, trial.attempt) for trial in tuner.trials()]

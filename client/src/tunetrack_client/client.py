@@ -67,6 +67,8 @@ class Client:
         self._exit_timeout_s = exit_timeout_s
         self.under_way = weakref.WeakSet[Trial]()
         """What loops over trials have given, and have not come back from."""
+        self.left = set[str]()
+        """The trials at which such loops were left without an outcome."""
         self._at_exit = _call_weakly(self)
         atexit.register(self._at_exit)
         self._end_with_child()

@@ -51,7 +51,8 @@ class Tuner:
         """Trial after trial, until the tuner has no more to give; waits where it has none just now.
 
         Each turn of the loop ends with an outcome: that of a run, or a result. A turn that ends without one has failed,
-        and so has one by whose exception the program ends. A loop that is left otherwise hands its trial back.
+        and so has one by whose exception the program ends. A loop that is left otherwise hands its trial back, the
+        first time: a program that catches its exceptions and loops again would be given that trial for ever.
 
         Args:
             worker: who asks. One that comes again under its old name is handed the trial that it held;
@@ -78,7 +79,11 @@ class Tuner:
                 n_given, waited_s = n_given + 1, 0.0
                 self._client.under_way.add(trial)
                 with trial.held():
-                    yield trial
+                    try:
+                        yield trial
+                    except GeneratorExit:
+                        self._leave(trial)
+                        raise
                 self._client.under_way.discard(trial)
                 self._settle(trial)
 
@@ -158,6 +163,13 @@ class Tuner:
 
     def _trial(self, wire: JSON) -> Trial:
         return Trial(self._client.outbox, wire, self.metrics, self._lease_s)
+
+    def _leave(self, trial: Trial) -> None:
+        """No loop is told why it is left: twice at the same trial is taken for the trial's fault."""
+        if trial.is_open and trial.trial_id in self._client.left:
+            trial.fail("its loop was left again without an outcome")
+        elif trial.is_open:
+            self._client.left.add(trial.trial_id)
 
     def _settle(self, trial: Trial) -> None:
         """Raise an outcome that the service will not take: it would hand out the same trial for ever."""
