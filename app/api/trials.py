@@ -92,7 +92,10 @@ def _show_suggestion(suggested: Suggested) -> Response:
 )
 @needs(Scope.train)
 async def report_result(request: Request, tuner_id: str, body: ResultRequest) -> Response:
-    """Report the result of a trial; params that no trial has are an outside observation. Repeating it is harmless."""
+    """Report the result of a trial; params that no trial has are an outside observation. Repeating it is harmless.
+
+    A run of the trial that goes on is told to stop.
+    """
     result = Result(
         tuner_id=parse_id(tuner_id, UnknownTuner),
         trial_id=body.trial_id,

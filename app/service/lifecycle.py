@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from app.domain.events import RunCrash
-from app.domain.states import RunStatus
+from app.domain.states import RUN_ENDS, RunStatus
 from app.service.open_tuner import OpenTuner
+from app.service.stop import ENDED_TRIAL
+from app.service.trial import has_ended
 from app.store import runs, trials, tuners
 from app.store.runs import Run
 from app.store.transaction import Transaction
@@ -29,7 +31,8 @@ def open_tuners(transaction: Transaction, tuner_ids: Collection[UUID]) -> dict[U
 def save_tuners(
     transaction: Transaction, opened: Iterable[OpenTuner], locked_runs: Mapping[UUID, Run] | None = None
 ) -> None:
-    """Complete those tuners that have nothing left to do, and write all that was changed.
+    """Complete those tuners that have nothing left to do, and write all that was changed. A run that goes on although
+    its trial has ended, by somebody else's word, is told to stop.
 
     Args:
         locked_runs: runs that the caller has locked, all that speak for changed trials among them, and saves itself.
@@ -43,7 +46,9 @@ def save_tuners(
         one.tuner.update_time = max(transaction.now, one.tuner.create_time)  # as with the end of a run
     freed = set().union(*(one.freed for one in opened))
     # Those that speak for a trial that is changed, too: their own words change it as well.
-    speaking = {trial.run_id for one in opened for trial in one.changed.values() if trial.run_id is not None}
+    changed = [trial for one in opened for trial in one.changed.values()]
+    speaking = {trial.run_id for trial in changed if trial.run_id is not None}
+    ended = {trial.run_id for trial in changed if has_ended(trial)}
     held = locked_runs or runs.lock(transaction.connection, freed | speaking)
     found = {run_id: held[run_id] for run_id in freed & held.keys()}
     crashed = set().union(*(one.crashed for one in opened))
@@ -51,10 +56,12 @@ def save_tuners(
         run.lease_s = None
         if run.run_id in crashed:
             crash(transaction, run)
+        if run.run_id in ended and run.status not in RUN_ENDS:
+            run.stop = run.stop or ENDED_TRIAL
     if not locked_runs:
         runs.save(transaction.connection, found.values())
     trials.add(transaction.connection, [trial for one in opened for trial in one.added.values()])
-    trials.save(transaction.connection, [trial for one in opened for trial in one.changed.values()])
+    trials.save(transaction.connection, changed)
     tuners.save(transaction.connection, [one.tuner for one in opened])
 
 

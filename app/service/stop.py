@@ -1,4 +1,4 @@
-"""Runs are told to stop: by somebody, by a stopper, or because their tuner was stopped or deleted."""
+"""Runs are told to stop: by somebody, by a stopper, or because their trial has ended or their tuner is gone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from app.store.transaction import Transaction
 
 STOPPED_TUNER: Stop = {"rule": "tuner", "reason": "the tuner was stopped", "epoch": None}
 DELETED_TUNER: Stop = {"rule": "tuner", "reason": "the tuner was deleted", "epoch": None}
+ENDED_TRIAL: Stop = {"rule": "trial", "reason": "the trial has ended already", "epoch": None}
 REQUESTED = "requested"
 
 

@@ -11,14 +11,19 @@ from tests.calls import (
     answer,
     ask,
     create_tuner,
+    end_run,
+    get_run,
     get_trial,
     get_tuner,
     list_all,
     list_events,
+    log_epoch,
     problem,
     report,
+    start_run,
     suggest,
 )
+from tests.waiting import run_in
 
 ONE_POINT: JSON = {"c": {"type": "choice", "options": ["only"]}}
 
@@ -314,6 +319,35 @@ def test_scores_are_exact(client: httpx.Client, score: float) -> None:
 
 
 # ---- what is refused ----
+
+
+@pytest.mark.parametrize("said", [{"score": 0.5}, {"state": "infeasible"}, {"state": "failed"}])
+@pytest.mark.parametrize("by", ["trial_id", "params"])
+def test_a_run_that_goes_on_when_its_trial_has_a_result_is_told_to_stop(
+    client: httpx.Client, said: JSON, by: str
+) -> None:
+    tuner = create_tuner(client, budget={"max_attempts": 1})
+    trial, other = suggest(client, tuner, 2)
+    run = start_run(client, trial_id=trial["trial_id"])
+    stranger = start_run(client, trial_id=other["trial_id"])
+    assert not log_epoch(client, run, 0, score=0.25)["should_stop"]
+    report(client, tuner, **{by: trial[by]}, **said)
+    told = log_epoch(client, run, 1, score=0.375)
+    assert (told["should_stop"], told["stop"]["rule"]) == (True, "trial")
+    assert answer(client.post(f"/v1/runs/{run['run_id']}/heartbeat"))["stop"] == told["stop"]
+    assert get_run(client, run)["stop"] == told["stop"]
+    assert end_run(client, run, status="stopped")["status"] == "stopped"
+    assert not log_epoch(client, stranger, 0, score=0.25)["should_stop"]
+    assert end_run(client, stranger)["stop"] is None
+
+
+def test_a_run_that_fell_silent_and_comes_back_to_an_ended_trial_is_told_to_stop(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    trial = suggest(client, tuner)[0]
+    run = start_run(client, trial_id=trial["trial_id"], stale_after_s=0.05)
+    run_in(client, run, "crashed")
+    report(client, tuner, trial_id=trial["trial_id"], score=0.5)
+    assert log_epoch(client, run, 0, score=0.25)["stop"]["rule"] == "trial"
 
 
 def test_an_unknown_trial_is_404(client: httpx.Client) -> None:
