@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection
 
 from app.domain.errors import DomainError
@@ -167,17 +168,17 @@ def _think(mind: _Mind, view: _View) -> Thoughts:
     proposals = mind.strategy.propose(view.history, view.pending, rngs)
     metrics.count_thinking(mind.strategy.key, time.perf_counter() - began)
     told = [
-        Proposal(_in_space(mind.strategy, one.params), _for_people(one.why, mind.objectives[0], view))
+        Proposal(_in_space(mind.strategy, one.params), _plain(mind.strategy, _for_people(one.why, mind, view)))
         for one in proposals
     ]
     return Thoughts(tuner.create_time, tuner.n_trials, told[: view.n_new], are_the_last=len(proposals) < n_asked)
 
 
-def _for_people(why: Mapping[str, Any], objective: Objective, view: _View) -> dict[str, Any]:
+def _for_people(why: Mapping[str, Any], mind: _Mind, view: _View) -> dict[str, Any]:
     """Strategies see losses; people, the score as they know it. The strategy's own words stay: it may keep them."""
     told = dict(why)
     if "mean" in why:
-        told["mean"] = objective.loss(why["mean"])
+        told["mean"] = mind.objectives[0].loss(why["mean"])
     if view.n_forecasts:
         told["forecasts"] = view.n_forecasts
     return told
@@ -186,9 +187,18 @@ def _for_people(why: Mapping[str, Any], objective: Objective, view: _View) -> di
 def _in_space(strategy: Strategy, params: Params) -> dict[str, Scalar]:
     """The parameters as the space has them. A plug-in may be wrong about it; the store must not."""
     try:
-        return strategy.space.coerce(params)
+        return strategy.space.coerce(_plain(strategy, params))
     except DomainError as error:
         raise RuntimeError(f"strategy {strategy.key} proposes what is not in the space: {error.detail}") from error
+
+
+def _plain(strategy: Strategy, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as it can be kept: the numbers of a plug-in may be numpy's."""
+    try:
+        kept: dict[str, Any] = orjson.loads(orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY))
+    except TypeError as error:
+        raise RuntimeError(f"strategy {strategy.key} says what no JSON holds: {error}") from error
+    return kept
 
 
 def observation_of(trial: Trial, objectives: Sequence[Objective]) -> Observation:

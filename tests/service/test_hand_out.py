@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.domain.space import Space
@@ -85,6 +86,31 @@ def test_what_a_strategy_proposes_is_held_as_the_space_has_it(
         assert repr(trial.params) == "{'x': 1.0}", "a float_range has floats, whoever says 1"
 
     monkeypatch.setattr(Random, "propose", lambda *_: [Proposal({"x": 1}, {})])
+    within(new_database(), story, n_replicas=1)
+
+
+def test_the_numbers_of_a_strategy_may_be_those_of_numpy(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = {"mean": np.float64(-0.5), "n": np.int64(3), "parts": [np.float32(1.5)], "shares": np.array([0.25, 0.75])}
+
+    async def story(tuner: Tuner, database: Database) -> None:
+        (trial,) = (await Suggester(database).suggest(tuner.tuner_id, None, 1)).trials
+        assert repr(trial.params) == "{'x': 0.25}"
+        assert repr(trial.why) == "{'mean': 0.5, 'n': 3, 'parts': [1.5], 'shares': [0.25, 0.75]}"
+
+    monkeypatch.setattr(Random, "propose", lambda *_: [Proposal({"x": np.float64(0.25)}, why)])
+    within(new_database(), story, n_replicas=1)
+
+
+def test_a_strategy_that_says_what_cannot_be_kept_is_named(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(tuner: Tuner, database: Database) -> None:
+        with pytest.raises(RuntimeError, match="strategy random says what no JSON holds"):
+            await Suggester(database).suggest(tuner.tuner_id, None, 1)
+
+    monkeypatch.setattr(Random, "propose", lambda *_: [Proposal({"x": 0.5}, {"model": object()})])
     within(new_database(), story, n_replicas=1)
 
 
