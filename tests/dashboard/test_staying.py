@@ -49,6 +49,39 @@ def test_whoever_walks_with_the_keyboard_stays_where_they_are_while_numbers_come
     chromium.run(server.url, scenario)
 
 
+def test_what_takes_the_place_of_a_button_takes_its_focus_over(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner, run = new_tuner(client), start_run(client, name="copied", params={"lr": 0.5})
+    finish_trial(client, tuner, 0.5)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        for number in range(2):
+            page.get_by_role("button", name="Copy as JSON").focus()
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("button", name="Copied")).to_be_focused()
+            log_epoch(client, run, number, **{f"loss {number}": 1.0})  # another fact moves those after it
+            expect(page.get_by_role("button", name="Copy as JSON")).to_be_focused()
+        page.locator(".facts").get_by_role("button", name="Copy").focus()
+        log_epoch(client, run, 2, **{"loss 2": 1.0})
+        expect(page.locator(".facts")).to_contain_text("loss 2")
+        expect(page.locator(".facts").get_by_role("button", name="Copy")).to_be_focused()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        page.get_by_role("button", name="Pause").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Resume")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Pause")).to_be_focused()
+        best = page.get_by_role("link", name="Open trial 0")
+        best.focus()
+        finish_trial(client, tuner, 0.75)
+        expect(page.get_by_role("link", name="Open trial 1")).to_be_focused()
+
+    chromium.run(server.url, scenario, permissions=["clipboard-read", "clipboard-write"])
+
+
 def test_a_tip_stays_with_what_it_tells_of_while_points_come(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -19,14 +19,20 @@ export const h = (tag, attributes, ...children) => build(document.createElement(
 /** An SVG element. */
 export const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
 
-/** Make these the children of a place. What is there already, and the same, stays, and keeps the focus with it. */
+/** What the keyboard reaches in a place. */
+export const focusable = (place) => [...(place?.querySelectorAll("a, button, input, summary") ?? [])];
+
+/** Make these the children of a place. What is there already, and the same, stays; what takes the place of others takes the focus over. */
 export function fill(place, ...children) {
-  const old = [...place.childNodes];
+  const old = [...place.childNodes], focused = document.activeElement, nth = place.contains(focused) ? focusable(place).indexOf(focused) : -1;
   children.forEach((one, index) => {
     if (index >= old.length) place.append(one);
     else if (old[index] !== one && !old[index].isEqualNode(one)) old[index].replaceWith(one);
   });
   for (const one of old.slice(children.length)) one.remove();
+  if (nth < 0 || document.activeElement === focused) return;
+  const now = focusable(place);
+  (now.find((one) => one.isEqualNode(focused)) ?? now[nth])?.focus({ preventScroll: true });
 }
 
 /** A number in so many significant digits, without a tail of zeros; what is none is spelled. */

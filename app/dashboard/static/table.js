@@ -1,6 +1,6 @@
 // A table that sorts, whose columns can be chosen, and that changes only the rows that changed.
 
-import { h, scoresOf } from "./dom.js";
+import { focusable, h, scoresOf } from "./dom.js";
 
 const MOST_AT_ONCE = 200;
 
@@ -108,8 +108,6 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   dress();
   return { element, chooser, forget: () => known.clear(), update(next) { rows = next; show(); } };
 }
-
-const focusable = (row) => [...(row?.querySelectorAll("a, button, input, summary") ?? [])];
 
 /** What was remembered as a list of texts, or null. */
 function listOf(text) {
