@@ -105,8 +105,12 @@ dress(THEMES.find((one) => one === localStorage.getItem("theme")) ?? THEMES[0]);
 /** Signing out is for those who signed in. */
 function showSession() {
   const name = localStorage.getItem("session"), place = document.getElementById("session");
-  place.replaceChildren(name ? h("button", { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: async () => (await import("./session.js")).signOut() }, "Sign out") : "");
+  place.replaceChildren(name ? h("button", { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: leaveSession }, "Sign out") : "");
 }
+
+/** Whoever goes away from a machine must know whether the key stays. */
+const leaveSession = () => import("./session.js").catch(() => { throw new Away(); }).then((one) => one.signOut())
+  .catch((error) => alert(`You are still signed in. ${error.message}`));
 
 addEventListener("session", showSession);
 addEventListener("storage", ({ key, newValue }) => key === "session" && (newValue ? showSession() : location.reload()));
