@@ -1,8 +1,10 @@
 """A page that stays open: it keeps the focus, forgets what it left, comes back by itself, and tells what is so now."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 from playwright.sync_api import Locator, Page, Route, expect
@@ -597,3 +599,36 @@ def test_of_several_objectives_the_front_is_read_again_too(
         assert told.startswith("1 of 2 trials is unbeaten. Best: accuracy 0.75 in trial 1"), told
 
     chromium.run(server.url, scenario, is_alone=True)
+
+
+def test_of_trials_that_a_restored_store_has_no_more_nothing_stays(
+    chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client, tmp_path: Path
+) -> None:
+    tuner, file = new_tuner(fresh_client), Path(fresh_server.database.removeprefix("sqlite:///"))
+
+    def observe(n: int) -> None:
+        params = {"learning_rate": 0.05, "optimizer": "adam"}
+        body = {"trials": [{"params": params, "score": number / n + n} for number in range(n)]}
+        answer(fresh_client.post(f"/v1/tuners/{tuner['tuner_id']}/trials", json=body), 201)
+
+    observe(1000)
+    fresh_server.terminate()
+    for part in file.parent.glob(f"{file.name}*"):
+        shutil.copy(part, tmp_path)
+    fresh_server.start()
+    observe(200)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        told = page.get_by_role("status").filter(has_text="trials")
+        expect(told).to_have_text("1,200 trials")
+        expect(page.locator("#connection")).to_have_text("Live")
+        fresh_server.terminate()
+        for part in file.parent.glob(f"{file.name}*"):
+            part.unlink()
+        for part in tmp_path.glob(f"{file.name}*"):
+            shutil.copy(part, file.parent)
+        fresh_server.start()
+        expect(told).to_have_text("1,000 trials")
+
+    chromium.run(fresh_server.url, scenario, may_complain_of=("ERR_", "Failed to fetch"))

@@ -221,6 +221,7 @@ export async function view(place, { crumbs, address }) {
 
   async function start() {
     unfollow?.();
+    shown = shown.slice(0, MOST_AT_ONCE); // of those after them nobody knows whether they are there still
     const [last] = await Promise.all([readTuners(), readRuns()]).catch(() => [null]);
     if (isGone) return;
     if (last === null) return setTimeout(start, 3000);

@@ -239,12 +239,14 @@ export async function view(place, { id, crumbs, address }) {
     if (isGone) return;
     if (seen instanceof Error) return seen.status === 404 ? end() : setTimeout(restart, 3000);
     recent.length = 0;
+    [older, isOlderRead, lastOlder] = [[], false, 0]; // they may be of a store that was set back since
     take(seen);
     await Promise.all([readFront(), readShares().then((told) => { shares = told; })]).catch(() => all.soon(2000));
     if (isGone) return;
     show();
     forgive();
     unfollow = follow({ tuner_id: id }, seen.last_event_id, hear, restart, forgive);
+    readOlder();
   }
 
   const skip = h("a", { class: "skip", href: "#trials", onclick: (event) => { event.preventDefault(); list.element.focus(); } }, "Skip the charts");
