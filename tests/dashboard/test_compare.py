@@ -3,7 +3,7 @@
 import re
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.calls import JSON, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
@@ -252,5 +252,28 @@ def test_curves_come_with_the_first_epoch(chromium: Chromium, server: Server, cl
         log_epoch(client, runs[1], 0, loss=2.0)
         chart = page.locator("figure[data-drawn]").get_by_role("img", name=re.compile("^loss"))
         expect(chart).to_have_accessible_name("loss. one at 3, two at 2")
+
+    chromium.run(server.url, scenario)
+
+
+def test_runs_that_are_deleted_together_are_looked_for_once(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in "abcdef"]
+    log_epoch(client, runs[0], 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        expect(page.locator("#connection")).to_have_text("Live")
+        asked: list[Route] = []
+        page.route("**/v1/overview?page_size=1", lambda route: asked.append(route))
+        for run in runs[2:]:
+            delete_run(client, run)
+        log_epoch(client, runs[0], 1, loss=0.5)
+        expect(page.get_by_role("img", name=re.compile("a at 0.5"))).to_be_attached()  # it has heard of all
+        assert len(asked) == 1
+        page.unroute("**/v1/overview?page_size=1")  # which lets it go on
+        expect(page.get_by_text("No longer there:")).to_be_visible()
+        expect(page.locator(".legend, .key").get_by_role("link", name="b", exact=True)).to_be_visible()
 
     chromium.run(server.url, scenario)

@@ -139,11 +139,14 @@ export async function view(place, { crumbs, address }) {
       metricsNow,
       params.some(same) && part("Parameters that are equal", params.filter(same).map(([name, one]) => line(name, one.values, false)))))));
 
+  let isOver = false;
+
   /** The whole view anew, once the service is there. */
   async function again() {
-    if (!place.isConnected) return;
-    if (await get("/v1/overview?page_size=1").catch(() => null)) dispatchEvent(new Event("hashchange"));
-    else setTimeout(again, 3000);
+    if (isOver || !place.isConnected) return;
+    isOver = true;
+    while (place.isConnected && !(await get("/v1/overview?page_size=1").catch(() => null))) await new Promise((resolve) => setTimeout(resolve, 3000));
+    if (place.isConnected) dispatchEvent(new Event("hashchange"));
   }
 
   const metricsAgain = refresher(() => get(comparison).then((next) => (String(next.names) === String(compared.names) ? showMetrics(next) : again()), () => metricsAgain.soon(3000)));

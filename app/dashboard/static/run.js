@@ -107,12 +107,12 @@ export async function view(place, { id, crumbs, address }) {
 
   function hear(event) {
     if (event.type !== "epoch_end") return seenAgain.soon(100);
+    const n = curves.size;
     for (const [metric, value] of Object.entries(event.metrics)) {
-      const isNew = !curves.has(metric);
       put(curveOf(metric), event.epoch, value);
-      if (isNew) grid.show(metricsHere());
       charts.get(metric)?.redraw();
     }
+    if (curves.size > n) grid.show(metricsHere());
     empty.replaceChildren();
     seenAgain.soon(1000);
   }
