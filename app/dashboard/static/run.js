@@ -63,7 +63,8 @@ export async function view(place, { id, crumbs, address }) {
     crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: name });
     const isOpen = run.status === "running";
     fill(words, h("h1", { class: "name" }, name), ...(trial && run.name ? [h("span", { class: "name" }, run.name)] : []), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)));
-    fill(actions, ...(isOpen ? [h("button", { type: "button", disabled: run.stop_requested, onclick: stop }, run.stop_requested ? "Told to stop" : "Stop")] : []));
+    // One that is disabled by the browser could not take the focus over.
+    fill(actions, ...(isOpen ? [run.stop_requested ? h("button", { type: "button", "aria-disabled": "true" }, "Told to stop") : h("button", { type: "button", onclick: stop }, "Stop")] : []));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
     fill(facts, ...[...first].slice(0, SHOWN_METRICS).map((metric) => {
