@@ -11,10 +11,12 @@ from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
 from app.tuning.fronts import best_first
-from app.tuning.gaussian.acquisition import Search, everywhere, trust_region
+from app.tuning.gaussian.acquisition import Improvement
 from app.tuning.gaussian.features import Features
-from app.tuning.gaussian.fit import fit, unlearnt
+from app.tuning.gaussian.fit import Hyperparameters, fit, unlearnt
+from app.tuning.gaussian.hypervolume import Hypervolume
 from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.search import Search, everywhere, trust_region
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import Warp, warp
 from app.tuning.record import losses_of
@@ -30,9 +32,6 @@ _AWAITED_STEP = 50
 _NO_TRIAL = 2**63
 """No trial has such a number; the random numbers from here on belong to what was learnt from so many trials."""
 
-_SUM_SHARE = 0.05
-"""How much the sum counts beside the worst objective."""
-
 _NEAR = 0.1
 """How far from the middle of the space the first trial may be, as a share of the way to its sides."""
 
@@ -45,14 +44,15 @@ class _Model:
     """What was learnt from the history: the same for all proposals that are asked for together.
 
     Attributes:
+        posteriors, warps: one of each objective.
         taken: the rows that were tried, and of what is awaited those that the searches do not look at.
         n_unseen: how many these are.
         searches: of the `_TURNS` those that had one.
     """
 
-    posterior: Posterior
+    posteriors: list[Posterior]
     success: Success | None
-    warp: Warp
+    warps: list[Warp]
     taken: Array
     n_unseen: int
     searches: dict[str, Search] = field(default_factory=dict)
@@ -69,11 +69,10 @@ class Gp(Strategy):
     It begins near the middle of the space, and goes on with points of a Sobol sequence. Where trials have no score,
     what a point promises is multiplied by the probability that a trial there has one. Those that a stopper cut short
     count with their last score. Pending ones count as if they came out as this model expects: nothing is left to be
-    found beside them, and others must promise more than they do. With several objectives each proposal looks at one
-    mixture of them, drawn for it: the largest of the weighted ranks, with a little of their sum.
+    found beside them, and others must promise more than they do. Of several objectives each has a model of its own, and
+    a trial is proposed where the hypervolume that the front dominates is expected to grow most.
 
-    Sources: Jones, Schonlau, Welch 1998, J. Global Optimization 13; the mixture: Knowles 2006, IEEE Trans. Evolutionary
-    Computation 10; the parts: `gaussian`.
+    Sources: Jones, Schonlau, Welch 1998, J. Global Optimization 13; the parts: `gaussian`.
     """
 
     key: ClassVar[str] = "gp"
@@ -99,7 +98,6 @@ class Gp(Strategy):
         losses = losses_of(history)
         n_scored = int(np.isfinite(losses[:, 0]).sum())
         awaited = self._columns.encode(pending)
-        is_several = losses.shape[1] > 1
         tried: Array | None = None
         model: _Model | None = None
         proposals: list[Proposal] = []
@@ -111,10 +109,9 @@ class Gp(Strategy):
                 first = max(len(awaited) // _AWAITED_STEP - 1, 0) * _AWAITED_STEP
                 if tried is None:
                     tried = self._columns.encode([trial.params for trial in history])
-                if model is None or is_several or first != model.n_unseen:
-                    one = _mixed(losses, rng) if is_several else losses[:, 0]
-                    model = self._learn(tried, one, awaited[:first])
-                proposal = self._best(model, awaited, rng, is_several)
+                if model is None or first != model.n_unseen:
+                    model = self._learn(tried, losses, awaited[:first])
+                proposal = self._best(model, awaited, rng)
             proposals.append(proposal)
             awaited = np.vstack([awaited, self._columns.encode([proposal.params])])
         return proposals
@@ -129,60 +126,54 @@ class Gp(Strategy):
     def _learn(self, tried: Array, losses: Array, unseen: Array) -> _Model:
         rows = tried
         if len(rows) > _MOST:
-            order = best_first(losses[:, None], len(rows))
+            order = best_first(losses, len(rows))
             others = order[_MOST // 2 :]
             spread = others[np.linspace(0, len(others) - 1, _MOST // 2).astype(np.intp)]
             # In their own order: sums must not depend on which trial is better by a hair.
             chosen = np.sort(np.concatenate([order[: _MOST // 2], spread]))
             rows, losses = rows[chosen], losses[chosen]
-        has_score = np.isfinite(losses)
-        scored, warped = rows[has_score], warp(losses[has_score])
-        posterior = Posterior(self._features, fit(self._features, scored, warped.targets), scored, warped.targets)
-        weights = posterior.hyperparameters.weights
-        success = None if has_score.all() else Success(self._features, weights, rows, has_score)
-        return _Model(posterior, success, warped, np.vstack([tried, unseen]), len(unseen))
+        has_score = np.isfinite(losses[:, 0])
+        scored = rows[has_score]
+        warps = [warp(column) for column in losses[has_score].T]
+        learnt = [fit(self._features, scored, one.targets) for one in warps]
+        posteriors = self._posteriors(scored, warps, learnt)
+        success = None
+        if not has_score.all():
+            weights = np.prod([one.weights for one in learnt], axis=0) ** (1 / len(learnt))
+            success = Success(self._features, weights, rows, has_score)
+        return _Model(posteriors, success, warps, np.vstack([tried, unseen]), len(unseen))
 
-    def _best(self, model: _Model, awaited: Array, rng: Draws, is_several: bool) -> Proposal:
+    def _posteriors(self, rows: Array, warps: list[Warp], beliefs: list[Hyperparameters]) -> list[Posterior]:
+        pairs = zip(beliefs, warps, strict=True)
+        return [Posterior(self._features, belief, rows, one.targets) for belief, one in pairs]
+
+    def _best(self, model: _Model, awaited: Array, rng: Draws) -> Proposal:
         turn = _TURNS[rng.number % len(_TURNS)]
         row, is_new = self._search(turn, model, awaited, rng.seed).best_row(rng)
         if not is_new:
             turn = "global"
             row, _ = self._search(turn, model, awaited, rng.seed).best_row(rng)
         why: dict[str, Any] = {"strategy": self.key, "phase": "model", "search": turn}
-        if not is_several:
-            mean, std = (float(known[0]) for known in model.posterior.at(row[None]))
-            low, middle, high = model.warp.losses(np.array([mean - std, mean, mean + std])).tolist()
+        if len(model.posteriors) == 1:
+            mean, std = (float(known[0]) for known in model.posteriors[0].at(row[None]))
+            low, middle, high = model.warps[0].losses(np.array([mean - std, mean, mean + std])).tolist()
             why |= {"mean": middle, "std": high / 2 - low / 2}
         return Proposal(self._columns.decode(row), why)
 
     def _search(self, turn: str, model: _Model, awaited: Array, seed: int) -> Search:
         search = model.searches.get(turn)
         if search is None:
-            posterior, targets = model.posterior, model.warp.targets
+            posteriors = model.posteriors
             if turn == "unlearnt":
-                posterior = Posterior(self._features, unlearnt(posterior.hyperparameters), posterior.rows, targets)
+                beliefs = [unlearnt(posterior.hyperparameters) for posterior in posteriors]
+                posteriors = self._posteriors(posteriors[0].rows, model.warps, beliefs)
             n_tried = len(model.taken) - model.n_unseen
-            is_near = turn == "trust region"
-            region = trust_region(self._columns, posterior, n_tried) if is_near else everywhere(self._columns)
             rng = generator(seed, _NO_TRIAL + n_tried)
-            search = Search(self._columns, posterior, model.success, model.taken, region, rng)
+            is_near = turn == "trust region"
+            region = trust_region(self._columns, posteriors, n_tried, rng) if is_near else everywhere(self._columns)
+            aim = Improvement if len(posteriors) == 1 else Hypervolume
+            search = Search(self._columns, posteriors, aim, model.success, model.taken, region, rng)
             model.searches[turn] = search
         for row in awaited[model.n_unseen + search.n_awaited :]:
             search.awaits(row)
         return search
-
-
-def _mixed(losses: Array, rng: Draws) -> Array:
-    """One loss of several, weighted as drawn; infinite where they are.
-
-    Args:
-        losses: shape (n, n_objectives).
-    """
-    weights = rng.dirichlet(np.ones(losses.shape[1]))
-    is_finite = np.isfinite(losses[:, 0])
-    known = losses[is_finite]
-    ranks = np.array([np.unique(column, return_inverse=True)[1].reshape(-1) for column in known.T], dtype=np.float64).T
-    weighted = weights * ranks / np.maximum(ranks.max(axis=0), 1.0)
-    mixed = np.full(len(losses), np.inf)
-    mixed[is_finite] = weighted.max(axis=1) + _SUM_SHARE * weighted.sum(axis=1)
-    return mixed

@@ -13,10 +13,13 @@ from app.domain.states import TrialState
 from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
-from app.tuning.gaussian.acquisition import Search, everywhere, improvement_slopes, log_improvement, trust_region
+from app.tuning.fronts import non_dominated
+from app.tuning.gaussian.acquisition import LEAST_IMPROVEMENT, Improvement, improvement_slopes, log_improvement
 from app.tuning.gaussian.features import Features
 from app.tuning.gaussian.fit import NOISE_MEDIAN, Hyperparameters, _Objective, fit
+from app.tuning.gaussian.hypervolume import LEAST_MARGIN, MARGIN, Hypervolume
 from app.tuning.gaussian.posterior import Posterior, Watched
+from app.tuning.gaussian.search import Search, everywhere, trust_region
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import warp
 from app.tuning.gp import Gp
@@ -184,6 +187,63 @@ def test_the_slopes_of_the_improvement_are_those_of_its_value(mean: float) -> No
         assert slope == pytest.approx(numeric, rel=1e-3)
 
 
+def hypervolume(targets: Array, reference: Array) -> float:
+    """What these targets, shape (n, k), dominate up to the reference: slice by slice along the last objective."""
+    targets = targets[(targets < reference).all(axis=1)]
+    if targets.shape[1] == 1:
+        return float((reference - targets.min(axis=0, initial=reference[0]))[0])
+    targets = targets[np.argsort(targets[:, -1])]
+    ends = np.append(targets[1:, -1], reference[-1])
+    slices = enumerate(zip(targets[:, -1].tolist(), ends.tolist(), strict=True), start=1)
+    return sum(hypervolume(targets[:n, :-1], reference[:-1]) * float(end - own) for n, (own, end) in slices)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_hypervolume_promises_what_it_grows_by_on_average(k: int) -> None:
+    rng = np.random.default_rng(5)
+    expected = rng.normal(size=(k, 12))
+    goal = Hypervolume(expected)
+    means, stds = rng.normal(-0.3, 0.6, size=(k, 8)), rng.uniform(0.2, 0.9, size=(k, 8))
+    front = expected.T[non_dominated([*map(tuple, expected.T.tolist())])]
+    low, high = front.min(axis=0), front.max(axis=0)
+    reference = high + np.maximum(MARGIN * (high - low), LEAST_MARGIN)
+    # What counts must be better by a little.
+    reached = front - LEAST_IMPROVEMENT
+    before = hypervolume(reached, reference)
+    draws = means + stds * rng.normal(size=(400, k, 8))
+    growth = [
+        np.mean([hypervolume(np.vstack([reached, draw]), reference) - before for draw in draws[:, :, place]])
+        for place in range(8)
+    ]
+    promised = np.exp(goal.log_promise(means, stds))
+    # Up to a factor, as only their order counts.
+    np.testing.assert_allclose(promised / promised.sum(), growth / np.sum(growth), atol=0.03)
+
+
+@pytest.mark.parametrize("away", [0.0, 3.0, 80.0])
+def test_the_slopes_of_the_hypervolume_are_those_of_its_value(away: float) -> None:
+    goal = Hypervolume(np.random.default_rng(5).normal(size=(3, 12)))
+    at = np.array([0.1 + away, -0.2 + away, 0.3, 0.4, 0.2, 0.7])
+    value, by_mean, by_std = goal.slopes(at[:3], at[3:])
+    assert value == pytest.approx(goal.log_promise(at[:3, None], at[3:, None])[0])
+
+    def promise(x: Array) -> float:
+        return float(goal.log_promise(x[:3, None], x[3:, None])[0])
+
+    np.testing.assert_allclose(np.append(by_mean, by_std), slopes_of(promise, at), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_awaited_is_not_promised_again() -> None:
+    expected = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+    goal = Hypervolume(expected)
+    means, stds = np.array([[0.3, 2.5], [0.3, -0.5]]), np.full((2, 2), 0.05)
+    before = goal.log_promise(means, stds)
+    goal.awaits(means[:, 0])
+    there, elsewhere = goal.log_promise(means, stds) - before
+    assert there < -2
+    assert elsewhere == pytest.approx(0.0, abs=0.01)
+
+
 def test_what_is_spread_as_a_normal_distribution_stays_so() -> None:
     shares = (np.arange(400) + 0.5) / 400
     losses = np.array([NormalDist().inv_cdf(share) for share in shares])
@@ -265,21 +325,23 @@ def test_an_improvement_must_be_one_on_what_is_awaited_too() -> None:
     rows = rows_of(12)
     hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.0, 0.7, 1e-3)
     posterior = Posterior(FEATURES, hyperparameters, rows, np.cos(np.arange(12.0)))
-    search = Search(COLUMNS, posterior, None, rows, everywhere(COLUMNS), generator(7, 1))
+    search = Search(COLUMNS, [posterior], Improvement, None, rows, everywhere(COLUMNS), generator(7, 1))
     row, is_new = search.best_row(generator(7, 12))
     assert is_new
-    mean, _ = posterior.at(row[None])
-    assert mean[0] < search.best
     search.awaits(row)
-    assert search.best == mean[0]
     assert search.best_row(generator(7, 12))[0].tobytes() != row.tobytes()
+    mean, std = posterior.at(row[None])
+    goal = Improvement(posterior.at(rows)[0][None])
+    before = goal.log_promise(mean[None], std[None])
+    goal.awaits(mean)
+    assert goal.log_promise(mean[None], std[None]) < before
 
 
 def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
     rows = rows_of(12)
     weights = np.linspace(1.0, 9.0, COLUMNS.size)
     posterior = Posterior(FEATURES, Hyperparameters(weights, 1.0, 0.7, 1e-3), rows, np.cos(np.arange(12.0)))
-    region = trust_region(COLUMNS, posterior, 12)
+    region = trust_region(COLUMNS, [posterior], 12, generator(7, 1))
     is_number = ~COLUMNS.is_unordered
     best = rows[np.argmin(posterior.at(rows)[0])]
     known = is_number & ~np.isnan(best)
@@ -291,9 +353,9 @@ def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
     assert inner.sum() > 1
     assert (np.diff((region.high - region.low)[inner]) < 0).all()
     # With many trials it becomes narrower, by half from 50 to 200.
-    late = trust_region(COLUMNS, posterior, 200)
+    late = trust_region(COLUMNS, [posterior], 200, generator(7, 1))
     assert (late.high - late.low)[inner] == pytest.approx((region.high - region.low)[inner] / 2)
-    search = Search(COLUMNS, posterior, None, rows, region, generator(7, 1))
+    search = Search(COLUMNS, [posterior], Improvement, None, rows, region, generator(7, 1))
     for number in range(12, 20):
         row, _ = search.best_row(generator(7, number))
         search.awaits(row)

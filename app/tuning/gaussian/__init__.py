@@ -6,7 +6,9 @@
     fit            features, targets -> the hyperparameters that explain them best
     posterior      what is known at any point, given the observations and those still awaited
     success        how likely a trial is to have a score at all
-    acquisition    how much each point promises, and where the most promising one is
+    acquisition    how much each point promises
+    hypervolume    the same, where several objectives count
+    search         where the most promising point is
 
 Arrays: n observations, d columns, p features, m candidates.
 """
