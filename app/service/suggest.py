@@ -179,6 +179,9 @@ def _for_people(why: Mapping[str, Any], mind: _Mind, view: _View) -> dict[str, A
     told = dict(why)
     if "mean" in why:
         told["mean"] = mind.objectives[0].loss(why["mean"])
+    if "means" in why:
+        told["means"] = {one.metric: one.loss(mean) for one, mean in zip(mind.objectives, why["means"], strict=True)}
+        told["stds"] = dict(zip((one.metric for one in mind.objectives), why["stds"], strict=True))
     if view.n_forecasts:
         told["forecasts"] = view.n_forecasts
     return told

@@ -154,10 +154,13 @@ class Gp(Strategy):
             turn = "global"
             row, _ = self._search(turn, model, awaited, rng.seed).best_row(rng)
         why: dict[str, Any] = {"strategy": self.key, "phase": "model", "search": turn}
-        if len(model.posteriors) == 1:
-            mean, std = (float(known[0]) for known in model.posteriors[0].at(row[None]))
-            low, middle, high = model.warps[0].losses(np.array([mean - std, mean, mean + std])).tolist()
-            why |= {"mean": middle, "std": high / 2 - low / 2}
+        expected = [
+            _in_losses(one, posterior, row) for one, posterior in zip(model.warps, model.posteriors, strict=True)
+        ]
+        if len(expected) == 1:
+            why["mean"], why["std"] = expected[0]
+        else:
+            why["means"], why["stds"] = map(list, zip(*expected, strict=True))
         return Proposal(self._columns.decode(row), why)
 
     def _search(self, turn: str, model: _Model, awaited: Array, seed: int) -> Search:
@@ -177,3 +180,10 @@ class Gp(Strategy):
         for row in awaited[model.n_unseen + search.n_awaited :]:
             search.awaits(row)
         return search
+
+
+def _in_losses(warped: Warp, posterior: Posterior, row: Array) -> tuple[float, float]:
+    """Mean and standard deviation of the loss that is expected of a row."""
+    mean, std = (float(known[0]) for known in posterior.at(row[None]))
+    low, middle, high = warped.losses(np.array([mean - std, mean, mean + std])).tolist()
+    return middle, high / 2 - low / 2

@@ -34,7 +34,8 @@ class Proposal:
     """Parameters to try, in the order of the space.
 
     Args:
-        why: how they were chosen, for people: at least `strategy` and `phase` (`startup` or `model`).
+        why: how they were chosen, for people: at least `strategy` and `phase` (`startup` or `model`); where a loss was
+            predicted, its `mean` and `std`, and where there are several objectives, `means` and `stds`, in their order.
     """
 
     params: dict[str, Scalar]

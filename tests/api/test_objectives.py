@@ -56,6 +56,21 @@ def test_results_carry_a_score_for_each_and_there_is_no_best(client: httpx.Clien
     assert f"GET /v1/tuners/{tuner['tuner_id']}/pareto" in none["detail"]
 
 
+def test_why_has_the_score_that_is_expected_of_each(client: httpx.Client) -> None:
+    space = {"x": {"type": "float_range", "min": 0, "max": 1}}
+    tuner = create_tuner(client, space=space, objectives=TWO, strategy="gp", seed=7)
+    for number in range(12):
+        x = number / 11
+        report(client, tuner, params={"x": x}, scores={"accuracy": 50 + 10 * x, "latency": 100 + 30 * x})
+    trial = suggest(client, tuner)[0]
+    x, why = trial["params"]["x"], trial["why"]
+    assert why["means"] == {
+        "accuracy": pytest.approx(50 + 10 * x, abs=1),
+        "latency": pytest.approx(100 + 30 * x, abs=3),
+    }
+    assert {metric: 0 < std < 5 for metric, std in why["stds"].items()} == {"accuracy": True, "latency": True}
+
+
 @pytest.mark.parametrize(
     "told",
     [
