@@ -79,9 +79,10 @@ bench: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## the figures of benchmarks/R
 	@$(PY) -m benchmarks.suggest_speed $(if $(PEERS),--peer .peers/bin/python)
 
 .PHONY: bench-search
-bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 100 trials (PEERS=1: beside Optuna's samplers; most of an hour)
+bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 100 trials (PEERS=1: beside Optuna's samplers; some hours)
 	@$(PY) -m benchmarks.search_quality $(if $(PEERS),--peers .peers/bin/python) --cache .bench-search
 	@$(PY) -m benchmarks.search_quality --epochs --strategies auto --cache .bench-search
+	@$(PY) -m benchmarks.search_quality --several --strategies auto,tpe,nsga2,random $(if $(PEERS),--peers .peers/bin/python) --cache .bench-search
 
 $(PEERS_READY):
 	@"$(PYTHON)" -m venv .peers

@@ -35,7 +35,7 @@ class Nsga2(Strategy):
     """
 
     key: ClassVar[str] = "nsga2"
-    description: ClassVar[str] = "NSGA-II: a population that breeds; for several objectives and hundreds of trials."
+    description: ClassVar[str] = "NSGA-II: a population that breeds; for several objectives and thousands of trials."
     options_schema: ClassVar[dict[str, Any]] = options_of(
         population=whole(16, 2, "How many trials may be parents, and come from a Sobol sequence first.", 1000)
     )

@@ -1,7 +1,8 @@
 """Runs the searches, and prints how much regret they leave.
 
-Regret is normalised per task and seed: 0 is the optimum, 1 what the best of 25 random trials leaves on average. Tasks
-count equally. Intervals hold 95% of the means over resampled seeds.
+Regret is normalised per task and seed: 0 is the optimum, 1 what the best of 25 random trials leaves on average. Of
+several objectives it is what is missing of the hypervolume that the best compromises dominate. Tasks count equally.
+Intervals hold 95% of the means over resampled seeds.
 """
 
 import argparse
@@ -16,9 +17,9 @@ from queue import Queue
 
 import numpy as np
 
-from benchmarks.search_quality.methods import DEAF, PEERS
+from benchmarks.search_quality.methods import DEAF, PEERS, PEERS_OF_SEVERAL
 from benchmarks.search_quality.search import Job, Outcome
-from benchmarks.search_quality.tasks import OF_EPOCHS, TASKS
+from benchmarks.search_quality.tasks import OF_EPOCHS, OF_SEVERAL, TASKS
 
 AT = (25, 50, 100)
 """After how many trials."""
@@ -116,16 +117,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--epochs", action="store_true", help="tasks whose trials log epochs, and who hears of them")
+    parser.add_argument("--several", action="store_true", help="tasks of several objectives")
     parser.add_argument("--cache", type=Path, help="a folder that keeps outcomes: a run that was ended goes on")
     options = parser.parse_args()
-    tasks = [(name, seed) for seed in range(options.seeds) for name in TASKS if (name in OF_EPOCHS) == options.epochs]
+    names = (
+        OF_EPOCHS
+        if options.epochs
+        else OF_SEVERAL
+        if options.several
+        else TASKS.keys() - OF_EPOCHS.keys() - OF_SEVERAL.keys()
+    )
+    tasks = [(name, seed) for seed in range(options.seeds) for name in TASKS if name in names]
     ours = [name for name in options.strategies.split(",") if name]
     jobs = [Job(name, task, seed, n) for task, seed in tasks for name in ours for n in (1, 8)]
     if options.epochs:
         jobs += [Job(name + DEAF, task, seed, 8) for task, seed in tasks for name in ours]
     outcomes = run_all(jobs, sys.executable, options.processes, options.cache)
     if options.peers:
-        jobs = [Job(name, task, seed, n) for task, seed in tasks for name, workers in PEERS.items() for n in workers]
+        peers = PEERS_OF_SEVERAL if options.several else PEERS
+        jobs = [Job(name, task, seed, n) for task, seed in tasks for name, workers in peers.items() for n in workers]
         outcomes |= run_all(jobs, options.peers, options.processes, options.cache)
     for is_held_out in (False, True):
         table(outcomes, is_held_out, AT_OF_EPOCHS if options.epochs else AT)

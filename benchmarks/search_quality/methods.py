@@ -1,4 +1,4 @@
-"""What is compared: our strategies by their names, and two samplers of Optuna where that is installed."""
+"""What is compared: our strategies by their names, and samplers of Optuna where that is installed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -13,6 +13,9 @@ from app.tuning.strategy import Observation, generator
 PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,)}
 """By how many workers each is asked."""
 
+PEERS_OF_SEVERAL = {"optuna tpe": (1, 8), "optuna nsga2": (1, 8), "optuna gp": (1,)}
+"""The same where several objectives count."""
+
 DEAF = ", without epochs"
 """Ends the name of a strategy of ours that waits for the ends of trials."""
 
@@ -20,7 +23,7 @@ DEAF = ", without epochs"
 class Method(Protocol):
     """A search over one problem."""
 
-    def ask(self, number: int, heard: Mapping[int, Sequence[float]]) -> Params:
+    def ask(self, number: int, heard: Mapping[int, Sequence[tuple[float, ...]]]) -> Params:
         """The params of the trial with this number.
 
         Args:
@@ -28,7 +31,7 @@ class Method(Protocol):
                 known, after none.
         """
 
-    def tell(self, number: int, losses: Sequence[float]) -> None:
+    def tell(self, number: int, losses: Sequence[tuple[float, ...]]) -> None:
         """What came out: the last of the losses after each epoch."""
 
 
@@ -47,14 +50,14 @@ class Ours:
         self._courses: list[Course] = []
         self._pending: dict[int, Params] = {}
 
-    def ask(self, number: int, heard: Mapping[int, Sequence[float]]) -> Params:
+    def ask(self, number: int, heard: Mapping[int, Sequence[tuple[float, ...]]]) -> Params:
         """The params of the trial with this number."""
         history, pending = list(self._history), []
         for other, params in self._pending.items():
             losses = heard[other]
             loss = None
             if losses and self._takes_forecasts:
-                loss = forecast(len(losses) - 1, losses[-1], self._courses[-MOST_COURSES:])
+                loss = forecast(len(losses) - 1, losses[-1][0], self._courses[-MOST_COURSES:])
             if loss is None:
                 pending.append(params)
             else:
@@ -63,29 +66,34 @@ class Ours:
         self._pending[number] = proposal.params
         return proposal.params
 
-    def tell(self, number: int, losses: Sequence[float]) -> None:
+    def tell(self, number: int, losses: Sequence[tuple[float, ...]]) -> None:
         """What came out."""
-        self._history.append(Observation(number, self._pending.pop(number), TrialState.completed, (losses[-1],)))
-        self._courses.append(Course(range(len(losses)), losses, losses[-1]))
+        self._history.append(Observation(number, self._pending.pop(number), TrialState.completed, losses[-1]))
+        course = [first for first, *_ in losses]
+        self._courses.append(Course(range(len(course)), course, course[-1]))
 
 
 class Peer:
     """A sampler of Optuna with its defaults; conditional parameters are asked for where they exist, as its users do."""
 
-    def __init__(self, name: str, space: Space, seed: int) -> None:
+    def __init__(self, name: str, space: Space, seed: int, n_objectives: int) -> None:
         import optuna  # type: ignore[import-not-found, unused-ignore]
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         samplers = optuna.samplers
-        kind: Callable[..., Any] = samplers.TPESampler if name == "optuna tpe" else samplers.GPSampler
+        kinds: dict[str, Callable[..., Any]] = {
+            "optuna tpe": samplers.TPESampler,
+            "optuna nsga2": samplers.NSGAIISampler,
+            "optuna gp": samplers.GPSampler,
+        }
         self._space = space
-        self._study = optuna.create_study(sampler=kind(seed=seed))
+        self._study = optuna.create_study(sampler=kinds[name](seed=seed), directions=["minimize"] * n_objectives)
         self._trials: dict[int, Any] = {}
 
-    def ask(self, number: int, heard: Mapping[int, Sequence[float]]) -> Params:
+    def ask(self, number: int, heard: Mapping[int, Sequence[tuple[float, ...]]]) -> Params:
         """The params of the trial with this number."""
         for other, losses in heard.items():
-            for epoch, loss in enumerate(losses):
+            for epoch, (loss, *_) in enumerate(losses):
                 self._trials[other].report(loss, epoch)
         trial = self._trials[number] = self._study.ask()
         params: dict[str, Any] = {}
@@ -94,9 +102,9 @@ class Peer:
                 params[name] = _suggest(trial, name, self._space.specs[name])
         return params
 
-    def tell(self, number: int, losses: Sequence[float]) -> None:
+    def tell(self, number: int, losses: Sequence[tuple[float, ...]]) -> None:
         """What came out."""
-        self._study.tell(self._trials.pop(number), losses[-1])
+        self._study.tell(self._trials.pop(number), list(losses[-1]))
 
 
 def _suggest(trial: Any, name: str, spec: Any) -> Any:
@@ -113,8 +121,8 @@ def _suggest(trial: Any, name: str, spec: Any) -> Any:
     return trial.suggest_categorical(name, list(spec.options))
 
 
-def start(name: str, space: Space, seed: int) -> Method:
+def start(name: str, space: Space, seed: int, n_objectives: int) -> Method:
     """A new search."""
-    if name in PEERS:
-        return Peer(name, space, seed)
+    if name in PEERS_OF_SEVERAL:
+        return Peer(name, space, seed, n_objectives)
     return Ours(name.removesuffix(DEAF), space, seed, is_deaf=name.endswith(DEAF))

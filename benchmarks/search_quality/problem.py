@@ -1,8 +1,10 @@
 """What a task of the benchmark is, and how far from its optimum a search has come."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,10 +16,35 @@ from app.tuning.strategy import generator
 
 Loss = Callable[[Params], float]
 
-_N_DRAWS, _N_BASELINE = 5000, 25
+_N_DRAWS, N_BASELINE = 5000, 25
 
 N_EPOCHS = 9
 """Of a training that is known epoch by epoch."""
+
+
+class Progress(Protocol):
+    """How far a search has come."""
+
+    def regret_after(self, params: Params, losses: tuple[float, ...]) -> float:
+        """The normalised regret, when this trial has ended and the search was told these losses."""
+
+
+class Instance(Protocol):
+    """What a search is tried on."""
+
+    @property
+    def space(self) -> Space:
+        """Where to search."""
+
+    @property
+    def n_objectives(self) -> int:
+        """How many losses a trial has."""
+
+    def told(self, params: Params, seed: int, number: int) -> list[tuple[float, ...]]:
+        """What the search learns of a trial: its losses after each epoch, the last ones being what it comes to."""
+
+    def progress(self) -> Progress:
+        """Of a search that begins now."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +64,51 @@ class Problem:
     noise: float = 0.0
     course: Callable[[Params], Array] | None = None
 
-    def told(self, params: Params, seed: int, number: int) -> list[float]:
+    n_objectives = 1
+
+    def told(self, params: Params, seed: int, number: int) -> list[tuple[float, ...]]:
         """What the search learns of a trial's losses; the last one is what it comes to."""
         losses = np.array([self.loss(params)]) if self.course is None else self.course(params)
         if self.noise:
             losses = losses + self.noise * generator(seed, 2**40 + number).normal(size=len(losses))
-        return [float(loss) for loss in losses]
+        return [(float(loss),) for loss in losses]
+
+    def progress(self) -> Progress:
+        """Of a search that begins now."""
+        return _Incumbent(self)
 
     @cached_property
     def unit(self) -> float:
         """The regret that counts as 1: what the best of 25 random trials leaves on average."""
-        draws = Random(self.space, {}).propose([], [], [generator(-1, number) for number in range(_N_DRAWS)])
-        losses = np.array([self.loss(draw.params) for draw in draws])
-        return float(losses.reshape(-1, _N_BASELINE).min(axis=1).mean() - self.optimum)
+        losses = np.array([self.loss(params) for params in random_params(self.space, _N_DRAWS)])
+        return float(losses.reshape(-1, N_BASELINE).min(axis=1).mean() - self.optimum)
+
+
+def random_params(space: Space, n: int) -> list[Params]:
+    """What random trials have, the same each time."""
+    draws = Random(space, {}).propose([], [], [generator(-1, number) for number in range(n)])
+    return [draw.params for draw in draws]
+
+
+class _Incumbent:
+    """The trial that a search would be left with: the one of which it was told the lowest loss."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._lowest_told, self._loss = math.inf, math.inf
+
+    def regret_after(self, params: Params, losses: tuple[float, ...]) -> float:
+        """What is missing of the optimum."""
+        if losses[0] < self._lowest_told:
+            self._lowest_told, self._loss = losses[0], self._problem.loss(params)
+        return max(self._loss - self._problem.optimum, 0.0) / self._problem.unit
+
+
+P = TypeVar("P", bound=Instance, covariant=True)
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Generic[P]):
     """A family of problems, one for each seed.
 
     Args:
@@ -63,4 +118,4 @@ class Task:
     name: str
     kind: str
     is_held_out: bool
-    instance: Callable[[int], Problem]
+    instance: Callable[[int], P]

@@ -33,13 +33,11 @@ class Outcome(NamedTuple):
     """What came out of it.
 
     Args:
-        regrets: shape (100,); after each ended trial the normalised regret of the one with the best score so far.
-        best: the lowest loss without noise.
+        regrets: shape (100,); after each ended trial the normalised regret.
         cpu_s: processor time of asking and telling.
     """
 
     regrets: list[float]
-    best: float
     cpu_s: float
 
 
@@ -50,9 +48,9 @@ class _Running(NamedTuple):
     number: int
     begin: float
     params: Params
-    losses: list[float]
+    losses: list[tuple[float, ...]]
 
-    def heard(self, now: float) -> list[float]:
+    def heard(self, now: float) -> list[tuple[float, ...]]:
         """The losses of the epochs that are done by now."""
         return self.losses[: int(len(self.losses) * (now - self.begin) / (self.end - self.begin))]
 
@@ -60,11 +58,11 @@ class _Running(NamedTuple):
 def run(job: Job) -> Outcome:
     """The search from its first trial to its last."""
     problem = TASKS[job.task].instance(job.seed)
-    method = start(job.method, problem.space, job.seed)
+    method = start(job.method, problem.space, job.seed, problem.n_objectives)
     running: list[_Running] = []
     cpu_s, now = 0.0, 0.0
     n_asked = 0
-    lowest_told, lowest, incumbent = float("inf"), float("inf"), float("inf")
+    progress = problem.progress()
     regrets: list[float] = []
     while len(regrets) < N_TRIALS:
         while len(running) < job.n_workers and n_asked < N_TRIALS:
@@ -79,12 +77,8 @@ def run(job: Job) -> Outcome:
         begin = time.process_time()
         method.tell(number, losses)
         cpu_s += time.process_time() - begin
-        loss = problem.loss(params)
-        lowest = min(lowest, loss)
-        if losses[-1] < lowest_told:
-            lowest_told, incumbent = losses[-1], loss
-        regrets.append(max(incumbent - problem.optimum, 0.0) / problem.unit)
-    return Outcome(regrets, lowest, cpu_s)
+        regrets.append(progress.regret_after(params, losses[-1]))
+    return Outcome(regrets, cpu_s)
 
 
 def main() -> None:

@@ -116,7 +116,7 @@ def _lowest(columns: Columns, losses_at: Callable[[Array], Array]) -> float:
     return float(losses.min())
 
 
-def _task(source: Training | Gradual) -> Task:
+def _task(source: Training | Gradual) -> Task[Problem]:
     return Task(source.name, "real", source.is_held_out, lambda seed: _problem(source.name))
 
 

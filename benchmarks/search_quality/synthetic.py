@@ -202,7 +202,9 @@ def _effects(
     return effects
 
 
-def _task(name: str, held_out: bool, space: Json, function: Function, reach: float, noise: float = 0.0) -> Task:
+def _task(
+    name: str, held_out: bool, space: Json, function: Function, reach: float, noise: float = 0.0
+) -> Task[Problem]:
     key = sum(ord(letter) * 31**i for i, letter in enumerate(name)) % 2**31
 
     def instance(seed: int) -> Problem:
@@ -228,7 +230,7 @@ TASKS = [
 ]
 
 
-def _by_epoch(task: Task, held_out: bool) -> Task:
+def _by_epoch(task: Task[Problem], held_out: bool) -> Task[Problem]:
     """The same task, whose trials come to their losses at a pace, and from a start, that depend on the parameters."""
 
     def instance(seed: int) -> Problem:
