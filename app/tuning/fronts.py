@@ -21,10 +21,10 @@ def non_dominated(losses: Sequence[tuple[float, ...]]) -> list[bool]:
     """
     if not losses:
         return []
-    ranked = _ranked(np.array(losses, dtype=np.float64))
-    order = np.lexsort(ranked.T[::-1])
-    kept = np.zeros(len(ranked), dtype=bool)
-    kept[order] = _front(ranked[order])
+    points = ranked(np.array(losses, dtype=np.float64))
+    order = np.lexsort(points.T[::-1])
+    kept = np.zeros(len(points), dtype=bool)
+    kept[order] = _front(points[order])
     return kept.tolist()
 
 
@@ -45,11 +45,11 @@ def best_first(losses: Array, n: int) -> Indices:
     if losses.shape[1] == 1:
         order = sound[np.argsort(losses[sound, 0], kind="stable")]
     else:
-        order = sound[_by_fronts(_ranked(losses[sound]), n)]
+        order = sound[_by_fronts(ranked(losses[sound]), n)]
     return np.concatenate([order, np.flatnonzero(~is_sound)])[:n]
 
 
-def _ranked(losses: Array) -> Array:
+def ranked(losses: Array) -> Array:
     """Each objective's losses as their ranks, equal ones sharing one: no scale is too large or too small for that."""
     ranks = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in losses.T]
     return np.array(ranks, dtype=np.float64).T.reshape(losses.shape)

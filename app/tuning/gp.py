@@ -10,7 +10,7 @@ from app.domain.space import Space
 from app.domain.values import Params
 from app.tuning.columns import Columns
 from app.tuning.encoding import Array
-from app.tuning.fronts import best_first
+from app.tuning.fronts import best_first, ranked
 from app.tuning.gaussian.acquisition import Improvement
 from app.tuning.gaussian.features import Features
 from app.tuning.gaussian.fit import Hyperparameters, fit, unlearnt
@@ -126,11 +126,12 @@ class Gp(Strategy):
     def _learn(self, tried: Array, losses: Array, unseen: Array) -> _Model:
         rows = tried
         if len(rows) > _MOST:
-            order = best_first(losses, len(rows))
-            others = order[_MOST // 2 :]
+            best = best_first(losses, _MOST // 2)
+            # Fronts of all would take longest of all.
+            others = np.setdiff1d(np.argsort(ranked(losses).sum(axis=1), kind="stable"), best, assume_unique=True)
             spread = others[np.linspace(0, len(others) - 1, _MOST // 2).astype(np.intp)]
             # In their own order: sums must not depend on which trial is better by a hair.
-            chosen = np.sort(np.concatenate([order[: _MOST // 2], spread]))
+            chosen = np.sort(np.concatenate([best, spread]))
             rows, losses = rows[chosen], losses[chosen]
         has_score = np.isfinite(losses[:, 0])
         scored = rows[has_score]
