@@ -414,3 +414,14 @@ def test_one_failure_among_successes_condemns_nobody() -> None:
 def test_a_long_history_is_learnt_from_as_well() -> None:
     (proposal,) = Gp(SPACE, {}).propose(history_of(1000), [], [generator(7, 1000)])
     assert abs(float(proposal.params["dropout"]) - 0.2) <= 0.1
+
+
+def test_of_a_long_history_of_two_objectives_the_front_is_learnt_from() -> None:
+    space = Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "xy"})
+    history = [
+        Observation(n, {"x": x, "y": y}, TrialState.completed, (x**2 + (y - 0.5) ** 2, (x - 1) ** 2 + (y - 0.5) ** 2))
+        for n, (x, y) in enumerate(np.random.default_rng(3).random((600, 2)).tolist())
+    ]
+    proposals = Gp(space, {}).propose(history, [], [generator(1, number) for number in range(600, 608)])
+    assert all(abs(float(proposal.params["y"]) - 0.5) < 0.05 for proposal in proposals)
+    assert all(std < 0.1 for proposal in proposals for std in proposal.why["stds"])
