@@ -247,5 +247,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
-    """Something nobody thought of: the client learns a request id, the log the rest."""
-    return respond(request, Internal())
+    """Something nobody thought of: the client learns a request id, the log the rest.
+
+    The server cuts the connection after such an answer. Said before, nobody sends the next request into the cut.
+    """
+    return respond(request, Internal(), {"Connection": "close"})

@@ -2,13 +2,20 @@
 
 import gzip
 import json
+import threading
 from collections.abc import Iterator
 
 import httpx
 import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
 
+from app.api.application import build
+from app.api.gate import Rules
 from tests.api.endpoints import OPERATIONS, OPTIONAL, WRITES, Things, new_things, send
 from tests.calls import JSON, PROBLEM, SPACE, answer, create_tuner, problem
+from tests.waiting import eventually
 
 SECRET = "s3cr3t-9b1f"
 
@@ -42,6 +49,32 @@ def get_paths(things: Things) -> dict[str, str]:
         "list_events": "/v1/events",
         "stream_events": "/v1/events/stream",
     }
+
+
+# ---- what nobody thought of ----
+
+
+async def break_down(request: Request) -> Response:
+    raise ZeroDivisionError
+
+
+def test_a_failure_of_the_service_does_not_cut_the_next_request_off() -> None:
+    app = build(None, "1", Rules())
+    app.add_route("/dashboard/broken", break_down)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started or None)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            for _ in range(5):
+                response = client.get("/dashboard/broken")
+                problem(response, 500, "internal")
+                assert response.headers["Connection"] == "close"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 # ---- the framework's own ----
