@@ -488,6 +488,28 @@ def test_a_result_is_one_value_of_each_objective(client: Client) -> None:
     assert [trial["scores"] for trial in several.history()] == [{"gain": 1, "size": 2}]
 
 
+def test_results_may_come_as_a_mapping(client: Client) -> None:
+    """A metric's name need not be one that Python takes for a keyword's."""
+    tuner = client.tuner(SPACE, objective="val/gain")
+    several = client.tuner(SPACE, objectives=["val/gain", "size"])
+    (one,), (both,) = tuner.suggest(), several.suggest()
+    no_number: Any = {"val/gain": 1, "size": [2]}
+    for wrong in ({}, {"val/gain": 1}, {"val/gain": 1, "size": 2, "loss": 3}):
+        with pytest.raises(TypeError, match="a value of val/gain and one of size is expected, and "):
+            both.result(wrong)
+    with pytest.raises(TypeError, match="metric 'size' is no number"):
+        both.result(no_number)
+    one.result({"val/gain": 0.25})
+    both.result({"val/gain": 1}, size=2)
+    several.observe({"x": 0.5}, {"val/gain": 3, "size": 4})
+    client.flush()
+    assert [trial["score"] for trial in tuner.history()] == [0.25]
+    assert [trial["scores"] for trial in several.history()] == [
+        {"val/gain": 1, "size": 2},
+        {"val/gain": 3, "size": 4},
+    ]
+
+
 def test_proposals_and_observations_of_ones_own(client: Client) -> None:
     tuner = client.tuner(SPACE, max_trials=1)
     tuner.enqueue({"x": 0.25})

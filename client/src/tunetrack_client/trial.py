@@ -63,8 +63,10 @@ class Trial:
         self._outbox.let_go(self.trial_id)
         return run
 
-    def result(self, score: Value | None = None, /, **scores: Value) -> None:
-        """Tell the score, of several objectives by their names. A run of it that goes on is finished with that.
+    def result(self, score: Value | Mapping[str, Value] | None = None, /, **scores: Value) -> None:
+        """Tell the score, e.g. `trial.result(0.9)`; of several objectives by their names, e.g.
+        `trial.result(loss=0.3, size=12)` or `trial.result({"val/loss": 0.3, "size": 12})`. A run of it that goes on is
+        finished with that.
 
         Raises:
             TypeError, ValueError: these are not numbers, one for each objective.
@@ -153,14 +155,16 @@ class Trial:
             raise RuntimeError(f"trial {self.number} has its outcome already")
 
 
-def by_objective(metrics: Sequence[str], score: Value | None, scores: Mapping[str, Value]) -> dict[str, Value]:
+def by_objective(
+    metrics: Sequence[str], score: Value | Mapping[str, Value] | None, scores: Mapping[str, Value]
+) -> dict[str, Value]:
     """What was told, by the metrics of the objectives.
 
     Raises:
         TypeError: that is not one value of each.
     """
-    only = {metric: score for metric in metrics[:1] if score is not None}
-    values = {**only, **scores}
+    named = score if isinstance(score, Mapping) else {metric: score for metric in metrics[:1] if score is not None}
+    values = {**named, **scores}
     if values.keys() != set(metrics):
         raise TypeError(
             f"a value of {' and one of '.join(metrics)} is expected, and {', '.join(values) or 'none'} is told"

@@ -99,8 +99,11 @@ class Tuner:
         """Have these parameters tried next."""
         self._client.ask("POST", f"{self._path}/trials", {"params": plain(params)}, is_new=True)
 
-    def observe(self, params: Mapping[str, Any], score: Value | None = None, /, **scores: Value) -> None:
-        """Tell what is known from elsewhere: the strategy learns from it. The same again changes nothing."""
+    def observe(
+        self, params: Mapping[str, Any], score: Value | Mapping[str, Value] | None = None, /, **scores: Value
+    ) -> None:
+        """Tell what is known from elsewhere, the scores as in `Trial.result`: the strategy learns from it. The same
+        again changes nothing."""
         told = outcome(by_objective(self.metrics, score, scores))
         self._client.ask("POST", f"{self._path}/result", {"params": plain(params)} | told)
 
