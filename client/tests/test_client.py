@@ -488,6 +488,15 @@ def test_a_result_is_one_value_of_each_objective(client: Client) -> None:
     assert [trial["scores"] for trial in several.history()] == [{"gain": 1, "size": 2}]
 
 
+def test_tuners_are_found_by_a_filter(client: Client) -> None:
+    tag = str(uuid.uuid4())
+    ours, _ = client.tuner(SPACE, tags=[tag]), client.tuner(SPACE)
+    assert [found["tuner_id"] for found in client.tuners(f'"{tag}" in tags')] == [ours.tuner_id]
+    assert [found["tuner_id"] for found in client.tuners()][1:2] == [ours.tuner_id]
+    with pytest.raises(errors.BadFilter):
+        list(client.tuners("tags ="))
+
+
 def test_results_may_come_as_a_mapping(client: Client) -> None:
     """A metric's name need not be one that Python takes for a keyword's."""
     tuner = client.tuner(SPACE, objective="val/gain")

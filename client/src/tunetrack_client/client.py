@@ -232,9 +232,9 @@ class Client:
             return {metric: series.get(metric, {"epochs": [], "values": []}) for metric in metrics}
         return series
 
-    def tuners(self) -> Iterator[JSON]:
+    def tuners(self, filter: str | None = None) -> Iterator[JSON]:
         """Tuners, newest first, as the service shows them."""
-        return self.pages("/v1/tuners")
+        return self.pages("/v1/tuners", filter=filter)
 
     def events(
         self,
