@@ -233,6 +233,16 @@ def test_the_slopes_of_the_hypervolume_are_those_of_its_value(away: float) -> No
     np.testing.assert_allclose(np.append(by_mean, by_std), slopes_of(promise, at), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("away", [1e6, 1e10])
+def test_the_slopes_of_the_hypervolume_lead_back_from_where_there_is_no_hope(away: float) -> None:
+    goal = Hypervolume(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    value, by_mean, by_std = goal.slopes(np.array([away, away]), np.array([0.5, 2.0]))
+    # The logarithm of a normal probability far out is -z * z / 2.
+    assert value == pytest.approx(-0.5 * away**2 * (0.5**-2 + 2.0**-2), rel=1e-5)
+    np.testing.assert_allclose(by_mean, [-away / 0.5**2, -away / 2.0**2], rtol=1e-5)
+    np.testing.assert_allclose(by_std, [away**2 / 0.5**3, away**2 / 2.0**3], rtol=1e-5)
+
+
 def test_what_is_awaited_is_not_promised_again() -> None:
     expected = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
     goal = Hypervolume(expected)

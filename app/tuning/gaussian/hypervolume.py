@@ -18,7 +18,7 @@ N_RAYS, MOST_RAYS = 32, 256
 STEPS = np.array([0.0, 0.1, 0.3, 0.9, 2.7])
 """Where, beyond the front, probabilities are looked at on each ray, in standard deviations of the targets."""
 
-_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+_SQRT_HALF, _SQRT_2_BY_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 
 
 class Hypervolume:
@@ -60,12 +60,14 @@ class Hypervolume:
 
     def slopes(self, means: Array, stds: Array) -> tuple[float, Array, Array]:
         """Its slopes."""
+        from scipy.special import erfcx
+
         z = (self._points - means[:, None]) / stds[:, None]
-        each = _log_ndtr(z)
-        logs = self._log_weights + each.sum(axis=0)
+        logs = self._log_weights + _log_ndtr(z).sum(axis=0)
         value = float(_log_sum(logs))
-        # The share of each point in the sum, times the slope of the logarithm of its probability.
-        by_point = np.exp(logs - value) * np.exp(-0.5 * z * z - _LOG_SQRT_2PI - each) / stds[:, None]
+        # The share of each point in the sum, times the slope of the logarithm of its probability: density by
+        # probability, without a difference of two numbers that are both huge where there is no hope.
+        by_point = np.exp(logs - value) * _SQRT_2_BY_PI / erfcx(-_SQRT_HALF * z) / stds[:, None]
         return value, -by_point.sum(axis=1), -(by_point * z).sum(axis=1)
 
     def _reach(self, targets: Array) -> None:
