@@ -601,7 +601,7 @@ def test_of_several_objectives_the_front_is_read_again_too(
         page.evaluate("turn(false)")
         expect(page.locator("#connection")).to_have_text("Live")
         told = page.locator("#headline").inner_text()
-        assert told.startswith("1 of 2 trials is unbeaten. Best: accuracy 0.75 in trial 1"), told
+        assert told.startswith("1 of 2 trials is unbeaten, found just now. Best: accuracy 0.75 in trial 1"), told
 
     chromium.run(server.url, scenario, is_alone=True)
 

@@ -38,7 +38,8 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         headline = page.locator("#headline")
         expect(headline).to_have_text(
-            "3 of 5 trials are unbeaten. Best: accuracy 0.9 in trial 0, latency 10 in trial 4."
+            "3 of 5 trials are unbeaten, the newest found just now. "
+            "Best: accuracy 0.9 in trial 0, latency 10 in trial 4."
         )
         expect(page.locator("#connection")).to_have_text("Live")
         n_requests = len([one for one in seen.requests if not one.startswith("data:")])
@@ -57,7 +58,9 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         rows.get_by_role("button", name="latency").click()
         expect(rows.locator("th[aria-sort=ascending]")).to_have_text("latency")
         finish_trial(client, tuner, 0.95, latency=5.0)
-        expect(headline).to_contain_text("1 of 6 trials is unbeaten")
+        expect(headline).to_contain_text("1 of 6 trials is unbeaten, found just now.")
+        finish_trial(client, tuner, 0.4, latency=50.0)
+        expect(headline).to_contain_text("1 of 7 trials is unbeaten, found 1 trial ago.")
         return n_requests
 
     assert chromium.run(server.url, scenario) <= 15

@@ -69,11 +69,12 @@ export function sentence(model, shares) {
   if (!tuner.best) return sentenceOfNone(model);
   const matters = Object.entries(shares).sort((a, b) => b[1] - a[1])[0]?.[0];
   const last = improvements.at(-1), before = improvements.at(-2);
-  const since = last ? nEnded - last.place : 0;
-  const found = since === 0 ? "found just now" : `found ${count(since, "trial")} ago`;
+  const found = foundAgo(last ? nEnded - last.place : 0);
   const margin = before && last ? `, ${num(Math.abs(last.score - before.score), 2)} ${model.isUpward ? "above" : "below"} the previous best` : "";
   return `Trial ${tuner.best.number} is best: ${metric} ${num(tuner.best.score)}, ${found}${margin}${matters ? `; ${matters} matters most` : ""}.`;
 }
+
+const foundAgo = (since) => (since === 0 ? "found just now" : `found ${count(since, "trial")} ago`);
 
 function sentenceOfMany(model) {
   const among = model.trials.filter((trial) => model.front.has(trial.trialId));
@@ -82,7 +83,8 @@ function sentenceOfMany(model) {
     const [first] = among.filter((trial) => typeof trial.scores[metric] === "number").sort((a, b) => sign * (a.scores[metric] - b.scores[metric]));
     return first && `${metric} ${num(first.scores[metric])} in trial ${first.number}`;
   });
-  return `${num(model.front.size)} of ${count(model.nEnded, "trial")} ${model.front.size === 1 ? "is" : "are"} unbeaten. Best: ${ends.filter(Boolean).join(", ")}.`;
+  const found = among.length ? `, ${model.front.size === 1 ? "" : "the newest "}${foundAgo(model.nEnded - Math.max(...among.map((trial) => trial.place)))}` : "";
+  return `${num(model.front.size)} of ${count(model.nEnded, "trial")} ${model.front.size === 1 ? "is" : "are"} unbeaten${found}. Best: ${ends.filter(Boolean).join(", ")}.`;
 }
 
 function sentenceOfNone({ tuner: { counts }, trials, nEnded }) {
