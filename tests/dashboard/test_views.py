@@ -48,6 +48,8 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
         expect(chart.locator(".step.front")).to_have_count(1)
         strands = chart_of(page, "Parameters and score")
         expect(strands.locator(".strand.best")).to_have_count(3)
+        expect(chart_of(page, "What matters")).to_contain_text("mean over the objectives")
+        expect(chart_of(page, "What matters")).to_contain_text("mean over the objectives")
         for title in ("accuracy", "latency"):
             expect(strands.get_by_role("slider", name=f"Filter by {title}")).to_be_visible()
         rows = page.get_by_role("region", name="Trials")

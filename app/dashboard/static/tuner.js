@@ -57,9 +57,9 @@ export async function view(place, { id, crumbs, address }) {
     rows: () => ({ columns: ["trials ended", "trial", model.metric], rows: model.improvements.map((one) => [one.place, one.number, one.score]) }),
   })];
   const shareChart = figure({
-    title: "What matters", note: model.isMany ? `for ${model.metric}` : "", file: "importance", height: 210,
+    title: "What matters", note: model.isMany ? "mean over the objectives" : "", file: "importance", height: 210,
     draw: (width, height) => importance(shares, width, height, scored().length > ENOUGH),
-    describe: () => `Share of the variance of ${model.metric} that each parameter explains alone: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
+    describe: () => `Share of the variance of ${model.metrics.join(" and ")} that each parameter explains alone${model.isMany ? ", mean over the objectives" : ""}: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
     rows: () => ({ columns: ["parameter", "share"], rows: Object.entries(shares) }),
   });
   const brushes = new Map(params.concat(goalsOf(model)).flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
