@@ -61,6 +61,7 @@ TRIAL_FIELDS: Vocabulary = {
     "number": Kind.number,
     "state": Kind.text,
     "score": Kind.number,
+    "scores": Kind.metrics,
     "worker": Kind.text,
     "attempt": Kind.number,
     "create_time": Kind.time,

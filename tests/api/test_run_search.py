@@ -129,6 +129,28 @@ def test_trials_are_filtered_and_ordered(client: httpx.Client) -> None:
     problem(client.get(path, params={"filter": "metrics.a = 1"}), 422, "bad-filter", position=0)
 
 
+def test_trials_of_several_objectives_are_filtered_and_ordered_by_each(client: httpx.Client) -> None:
+    tuner = create_tuner(client, objectives=[{"metric": "val/acc"}, {"metric": "cost", "direction": "minimize"}])
+    for number, cost in enumerate([3, 1, "Infinity", 2, "NaN"]):
+        report(client, tuner, params={"x": number / 10}, scores={"val/acc": number, "cost": cost})
+    suggest(client, tuner)
+    path = f"/v1/tuners/{tuner['tuner_id']}/trials"
+    for order_by, expected in (
+        ("scores.cost", [1, 3, 0, 2, 4, 5]),
+        ("scores.cost desc", [2, 0, 3, 1, 5, 4]),
+        ("scores.`val/acc` desc", [4, 3, 2, 1, 0, 5]),
+    ):
+        for page_size in (1, 1000):
+            found = list_all(client, path, order_by=order_by, page_size=page_size)
+            assert [trial["number"] for trial in found] == expected, order_by
+    for condition, expected in (
+        ("scores.cost <= 2 and scores.`val/acc` > 1", [3]),
+        ("scores.cost is nan", [4]),
+        ("scores.cost is null", [5]),
+    ):
+        assert [trial["number"] for trial in list_all(client, path, filter=condition)] == expected
+
+
 @pytest.fixture
 def trials_of_all_kinds(client: httpx.Client, filled: dict[str, str]) -> str:
     """The path of the list of them; each service has them once."""
@@ -154,7 +176,7 @@ def make_trials_of_all_kinds(client: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("is_descending", [False, True], ids=["up", "down"])
-@pytest.mark.parametrize("field", [field for field in TRIAL_FIELDS if field != "params"] + ["params.x"])
+@pytest.mark.parametrize("field", [field for field in TRIAL_FIELDS if field not in ("params", "scores")] + ["params.x"])
 def test_trials_are_ordered_by_any_field(
     client: httpx.Client, trials_of_all_kinds: str, field: str, is_descending: bool
 ) -> None:
