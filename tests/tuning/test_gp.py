@@ -19,7 +19,7 @@ from app.tuning.gaussian.features import Features
 from app.tuning.gaussian.fit import NOISE_MEDIAN, Hyperparameters, _Objective, fit
 from app.tuning.gaussian.hypervolume import LEAST_MARGIN, MARGIN, Hypervolume
 from app.tuning.gaussian.posterior import Posterior, Watched
-from app.tuning.gaussian.search import Search, everywhere, trust_region
+from app.tuning.gaussian.search import N_BASES, Search, everywhere, trust_region
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import warp
 from app.tuning.gp import Gp
@@ -218,6 +218,16 @@ def test_the_hypervolume_promises_what_it_grows_by_on_average(k: int) -> None:
     promised = np.exp(goal.log_promise(means, stds))
     # Up to a factor, as only their order counts.
     np.testing.assert_allclose(promised / promised.sum(), growth / np.sum(growth), atol=0.03)
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 10])
+def test_a_rough_look_along_few_rays_finds_what_promises_most(k: int) -> None:
+    rng = np.random.default_rng(5)
+    goal = Hypervolume(rng.normal(size=(k, 30)))
+    means, stds = rng.normal(size=(k, 200)), rng.uniform(0.1, 0.6, size=(k, 200))
+    promised, rough = goal.log_promise(means, stds), goal.rough_promise(means, stds)
+    assert np.argmax(promised) in np.argsort(-rough)[:N_BASES]
+    assert np.array_equal(rough, promised) == (k == 2)  # of two objectives there are no more rays
 
 
 @pytest.mark.parametrize("away", [0.0, 3.0, 80.0])

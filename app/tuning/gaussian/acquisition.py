@@ -69,6 +69,9 @@ class Goal(Protocol):
             means, stds: shape (k, m), targets; lower is better.
         """
 
+    def rough_promise(self, means: Array, stds: Array) -> Array:
+        """About `log_promise`, of very many points in little time: which of them are worth a closer look."""
+
     def slopes(self, means: Array, stds: Array) -> tuple[float, Array, Array]:
         """`log_promise` at one point, and its derivatives by each mean and by each std, shape (k,)."""
 
@@ -90,6 +93,8 @@ class Improvement:
     def log_promise(self, means: Array, stds: Array) -> Array:
         """The logarithm of the expected improvement."""
         return log_improvement(means[0], stds[0], self._best - LEAST_IMPROVEMENT)
+
+    rough_promise = log_promise
 
     def slopes(self, means: Array, stds: Array) -> tuple[float, Array, Array]:
         """Its slopes."""

@@ -123,9 +123,9 @@ class Search:
     def best_row(self, rng: np.random.Generator) -> tuple[Array, bool]:
         """The row that promises most, and whether it is new: if not, none that is was found."""
         means, stds = (np.array(known) for known in zip(*((w.mean, w.std) for w in self._watched), strict=True))
-        promised = self._goal.log_promise(means, stds) + self._chances
+        promised = self._goal.rough_promise(means, stds) + self._chances
         bases = self._rows[np.argsort(-promised, kind="stable")[:N_BASES]]
-        rows = np.vstack([bases[:1], self._near(bases, N_NEARER, NEARER_SIGMAS, rng)])
+        rows = np.vstack([bases, self._near(bases, N_NEARER, NEARER_SIGMAS, rng)])
         top = rows[int(np.argmax(self._promised_at(rows)))]
         ends = np.array([top, self._refined(top)])
         promised = self._promised_at(ends)
