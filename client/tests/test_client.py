@@ -578,6 +578,16 @@ def test_objectives_are_named_and_share_a_direction(client: Client) -> None:
         client.tuner(SPACE, objective="loss", objectives=["loss", "size"])
 
 
+def test_what_is_no_list_of_objectives_is_refused_rather_than_taken_apart(client: Client) -> None:
+    wrong: Any
+    for wrong in ("ab", {"loss": "minimize", "size": "minimize"}):
+        with pytest.raises(TypeError, match="objectives are a list, each like "):
+            client.tuner(SPACE, objectives=wrong)
+    wrong = ["loss", "size"]
+    with pytest.raises(TypeError, match=r"an objective is like .* several are objectives=\["):
+        client.tuner(SPACE, objective=wrong)
+
+
 def test_workers_with_the_same_key_share_a_tuner(client: Client, request: pytest.FixtureRequest) -> None:
     key = request.node.nodeid
     tuners = [client.tuner(SPACE, key=key, max_trials=12) for _ in range(4)]

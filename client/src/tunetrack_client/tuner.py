@@ -21,6 +21,8 @@ log = logging.getLogger("tunetrack_client")
 _PAUSE_S = 1.0
 """Between one question and the next, where the service does not say when to ask again."""
 
+_AN_OBJECTIVE = '"loss" or {"metric": "loss", "direction": "minimize"}'
+
 _TOLD_AFTER_S = 10.0
 _WAITING = (
     "%r is %s and has no trial to give just now; waiting. One that a dead worker held comes when its %g s are over"
@@ -203,6 +205,8 @@ def request(
     if objectives is not None:
         if objective is not None:
             raise ValueError("give either an objective or several objectives")
+        if isinstance(objectives, str | Mapping):  # whose letters or keys would be the metrics
+            raise TypeError(f"objectives are a list, each like {_AN_OBJECTIVE}, not {objectives!r:.100}")
         body["objectives"] = [_objective(one, direction) for one in objectives]
     elif objective is not None or direction is not None:
         body["objective"] = _objective(objective or {}, direction)
@@ -222,6 +226,8 @@ def _spec(name: str, spec: Any) -> JSON:
 
 
 def _objective(one: str | Mapping[str, Any], direction: str | None) -> JSON:
+    if not isinstance(one, str | Mapping):
+        raise TypeError(f"an objective is like {_AN_OBJECTIVE}, not {one!r:.100}; several are objectives=[…]")
     named = {"metric": one} if isinstance(one, str) else dict(one)
     return ({} if direction is None else {"direction": direction}) | named
 
