@@ -26,14 +26,17 @@ from app.api.overview_models import (
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import declared
 from app.api.run_models import Run
+from app.api.run_search import TunerFilter
 from app.api.run_search_models import Series
 from app.api.state import services
 from app.api.strict import new_router
 from app.api.trial_models import Trial
 from app.api.tuner_models import TrialCounts, Tuner
-from app.domain.errors import InvalidRequest, UnknownRun, UnknownTuner
+from app.domain.errors import BadFilter, InvalidRequest, UnknownRun, UnknownTuner
+from app.domain.filters import TUNER_FIELDS
 from app.domain.values import to_json_number, to_rfc3339
 from app.service import overview
+from app.service.filter_language import parse_filter
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -44,9 +47,15 @@ MaxPoints = Annotated[int, Query(ge=2, le=10_000, description="Thin each curve t
 _WORTH_PACKING_BYTES = 2_000
 
 
-@router.get("/overview", response_model=Overview, responses=declared(InvalidRequest))
-async def list_overviews(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> Response:
-    """List tuners, newest first, with the best of each and since when, what is running, and the last activity."""
+@router.get("/overview", response_model=Overview, responses=declared(InvalidRequest, BadFilter))
+async def list_overviews(
+    request: Request,
+    filter: TunerFilter = None,  # the name is the contract's
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Response:
+    """List tuners that match a filter, newest first, each with its best and since when, what runs, the last sign."""
+    condition = parse_filter(filter, TUNER_FIELDS)
 
     def shaped(looked: tuple[int, list[overview.TunerLine]]) -> Overview:
         last, found = looked
@@ -54,7 +63,7 @@ async def list_overviews(request: Request, page_size: PageSize = 50, page_token:
         return Overview(last_event_id=last, items=[_line(one) for one in page], next_page_token=token)
 
     after = read_token(page_token, TIME_AND_ID)
-    return await _show_packed(request, shaped, services(request).lines.list_page, after, page_size + 1)
+    return await _show_packed(request, shaped, services(request).lines.list_page, after, page_size + 1, condition)
 
 
 def _line(line: overview.TunerLine) -> TunerLine:

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
+from app.domain.filters import Condition
 from app.domain.goal import Direction, Objective
 from app.domain.states import TRIAL_ENDS
 from app.service.pareto import Front, best_few, sum_up_fronts
@@ -57,10 +58,12 @@ class Lines:
     def __init__(self) -> None:
         self._known: dict[UUID, tuple[_Stand, _Progress]] = {}
 
-    def list_page(self, connection: Connection, after: tuners.Key | None, limit: int) -> tuple[int, list[TunerLine]]:
-        """Tuners, newest first, each with how it stands."""
+    def list_page(
+        self, connection: Connection, after: tuners.Key | None, limit: int, condition: Condition | None = None
+    ) -> tuple[int, list[TunerLine]]:
+        """Tuners that meet the condition, newest first, each with how it stands."""
         last = events.last_event_id(connection)
-        found = tuners.list_page(connection, after, limit)
+        found = tuners.list_page(connection, after, limit, condition)
         best = trials.best_of(connection, found)
         progress = self._progress(connection, found)
         signs = standing.last_signs(connection, progress)

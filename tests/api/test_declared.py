@@ -201,9 +201,10 @@ _LOGGING = ("log_epoch", "log_epoch_batch")
 _OF_RUNS = (*_LOGGING, "keep_run_alive", "end_run")
 _OF_TRIALS = ("report_result", "renew_lease", "release_trial")
 _OF_WEBHOOKS = ("register_observer", "change_observer")
+_FILTERED = ("export_runs", "list_overviews", "list_runs", "list_trials", "list_tuners")
 
 OWN: dict[tuple[str, str], Callable[[Things, str], httpx.Response]] = {
-    **{(name, "bad-filter"): asked(filter="((") for name in ("export_runs", "list_runs", "list_trials", "list_tuners")},
+    **{(name, "bad-filter"): asked(filter="((") for name in _FILTERED},
     **{(name, "bad-filter"): body(when="((") for name in _OF_WEBHOOKS},
     **{(name, "webhook-url-not-allowed"): body(url="http://10.0.0.1/") for name in _OF_WEBHOOKS},
     **{(name, "unknown-run"): asked(run_id=NOBODY_ID) for name in ("compare_runs", "get_many_metrics")},

@@ -125,6 +125,18 @@ def test_the_start_is_paged(client: httpx.Client) -> None:
     assert [one["tuner_id"] for one in first["items"] + second["items"]] == made[::-1]
 
 
+def test_the_start_shows_the_tuners_that_a_filter_finds_page_after_page(client: httpx.Client) -> None:
+    mark = str(uuid.uuid4())
+    made = [create_tuner(client, name=name, tags=[mark])["tuner_id"] for name in ("mine", "yours", "mine", "mine")]
+    rule = f'"{mark}" in tags and name = "mine"'
+    first = answer(client.get("/v1/overview", params={"filter": rule, "page_size": 2}))
+    query = {"filter": rule, "page_token": first["next_page_token"]}
+    second = answer(client.get("/v1/overview", params=query))
+    assert [one["tuner_id"] for one in first["items"] + second["items"]] == [made[3], made[2], made[0]]
+    assert second["next_page_token"] is None
+    problem(client.get("/v1/overview", params={"filter": "params.x = 1"}), 422, "bad-filter", position=0)
+
+
 def test_what_an_overview_does_not_know_yet_is_in_the_stream_after_it(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     (trial,) = suggest(client, tuner)

@@ -77,7 +77,7 @@ def test_runs_that_were_ticked_stay_ticked(chromium: Chromium, server: Server, c
         expect(page.get_by_label("Compare tick one")).to_be_checked()
         expect(page.get_by_label("Compare tick two")).to_be_checked()
         expect(page.get_by_label("Compare tick three")).not_to_be_checked()
-        page.get_by_label("Filter").fill('"ticked" in tags')
+        page.get_by_role("search", name="Search runs").get_by_label("Filter").fill('"ticked" in tags')
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="Runs").locator("tbody tr")).to_have_count(3)
         expect(page.get_by_role("link", name="Compare 2 runs")).to_be_visible()

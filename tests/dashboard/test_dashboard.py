@@ -166,14 +166,14 @@ def test_a_filter_that_does_not_parse_is_told_at_the_place(
 
     def scenario(page: Page, seen: Seen) -> None:
         page.goto("/")
-        field = page.get_by_label("Filter")
+        field = page.get_by_role("search", name="Search runs").get_by_label("Filter")
         field.fill("name = = 3")
         field.press("Enter")
-        expect(page.locator("#filter-failure mark")).to_have_text("=")
+        expect(page.locator("#runs-failure mark")).to_have_text("=")
         expect(field).to_have_attribute("aria-invalid", "true")
         field.fill('"dashboard-filter" in tags')
         field.press("Enter")
-        expect(page.locator("table[hidden], #filter-failure mark")).to_have_count(0)
+        expect(page.locator("table[hidden], #runs-failure mark")).to_have_count(0)
         expect(page.get_by_role("region", name="Runs").locator("tbody tr")).to_have_count(1)
         assert "filter=" in page.url
 

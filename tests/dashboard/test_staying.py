@@ -293,7 +293,9 @@ def test_runs_that_cannot_be_read_just_now_stay_and_are_read_again(
             log_epoch(client, run, 1, loss=8.5)
         page.wait_for_timeout(500)
         expect(row).to_contain_text("9.5")
-        expect(page.get_by_label("Filter")).not_to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_role("search", name="Search runs").get_by_label("Filter")).not_to_have_attribute(
+            "aria-invalid", "true"
+        )
         page.unroute("**/v1/runs?*")
         expect(row).to_contain_text("8.5")
 
@@ -354,7 +356,7 @@ def test_the_columns_that_were_chosen_stay_when_a_filter_is_asked_for(
         expect(page.get_by_role("button", name="chosen_lr", exact=True)).to_be_visible()
         page.keyboard.press("Escape")
         page.wait_for_url(re.compile("columns="))
-        page.get_by_label("Filter").fill("params.chosen_lr > 0")
+        page.get_by_role("search", name="Search runs").get_by_label("Filter").fill("params.chosen_lr > 0")
         page.keyboard.press("Enter")
         expect(page.get_by_role("link", name="left out")).to_have_count(0)
         expect(page.get_by_role("button", name="chosen_lr", exact=True)).to_be_visible()

@@ -1,11 +1,12 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
-import { Away, follow, get, here, MOST_COMPARED, query, refresher } from "./api.js";
+import { follow, get, here, MOST_COMPARED, query, refresher } from "./api.js";
 import { badge, command, count, duration, h, nameLink, num, s, scoresOf, trialName, when } from "./dom.js";
 import { linear } from "./scale.js";
+import { field, search } from "./search.js";
 import { table } from "./table.js";
 
-const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_TAGS = 3, MOST_NAMES = 100, MOST_AT_ONCE = 1000;
+const SHOWN_METRICS = 4, MOST_BEST = 4, MOST_TAGS = 3, MOST_NAMES = 100;
 
 const ended = ({ counts }) => counts.completed + counts.stopped + counts.failed + counts.infeasible;
 
@@ -59,8 +60,8 @@ function tunerTable() {
 const fieldOf = (kind, name) => `${kind}.${/^[a-z_]\w*$/i.test(name) ? name : `\`${name.replaceAll("`", "``")}\``}`;
 
 /** Runs with their numbers; those that are ticked can be compared. */
-function runTable(metrics, params, { nameOf, picked, address, onTurn }) {
-  const trialOf = (run) => (run.trialNumber === null ? "" : trialName(run.trialNumber, nameOf.get(run.tuner_id) || `tuner ${run.tuner_id.slice(-8)}`));
+function runTable(metrics, params, { known, picked, address, onTurn }) {
+  const trialOf = (run) => (run.trialNumber === null ? "" : trialName(run.trialNumber, known.get(run.tuner_id)?.name || `tuner ${run.tuner_id.slice(-8)}`));
   const title = (run) => run.name || trialOf(run) || `run ${run.run_id.slice(-8)}`;
   const compare = h("a", { class: "button first" }), enough = h("span", { class: "note", role: "status" });
   const bar = h("div", { class: "picked" }, compare, h("button", { type: "button", class: "quiet", onclick: untick }, "Untick all"), enough);
@@ -119,123 +120,87 @@ function namesOf(maps, wanted = new Set()) {
 
 export async function view(place, { crumbs, address }) {
   crumbs();
-  const { search } = address;
-  const filter = search.get("filter") ?? "";
-  let order = search.get("order_by") ?? "";
-  const tuners = tunerTable(), more = h("button", { type: "button", hidden: true, onclick: onMore }, "More runs");
-  const failure = h("p", { class: "failure", id: "filter-failure", role: "alert" });
-  const runsPlace = h("div"), chooserPlace = h("span", { class: "at-end" });
-  const others = h("p", { class: "note", hidden: true }, "Only the 100 newest are shown; GET /v1/overview lists them all.");
-  const tunersPlace = h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.element, others);
-  const input = h("input", { name: "filter", type: "search", value: filter, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', "aria-describedby": "filter-failure" });
-  const sorting = h("input", { name: "order_by", value: order, spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: "metrics.accuracy desc" });
-  const form = h("form", { class: "search", role: "search", onsubmit }, h("label", null, "Filter", input), h("label", null, "Order by", sorting), h("button", null, "Search"));
-  const nameOf = new Map(), wantedBy = new Map(), picked = new Set(search.get("picked")?.split(" ").slice(0, MOST_COMPARED));
-  let shown = [], token = null, list = null, unfollow = null, isGone = false;
-
-  function onsubmit(event) {
-    event.preventDefault();
-    const next = `#/${query({ filter: input.value.trim(), order_by: sorting.value.trim(), columns: search.get("columns"), picked: search.get("picked") })}`;
-    if (next === location.hash) readRuns().catch(tell);
-    else location.hash = next;
-  }
+  const known = new Map(), picked = new Set(address.search.get("picked")?.split(" ").slice(0, MOST_COMPARED)); // tuners by their ids; ids of runs
+  const tunerRows = tunerTable(), runsPlace = h("div"), chooserPlace = h("span", { class: "at-end" });
+  const tuners = search({
+    name: "tuners", path: "/v1/overview", key: "tuner_filter", placeholder: 'state = "active" and name ilike "digits%"', size: 100, idOf: (one) => one.tuner_id, address, show: showTuners,
+    hint: [h("p", null, "No tuners yet. Make one from a space of parameters:"),
+      command(`curl ${here("/v1/tuners")} -H 'Content-Type: application/json' -d '{"name": "first", "space": {"lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": true}}}'`)],
+  });
+  const sorting = field("order_by", address.search.get("order_by") ?? "", "metrics.accuracy desc");
+  const runs = search({
+    name: "runs", path: "/v1/runs", key: "filter", placeholder: 'metrics.accuracy > 0.9 and "baseline" in tags', size: 25, itemsOf: runsOf, idOf: (one) => one.run_id, address, show: showRuns,
+    others: h("label", null, "Order by", sorting), order: sorting.value, leaves: ["sort"],
+    hint: [h("p", null, "No runs yet. Start one:"), command(`curl ${here("/v1/runs")} -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)],
+  });
+  let list = null, naming = null, unfollow = null, isGone = false;
 
   /** Of more runs than are here the service knows the first ones. */
   function onTurn(column, isDescending) {
-    if (!token) return;
-    sorting.value = order = `${column.field}${isDescending ? " desc" : ""}`;
-    address.keep("order_by", order);
-    shown = shown.slice(0, MOST_AT_ONCE); // or those of the order before would stay among them
-    readRuns().catch(tell);
+    if (!runs.token) return;
+    sorting.value = `${column.field}${isDescending ? " desc" : ""}`;
+    address.keep("order_by", sorting.value);
+    runs.turn(sorting.value);
   }
 
-  async function readRuns() {
-    const asked = order, before = shown, size = Number(search.get("runs")) || 25;
-    try {
-      const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: Math.min(Math.max(size, shown.length), MOST_AT_ONCE) })}`);
-      if (asked !== order) return;
-      if (before !== shown) return readRuns(); // more have come meanwhile
-      const fresh = new Set(page.items.map((run) => run.run_id));
-      if (shown.length > MOST_AT_ONCE) shown = [...runsOf(page), ...shown.filter((run) => !fresh.has(run.run_id))];
-      else [shown, token] = [runsOf(page), page.next_page_token];
-      failure.replaceChildren();
-      input.removeAttribute("aria-invalid");
-    } catch (error) {
-      if (error instanceof Away || error.status >= 500) throw error; // the filter is not to blame
-      [shown, token] = [[], null];
-      input.setAttribute("aria-invalid", "true");
-      const at = error.position;
-      failure.replaceChildren(error.message);
-      if (at !== undefined) failure.append(h("code", { class: "pointer-line" }, filter.slice(0, at), h("mark", null, filter[at] ?? "⏎"), filter.slice(at + 1)));
-    }
-    showRuns();
+  function showTuners() {
+    for (const one of tuners.items) known.set(one.tuner_id, one);
+    tunerRows.update(tuners.items);
+    tunerRows.element.hidden = !tuners.items.length;
+    list?.update(runs.items); // which names runs by their tuners
   }
 
-  function showRuns() {
-    more.hidden = !token;
-    const wanted = new Set(shown.flatMap((run) => wantedBy.get(run.tuner_id) ?? []));
+  async function showRuns() {
+    await meetTuners();
+    const shown = runs.items, wanted = new Set(shown.flatMap((run) => known.get(run.tuner_id)?.objectives.map(({ metric }) => metric) ?? []));
     const metrics = namesOf(shown.map((run) => run.metrics), wanted), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
     if (!list || (list.names !== names && !list.chooser.open)) {
-      list = Object.assign(runTable(metrics, params, { nameOf, picked, address, onTurn }), { names });
+      list = Object.assign(runTable(metrics, params, { known, picked, address, onTurn }), { names });
       runsPlace.replaceChildren(list.bar, list.element);
       chooserPlace.replaceChildren(list.chooser);
     }
     list.element.hidden = list.chooser.hidden = !shown.length;
     list.update(shown);
-    runsPlace.querySelector(".empty")?.remove();
-    if (!shown.length && !failure.textContent) runsPlace.append(h("div", { class: "empty" }, filter ? h("p", null, "No run matches.") : [h("p", null, "No runs yet. Start one:"), command(`curl ${here("/v1/runs")} -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)]));
   }
 
-  const tell = (error) => failure.replaceChildren(error.message);
-
-  async function onMore() {
-    const asked = token, n = shown.length;
-    const page = await get(`/v1/runs${query({ filter, order_by: order, page_size: 100, page_token: asked })}`).catch(tell);
-    if (!page) return;
-    if (asked !== token) return token && n === shown.length ? onMore() : null; // what they come after has changed; or they are here
-    failure.replaceChildren();
-    shown = [...shown, ...runsOf(page)];
-    token = page.next_page_token;
-    address.keep("runs", String(shown.length));
-    showRuns();
+  /** Those that the runs are called by, and are after; which a filter may leave out of the list of tuners. */
+  async function meetTuners() {
+    await naming?.catch(() => null);
+    const others = [...new Set(runs.items.map((run) => run.tuner_id))].filter((id) => id && !known.has(id)).slice(0, MOST_NAMES);
+    if (!others.length) return;
+    const { items } = await get(`/v1/tuners${query({ filter: `tuner_id in (${others.map((id) => JSON.stringify(id))})`, page_size: MOST_NAMES })}`);
+    for (const one of items) known.set(one.tuner_id, one);
   }
 
-  async function readTuners() {
-    const seen = await get("/v1/overview?page_size=100");
-    for (const one of seen.items) {
-      nameOf.set(one.tuner_id, one.name);
-      wantedBy.set(one.tuner_id, one.objectives.map(({ metric }) => metric));
-    }
-    tuners.update(seen.items);
-    list?.update(shown); // which names runs by their tuners
-    tuners.element.hidden = !seen.items.length;
-    others.hidden = !seen.next_page_token;
-    tunersPlace.querySelector(".empty")?.remove();
-    if (!seen.items.length) tunersPlace.append(h("div", { class: "empty" }, h("p", null, "No tuners yet. Make one from a space of parameters:"),
-      command(`curl ${here("/v1/tuners")} -H 'Content-Type: application/json' -d '{"name": "first", "space": {"lr": {"type": "float_range", "min": 1e-4, "max": 1e-1, "log": true}}}'`)));
-    return seen.last_event_id;
+  async function read() {
+    naming = tuners.read();
+    const [page] = await Promise.all([naming, runs.read()]);
+    return page;
   }
 
-  /** What failed because nobody answered may do now. */
-  const forgive = () => failure.hasChildNodes() && readRuns().catch(tell);
+  /** All of it, and what happens after that. */
+  async function begin() {
+    const page = await read();
+    const { last_event_id: last } = page ?? await get("/v1/overview?page_size=1"); // where a filter is refused, nothing else is told
+    if (!isGone) unfollow = follow({}, last, hear, start, forgive);
+  }
 
-  async function start() {
+  function start() {
     unfollow?.();
-    shown = shown.slice(0, MOST_AT_ONCE); // of those after them nobody knows whether they are there still
-    const [last] = await Promise.all([readTuners(), readRuns()]).catch(() => [null]);
-    if (isGone) return;
-    if (last === null) return setTimeout(start, 3000);
-    unfollow = follow({}, last, hear, start, forgive);
+    for (const one of [tuners, runs]) one.trim();
+    begin().catch(() => isGone || setTimeout(start, 3000));
   }
 
-  place.append(h("h1", { class: "hidden" }, "Tuners and runs"), tunersPlace,
-    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), chooserPlace), form, failure, runsPlace, more));
-  const [last] = await Promise.all([readTuners(), readRuns()]); // at once, and named when the tuners are known
-  list = null;
-  showRuns();
-  const all = refresher(() => Promise.all([readTuners(), readRuns()]).catch(() => all.soon(3000)));
+  function forgive() {
+    for (const one of [tuners, runs]) one.forgive();
+  }
+
+  const all = refresher(() => read().catch(() => all.soon(3000)));
   const hear = () => all.soon(1000);
-  unfollow = follow({}, last, hear, start, forgive);
+  place.append(h("h1", { class: "hidden" }, "Tuners and runs"),
+    h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.form, tuners.failure, tunerRows.element, tuners.more, tuners.empty),
+    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), chooserPlace), runs.form, runs.failure, runsPlace, runs.more, runs.empty));
+  await begin();
   return () => {
     isGone = true;
     all.stop();

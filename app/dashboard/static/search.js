@@ -1,0 +1,110 @@
+// What a filter finds in a list of the service: a field to ask with, what is wrong with it, and more when that is asked for.
+
+import { Away, get, query } from "./api.js";
+import { fill, h } from "./dom.js";
+
+const MOST_AT_ONCE = 1000, NEXT = 100;
+
+/** A field for what is written like a filter. */
+export const field = (name, value, placeholder, others) => h("input", { name, value, placeholder, spellcheck: "false", autocapitalize: "off", autocomplete: "off", ...others });
+
+/**
+ * A list that is read page after page, and from its start again while somebody looks on. In the address stand the filter, under `key`,
+ * and how many are shown, under `name`; `leaves`: what stands there and a new search does not keep. `others`: fields beside the filter's;
+ * `order` to ask for; `hint`: what is said while there is nothing to find; `itemsOf(page)`, `idOf(item)`; `show()` what is there now.
+ * Answers {form, failure, more, empty, items, token, turn(order), read, trim, tell, forgive}; `read` answers the page, null where the filter is refused.
+ */
+export function search({ name, path, key, placeholder, size, order = "", leaves = [], others = [], hint, itemsOf = (page) => page.items, idOf, address, show }) {
+  const filter = address.search.get(key) ?? "";
+  const failure = h("p", { class: "failure", id: `${name}-failure`, role: "alert" }), more = h("button", { type: "button", hidden: true, onclick: onMore }, `More ${name}`), empty = h("div");
+  const input = field(key, filter, placeholder, { type: "search", "aria-describedby": failure.id });
+  const form = h("form", { class: "search", role: "search", "aria-label": `Search ${name}`, onsubmit }, h("label", null, "Filter", input), others, h("button", null, "Search"));
+  const found = { form, failure, more, empty, items: [], token: null, turn, read, trim, tell, forgive };
+
+  const ask = (values) => get(`${path}${query({ filter, order_by: order, ...values })}`);
+
+  function onsubmit(event) {
+    event.preventDefault();
+    const next = new URLSearchParams(address.search);
+    for (const one of [name, ...leaves]) next.delete(one);
+    for (const [one, text] of new FormData(form)) text.trim() ? next.set(one, text.trim()) : next.delete(one);
+    const hash = `#/${query(Object.fromEntries(next))}`;
+    if (hash === location.hash) read().catch(tell);
+    else location.hash = hash;
+  }
+
+  /** In another order, the first ones of which the service knows. */
+  function turn(next) {
+    order = next;
+    trim(); // or those of the order before would stay among them
+    read().catch(tell);
+  }
+
+  async function read() {
+    const asked = order, before = found.items, wanted = Number(address.search.get(name)) || size;
+    let page = null;
+    try {
+      page = await ask({ page_size: Math.min(Math.max(wanted, before.length), MOST_AT_ONCE) });
+    } catch (error) {
+      if (error instanceof Away || error.status >= 500) throw error; // the filter is not to blame
+      refuse(error);
+    }
+    if (page) {
+      if (asked !== order) return page;
+      if (before !== found.items) return read(); // more have come meanwhile
+      const items = itemsOf(page), fresh = new Set(items.map(idOf));
+      if (before.length > MOST_AT_ONCE) found.items = [...items, ...before.filter((one) => !fresh.has(idOf(one)))];
+      else [found.items, found.token] = [items, page.next_page_token];
+      failure.replaceChildren();
+      input.removeAttribute("aria-invalid");
+    }
+    await present();
+    return page;
+  }
+
+  function refuse(error) {
+    [found.items, found.token] = [[], null];
+    input.setAttribute("aria-invalid", "true");
+    const at = error.position;
+    tell(error);
+    if (at !== undefined) failure.append(h("code", { class: "pointer-line" }, filter.slice(0, at), h("mark", null, filter[at] ?? "⏎"), filter.slice(at + 1)));
+  }
+
+  async function onMore() {
+    const asked = found.token, n = found.items.length;
+    try {
+      const page = await ask({ page_size: NEXT, page_token: asked });
+      if (asked !== found.token) return found.token && n === found.items.length ? onMore() : null; // what they come after has changed; or they are here
+      failure.replaceChildren();
+      [found.items, found.token] = [[...found.items, ...itemsOf(page)], page.next_page_token];
+      address.keep(name, String(found.items.length));
+      await present();
+    } catch (error) {
+      tell(error);
+    }
+  }
+
+  function present() {
+    const isEmpty = !found.items.length && !failure.hasChildNodes();
+    more.hidden = !found.token;
+    form.hidden = isEmpty && !filter;
+    fill(empty, ...(isEmpty ? [h("div", { class: "empty" }, filter ? h("p", null, "Nothing matches.") : hint)] : []));
+    return show();
+  }
+
+  /** Of those after them nobody knows whether they are there still. */
+  function trim() {
+    found.items = found.items.slice(0, MOST_AT_ONCE);
+  }
+
+  function tell(error) {
+    failure.replaceChildren(error.message);
+  }
+
+  /** What failed because nobody answered may do now. */
+  function forgive() {
+    if (failure.hasChildNodes()) read().catch(tell);
+  }
+
+  return found;
+}

@@ -1,0 +1,100 @@
+"""Tuners are found as runs are: by a filter in the address, with what is wrong with it, live, and page after page."""
+
+import re
+from urllib.parse import urlencode
+
+import httpx
+from playwright.sync_api import Locator, Page, expect
+
+from tests.calls import answer, create_tuner, log_epoch, start_run
+from tests.dashboard.browser import Chromium, Seen
+from tests.dashboard.scenes import finish_trial, new_tuner
+from tests.server import Server
+
+
+def field(page: Page, of: str) -> Locator:
+    """Where somebody says what to look for."""
+    return page.get_by_role("search", name=f"Search {of}").get_by_label("Filter")
+
+
+def names(page: Page, of: str) -> Locator:
+    """What a table lists."""
+    return page.get_by_role("region", name=of).locator("tbody tr .name")
+
+
+def test_tuners_are_found_beside_the_runs_that_are_found(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    there, elsewhere = (new_tuner(client, name=f"sought {one}", tags=["sought", one]) for one in ("here", "elsewhere"))
+    finish_trial(client, elsewhere, 0.5)
+    of_runs = urlencode({"filter": f'tuner_id = "{elsewhere["tuner_id"]}"'})
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/?{of_runs}")
+        field(page, "tuners").fill('"sought" in tags')
+        page.keyboard.press("Enter")
+        expect(names(page, "Tuners")).to_have_text(["sought elsewhere", "sought here"])
+        field(page, "tuners").fill('"sought" in tags and not name like "%elsewhere"')
+        page.keyboard.press("Enter")
+        expect(names(page, "Tuners")).to_have_text(["sought here"])
+        # A run is called by its tuner, whether that is listed or not.
+        expect(names(page, "Runs")).to_have_text(["sought elsewhere, trial 0"])
+        assert of_runs in page.url
+        page.reload()
+        expect(names(page, "Tuners")).to_have_text(["sought here"])
+        expect(names(page, "Runs")).to_have_text(["sought elsewhere, trial 0"])
+        expect(page.locator("#connection")).to_have_text("Live")
+        new_tuner(client, name="sought too", tags=["sought"])
+        finish_trial(client, there, 0.75)
+        expect(page.get_by_role("row", name=re.compile("^sought here"))).to_contain_text("0.75")
+        expect(names(page, "Tuners")).to_have_text(["sought too", "sought here"])
+        page.go_back()
+        expect(names(page, "Tuners")).to_have_text(["sought too", "sought elsewhere", "sought here"])
+        field(page, "tuners").fill('name = "nobody"')
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_filter_of_tuners_that_is_refused_leaves_the_runs_alone(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    create_tuner(client, name="never refused")
+    run = start_run(client, name="beside a refusal")
+    log_epoch(client, run, 0, loss=9.5)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=name+%3D+%22beside+a+refusal%22&tuner_filter=state+%3D+%22running%22")
+        expect(page.locator("#tuners-failure mark")).to_have_text('"')
+        expect(page.locator("#tuners-failure")).to_contain_text("active")
+        expect(field(page, "tuners")).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#runs-failure")).to_be_empty()
+        expect(page.locator("#connection")).to_have_text("Live")
+        log_epoch(client, run, 1, loss=8.5)
+        expect(page.get_by_role("region", name="Runs")).to_contain_text("8.5")
+        field(page, "tuners").fill('name = "never refused"')
+        page.keyboard.press("Enter")
+        expect(names(page, "Tuners")).to_have_text(["never refused"])
+        expect(page.locator("#tuners-failure")).to_be_empty()
+
+    chromium.run(server.url, scenario, may_complain_of=("422",))
+
+
+def test_more_tuners_come_and_stay(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    made = [create_tuner(client, name=f"leafed {number}", tags=["leafed"]) for number in range(103)]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?tuner_filter=%22leafed%22+in+tags")
+        expect(names(page, "Tuners")).to_have_count(100)
+        page.get_by_role("button", name="More tuners").click()
+        expect(names(page, "Tuners").last).to_have_text("leafed 0")
+        expect(page.get_by_role("button", name="More tuners")).to_be_hidden()
+        answer(client.patch(f"/v1/tuners/{made[0]['tuner_id']}", json={"name": "leafed to"}))
+        page.evaluate("dispatchEvent(new Event('edit'))")
+        expect(names(page, "Tuners").last).to_have_text("leafed to")
+        page.wait_for_url(re.compile("tuners=103"))
+        page.reload()
+        expect(names(page, "Tuners").last).to_have_text("leafed to")
+
+    chromium.run(server.url, scenario)
