@@ -115,6 +115,11 @@ def test_a_duration_has_no_sixtieth_second(told_by: ToldBy, seconds: float, text
         ([0.912341, 0.912342, 0.5], ["0.912341", "0.912342", "0.500000"]),
         ([0.1234567, 0.12345671, 0.5], ["0.12345670", "0.12345671", "0.50000000"]),
         ([0.3, 0.1 + 0.2, 0.300000000001], ["0.3000"] * 3),  # beyond 8 digits they count as equal
+        ([0.999997], ["0.999997"]),
+        ([-0.99996, None, 0.5], ["-0.99996", "–", "0.50000"]),
+        ([0.9999999999], ["1.0000"]),
+        ([1.000004], ["1.0000"]),
+        ([1e-5], ["1.000e-5"]),
         ([9.9, 10.01, 250], ["9.9000", "10.0100", "250.0000"]),
         ([1234.5, 2345.678, 0], ["1234.5", "2345.7", "0.0"]),
         ([123456.01, 123456.02], ["123456.01", "123456.02"]),
@@ -128,6 +133,39 @@ def test_a_duration_has_no_sixtieth_second(told_by: ToldBy, seconds: float, text
 def test_scores_of_a_column_align_and_neighbours_differ(told_by: ToldBy, values: list[Any], texts: list[str]) -> None:
     column = json.dumps(values)
     assert told_by("dom.js", f"{column}.map(it.scoresOf({column}))") == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.999997, "0.999997"),
+        (0.99995, "0.99995"),
+        (-0.99997, "-0.99997"),
+        (0.9999999999, "1"),
+        (0.99994, "0.9999"),
+        (1.000001, "1"),
+    ],
+)
+def test_what_is_less_than_one_is_not_told_as_one(told_by: ToldBy, value: float, text: str) -> None:
+    assert told_by("dom.js", f"it.num({value})") == text
+
+
+def test_the_best_of_scores_that_are_almost_perfect_is_seen_on_the_start_page(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, name="almost perfect", objective={"metric": "r2", "direction": "maximize"})
+    for score in (0.999994, 0.999997):
+        report(client, tuner, params={"learning_rate": 0.01, "optimizer": "adam"}, score=score)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?tuner_filter=name+%3D+%22almost+perfect%22")
+        row = page.get_by_role("row", name=re.compile("^almost perfect"))
+        expect(row.get_by_role("strong")).to_have_text("0.999997")
+        expect(row.get_by_role("img")).to_have_accessible_name(re.compile("^From 0.99999 to 0.999997 in 2 steps"))
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#headline")).to_contain_text("Trial 1 is best: r2 0.999997, found")
+
+    chromium.run(server.url, scenario)
 
 
 def test_a_score_shows_more_digits_when_a_closer_one_comes(

@@ -35,7 +35,9 @@ export function fill(place, ...children) {
   (now.find((one) => one.isEqualNode(focused)) ?? now[nth])?.focus({ preventScroll: true });
 }
 
-/** A number in so many significant digits, without a tail of zeros; what is none is spelled. */
+const MOST_DIGITS = 8;
+
+/** A number in so many significant digits, or as many as tell it from 1 if it is less; without a tail of zeros. What is none is spelled. */
 export function num(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (typeof value !== "number") return String(value);
@@ -45,18 +47,19 @@ export function num(value, digits = 4) {
     const [mantissa, exponent] = value.toExponential(Math.min(digits, 3) - 1).split("e");
     return `${Number(mantissa)}e${Number(exponent)}`;
   }
-  return String(Number(value.toPrecision(digits)));
+  const rounded = Number(value.toPrecision(digits));
+  return size < 1 && Math.abs(rounded) === 1 && digits < MOST_DIGITS ? num(value, digits + 1) : String(rounded);
 }
 
-const MOST_DIGITS = 8;
 const isPlain = (size) => size === 0 || (size >= 1e-3 && size < 1e6);
 
 /**
- * What writes the scores of a column: with the usual digits, or as many as tell neighbours apart; what differs beyond the
- * eighth counts as equal. All have the same decimals, so that they align; the very large and small ones have exponents.
+ * What writes the scores of a column: with the usual digits, or as many as tell neighbours apart, and from 1, which many
+ * scores come close to; what differs beyond the eighth counts as equal. All have the same decimals, so that they align; the very large and small ones have exponents.
  */
 export function scoresOf(values) {
-  const sorted = [...new Set(values)].filter((one) => typeof one === "number").sort((a, b) => a - b);
+  const numbers = values.filter((one) => typeof one === "number");
+  const sorted = [...new Set([...numbers, ...numbers.filter((one) => Math.abs(one) < 1).map(Math.sign)])].sort((a, b) => a - b);
   const least = sorted.map(Math.abs).filter((size) => size && isPlain(size)).reduce((a, b) => Math.min(a, b), Infinity);
   let decimals = least === Infinity || least < 10 ? 4 : least < 1000 ? 2 : 1, mantissa = 3;
   for (let index = 1; index < sorted.length; index++) {
