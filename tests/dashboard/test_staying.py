@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -47,6 +48,39 @@ def test_whoever_walks_with_the_keyboard_stays_where_they_are_while_numbers_come
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         pause = page.get_by_role("button", name="Pause")
         stays(pause, lambda: finish_trial(client, tuner, 0.9), page.locator("#headline"), "accuracy 0.9")
+
+    chromium.run(server.url, scenario)
+
+
+def test_whoever_is_far_down_a_long_list_of_runs_stays_there_when_a_metric_is_new(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=f"long {number}", tags=["long"]) for number in range(240)]
+    log_epoch(client, runs[0], 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22long%22+in+tags&runs=240&order_by=start_time")
+        table = page.get_by_role("region", name="Runs")
+        expect(table.get_by_role("table")).to_have_attribute("aria-rowcount", "241")
+        expect(page.locator("#connection")).to_have_text("Live")
+        table.evaluate("one => one.scrollTo(0, 4000)")
+        link = table.get_by_role("link", name="long 110", exact=True)
+        places = [
+            link,
+            table.get_by_role("checkbox", name="Compare long 110", exact=True),
+            table.get_by_role("button", name="Epoch"),
+            table,
+            page.locator(".chooser summary"),
+        ]
+        link.scroll_into_view_if_needed()
+        table.get_by_role("checkbox", name="Compare long 109", exact=True).check()
+        scrolled = table.evaluate("one => one.scrollTop")
+        for number, place in enumerate(places):
+            fresh = f"new {number}"
+            column = page.locator(".chooser label", has_text=fresh)
+            stays(place, partial(log_epoch, client, runs[1], number, **{fresh: 1.0}), column, fresh)
+            assert table.evaluate("one => one.scrollTop") == scrolled
+        expect(table.get_by_role("checkbox", name="Compare long 109", exact=True)).to_be_checked()
 
     chromium.run(server.url, scenario)
 

@@ -59,8 +59,8 @@ function tunerTable() {
 /** A name as filter and order have it. */
 const fieldOf = (kind, name) => `${kind}.${/^[a-z_]\w*$/i.test(name) ? name : `\`${name.replaceAll("`", "``")}\``}`;
 
-/** Runs with their numbers; those that are ticked can be compared. */
-function runTable(metrics, params, { known, picked, address, onTurn }) {
+/** Runs with their numbers, in columns for what they have; those that are ticked can be compared. */
+function runTable({ known, picked, address, onTurn }) {
   const trialOf = (run) => (run.trialNumber === null ? "" : trialName(run.trialNumber, known.get(run.tuner_id)?.name || `tuner ${run.tuner_id.slice(-8)}`));
   const title = (run) => run.name || trialOf(run) || `run ${run.run_id.slice(-8)}`;
   const compare = h("a", { class: "button first" }), enough = h("span", { class: "note", role: "status" });
@@ -91,21 +91,33 @@ function runTable(metrics, params, { known, picked, address, onTurn }) {
       keep();
     },
   });
+  const columnsOf = (metrics, params) => [
+    { name: "", isNarrow: true, cell: tick },
+    { name: "Run", field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), tagsOf(run)] },
+    { name: "Status", isAside: true, field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
+    ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, field: fieldOf("metrics", metric), isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
+    ...params.map((param) => ({ name: param, id: `params.${param}`, field: fieldOf("params", param), isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
+    { name: "Epoch", field: "last_epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
+    { name: "Took", field: "duration_s", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
+    { name: "Started", field: "start_time", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
+  ];
   const rows = table({
-    caption: "Runs", key: (run) => run.run_id, address, onTurn,
+    caption: "Runs", key: (run) => run.run_id, address, onTurn, columns: columnsOf([], []),
     sign: (run) => JSON.stringify([title(run), trialOf(run), run.tags, run.status, run.metrics, run.last_epoch, run.end_time]),
-    columns: [
-      { name: "", isNarrow: true, cell: tick },
-      { name: "Run", field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), tagsOf(run)] },
-      { name: "Status", isAside: true, field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
-      ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, field: fieldOf("metrics", metric), isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
-      ...params.map((param) => ({ name: param, id: `params.${param}`, field: fieldOf("params", param), isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),
-      { name: "Epoch", field: "last_epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
-      { name: "Took", field: "duration_s", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
-      { name: "Started", field: "start_time", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
-    ],
   });
-  return { ...rows, bar };
+  let names = "";
+  return {
+    ...rows, bar,
+    update(runs) {
+      const wanted = new Set(runs.flatMap((run) => known.get(run.tuner_id)?.objectives.map(({ metric }) => metric) ?? []));
+      const metrics = namesOf(runs.map((run) => run.metrics), wanted), params = namesOf(runs.map((run) => run.params)), next = [...metrics, "", ...params].sort().join();
+      if (next !== names && !rows.chooser.open) { // or what somebody is about to choose would move
+        names = next;
+        rows.recast(columnsOf(metrics, params));
+      }
+      rows.update(runs);
+    },
+  };
 }
 
 /** The runs of a page, each with the number of its trial. */
@@ -121,7 +133,7 @@ function namesOf(maps, wanted = new Set()) {
 export async function view(place, { crumbs, address }) {
   crumbs();
   const known = new Map(), picked = new Set(address.search.get("picked")?.split(" ").slice(0, MOST_COMPARED)); // tuners by their ids; ids of runs
-  const tunerRows = tunerTable(), runsPlace = h("div"), chooserPlace = h("span", { class: "at-end" });
+  const tunerRows = tunerTable(), runRows = runTable({ known, picked, address, onTurn });
   const tuners = search({
     name: "tuners", path: "/v1/overview", key: "tuner_filter", placeholder: 'state = "active" and name ilike "digits%"', size: 100, idOf: (one) => one.tuner_id, address, show: showTuners,
     hint: [h("p", null, "No tuners yet. Make one from a space of parameters:"),
@@ -133,7 +145,7 @@ export async function view(place, { crumbs, address }) {
     others: h("label", null, "Order by", sorting), order: sorting.value, leaves: ["sort"],
     hint: [h("p", null, "No runs yet. Start one:"), command(`curl ${here("/v1/runs")} -H 'Content-Type: application/json' -d '{"name": "first", "params": {"lr": 0.01}}'`)],
   });
-  let list = null, naming = null, unfollow = null, isGone = false;
+  let naming = null, unfollow = null, isGone = false;
 
   /** Of more runs than are here the service knows the first ones. */
   function onTurn(column, isDescending) {
@@ -147,20 +159,12 @@ export async function view(place, { crumbs, address }) {
     for (const one of tuners.items) known.set(one.tuner_id, one);
     tunerRows.update(tuners.items);
     tunerRows.element.hidden = !tuners.items.length;
-    list?.update(runs.items); // which names runs by their tuners
   }
 
   async function showRuns() {
     await meetTuners();
-    const shown = runs.items, wanted = new Set(shown.flatMap((run) => known.get(run.tuner_id)?.objectives.map(({ metric }) => metric) ?? []));
-    const metrics = namesOf(shown.map((run) => run.metrics), wanted), params = namesOf(shown.map((run) => run.params)), names = [...metrics, "", ...params].sort().join();
-    if (!list || (list.names !== names && !list.chooser.open)) {
-      list = Object.assign(runTable(metrics, params, { known, picked, address, onTurn }), { names });
-      runsPlace.replaceChildren(list.bar, list.element);
-      chooserPlace.replaceChildren(list.chooser);
-    }
-    list.element.hidden = list.chooser.hidden = !shown.length;
-    list.update(shown);
+    runRows.element.hidden = runRows.chooser.hidden = !runs.items.length;
+    runRows.update(runs.items);
   }
 
   /** Those that the runs are called by, and are after; which a filter may leave out of the list of tuners. */
@@ -199,7 +203,7 @@ export async function view(place, { crumbs, address }) {
   const hear = () => all.soon(1000);
   place.append(h("h1", { class: "hidden" }, "Tuners and runs"),
     h("section", { class: "card wide" }, h("h2", null, "Tuners"), tuners.form, tuners.failure, tunerRows.element, tuners.more, tuners.empty),
-    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), chooserPlace), runs.form, runs.failure, runsPlace, runs.more, runs.empty));
+    h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Recent runs"), runRows.chooser), runs.form, runs.failure, runRows.bar, runRows.element, runs.more, runs.empty));
   await begin();
   return () => {
     isGone = true;

@@ -6,21 +6,30 @@ const MOST_AT_ONCE = 200;
 
 /**
  * `columns`: {name, id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isLead? (a number that stays in sight), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
- * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order. Answers {element, chooser, forget, update(rows)}.
+ * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order.
+ * Answers {element, chooser, forget, update(rows), recast(columns)}, of which the last one is for others than before, shown with the next update.
  */
 export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null, onTurn = () => null }) {
   const kind = (column) => (column.isScore ? "number score" : column.isLead ? "number lead" : column.isNumber ? "number" : column.isNarrow ? "narrow" : column.isAside ? "aside" : null);
   const idOf = (column) => column.id ?? column.name;
-  const usual = columns.filter((one) => !one.isHidden).map(idOf);
-  const shown = new Set(listOf(address?.search.get("columns")) ?? usual);
   const body = h("tbody"), headRow = h("tr"), known = new Map(), heads = new Map(), writers = new Map();
   const wanted = address?.search.get("sort");
-  let rows = [], ordered = [], rowHeight = 37, isFixed = false, seen = columns;
+  let rows = [], ordered = [], rowHeight = 37, isFixed = false, seen = [], usual = [], shown = new Set();
   let [by, down] = wanted ? [wanted.replace(/^-/, ""), wanted.startsWith("-")] : [sorted, isDescending];
   const element = h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": caption },
     h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, headRow), body));
 
+  function recast(next) {
+    columns = next;
+    usual = columns.filter((one) => !one.isHidden).map(idOf);
+    shown = new Set(listOf(address?.search.get("columns")) ?? usual);
+    menu.replaceChildren(...columns.filter((one) => one.name).map((column) => h("label", null, h("input", { type: "checkbox", checked: shown.has(idOf(column)), onchange: (event) => choose(column, event.target.checked) }), column.name)));
+    writers.clear();
+    dress();
+  }
+
   function dress() {
+    const held = seen.find((one) => heads.get(one)?.contains(document.activeElement));
     seen = columns.filter((one) => !one.name || shown.has(idOf(one)));
     heads.clear();
     known.clear();
@@ -30,6 +39,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     headRow.replaceChildren(...heads.values());
     element.classList.remove("fixed");
     isFixed = false;
+    if (held) (heads.get(seen.find((one) => idOf(one) === idOf(held)))?.querySelector("button") ?? element).focus({ preventScroll: true });
   }
 
   function turn(column) {
@@ -98,15 +108,15 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   }
 
   const summary = h("summary", { class: "button" }, "Columns");
-  const chooser = h("details", { class: "chooser" }, summary, h("div", { class: "menu", role: "group", "aria-label": `Columns of ${caption}` },
-    columns.filter((one) => one.name).map((column) => h("label", null, h("input", { type: "checkbox", checked: shown.has(idOf(column)), onchange: (event) => choose(column, event.target.checked) }), column.name))));
+  const menu = h("div", { class: "menu", role: "group", "aria-label": `Columns of ${caption}` });
+  const chooser = h("details", { class: "chooser" }, summary, menu);
   const shut = () => { chooser.open = false; };
   chooser.addEventListener("keydown", (event) => event.key === "Escape" && (shut(), summary.focus()));
   chooser.addEventListener("focusout", (event) => event.relatedTarget && !chooser.contains(event.relatedTarget) && shut());
 
   element.addEventListener("scroll", () => ordered.length > MOST_AT_ONCE && requestAnimationFrame(place), { passive: true });
-  dress();
-  return { element, chooser, forget: () => known.clear(), update(next) { rows = next; show(); } };
+  recast(columns);
+  return { element, chooser, recast, forget: () => known.clear(), update(next) { rows = next; show(); } };
 }
 
 /** What was remembered as a list of texts, or null. */
