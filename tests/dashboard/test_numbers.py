@@ -261,6 +261,31 @@ def test_a_run_that_only_ended_shows_what_it_came_to(chromium: Chromium, server:
     chromium.run(server.url, scenario)
 
 
+def test_what_a_trial_of_several_objectives_was_expected_to_reach_is_told_in_short_numbers(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "loss", "direction": "minimize"}, {"metric": "hits", "direction": "maximize"}]
+    tuner = new_tuner(client, strategy="gp", objectives=objectives)
+    rates = [0.0001 * 1.6**number for number in range(14)]
+    for rate in rates:
+        params = {"learning_rate": rate, "optimizer": "adam"}
+        report(client, tuner, params=params, scores={"loss": (rate - 0.01) ** 2, "hits": 100 * rate})
+    (trial,) = suggest(client, tuner)
+    run = start_run(client, trial_id=trial["trial_id"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        chosen = page.locator(".card", has_text="How it was chosen")
+        told = chosen.get_by_role("definition").filter(has_text="hits")
+        expect(told).to_have_count(2)  # the means, and how sure they are
+        short = r"-?[\d.]{1,9}(e-?\d+)?"
+        for one in told.all():
+            expect(one.locator("div")).to_have_text([re.compile(f"^{name} {short}$") for name in ("loss", "hits")])
+
+    assert set(trial["why"]["means"]) == {"loss", "hits"}
+    chromium.run(server.url, scenario)
+
+
 def test_what_was_imported_is_no_progress_of_a_budget(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = new_tuner(client, name="half imported", budget={"max_trials": 4})
     params = {"learning_rate": 0.01, "optimizer": "adam"}

@@ -22,6 +22,13 @@ function brokenFrom({ xs, ys }) {
   return index > 0 && index < ys.length ? `${ys[index]} from ${num(xs[index])} on` : "";
 }
 
+/** A value, or several by their names. */
+function told(value) {
+  if (value === null || typeof value !== "object") return num(value);
+  if (Array.isArray(value)) return JSON.stringify(value);
+  return Object.entries(value).map(([name, one]) => h("div", null, h("span", { class: "note" }, name), " ", told(one)));
+}
+
 const nameOf = ({ run, trial }) => (trial ? `Trial ${trial.number}` : run.name || `run ${run.run_id.slice(-8)}`);
 
 export async function view(place, { id, crumbs, address }) {
@@ -79,7 +86,7 @@ export async function view(place, { id, crumbs, address }) {
       Object.keys(run.final_metrics ?? {}).length > 0 && h("section", { class: "card" }, h("h2", null, "Final metrics"), pairs(run.final_metrics)),
       run.stop && h("section", { class: "card" }, h("h2", null, "Told to stop"), h("p", null, `${run.stop.rule}: ${run.stop.reason}`)),
       run.note && h("section", { class: "card" }, h("h2", null, "Note"), h("p", { class: "text" }, run.note)),
-      trial && h("section", { class: "card" }, h("h2", null, "How it was chosen"), h("dl", { class: "pairs" }, Object.entries(trial.why).map(([key, value]) => [h("dt", null, key), h("dd", null, typeof value === "object" ? JSON.stringify(value) : num(value))]))),
+      trial && h("section", { class: "card" }, h("h2", null, "How it was chosen"), h("dl", { class: "pairs" }, Object.entries(trial.why).map(([key, value]) => [h("dt", null, key), h("dd", null, told(value))]))),
       h("section", { class: "card" }, h("h2", null, "Events"), h("ol", { class: "events" }, seen.events.map((event) => h("li", null, when(event.timestamp), " ", TOLD[event.type]?.(event) ?? event.type)))),
     ].filter(Boolean));
   }
