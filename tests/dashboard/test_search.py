@@ -81,6 +81,34 @@ def test_a_filter_of_tuners_that_is_refused_leaves_the_runs_alone(
     chromium.run(server.url, scenario, may_complain_of=("422",))
 
 
+def test_whoever_searched_can_type_on(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    create_tuner(client, name="typed on")
+    start_run(client, name="typed on")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        for of in ("tuners", "runs"):
+            field(page, of).press_sequentially('name = "typed"')
+            page.keyboard.press("Enter")
+            expect(page.get_by_text("Nothing matches.")).to_be_visible()
+            expect(field(page, of)).to_be_focused()
+            page.keyboard.press("ArrowLeft")
+            page.keyboard.type(" on")
+            page.keyboard.press("Enter")
+            expect(names(page, of.capitalize())).to_have_text(["typed on"])
+            expect(field(page, of)).to_be_focused()
+            expect(field(page, of)).to_have_value('name = "typed on"')
+            button = page.get_by_role("search", name=f"Search {of}").get_by_role("button")
+            field(page, of).fill("")
+            button.focus()
+            page.keyboard.press("Enter")
+            expect(field(page, of)).to_have_value("")
+            page.wait_for_function("!location.hash.includes('typed')")
+            expect(button).to_be_focused()
+
+    chromium.run(server.url, scenario)
+
+
 def test_more_tuners_come_and_stay(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     made = [create_tuner(client, name=f"leafed {number}", tags=["leafed"]) for number in range(103)]
 

@@ -39,7 +39,13 @@ async function route(event) {
     if (isAway) setTimeout(() => mine === visit && route(), 3000);
     place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."), h("a", { href: "#/" }, "To the start page")));
   }
+  const held = main.contains(document.activeElement) ? document.activeElement : null;
   main.replaceChildren(place);
+  if (isSame && held?.name) { // somebody who searched goes on where they were
+    const heir = place.querySelector(`[name="${CSS.escape(held.name)}"]`);
+    heir?.focus({ preventScroll: true });
+    heir?.setSelectionRange?.(held.selectionStart, held.selectionEnd);
+  }
   main.removeAttribute("aria-busy");
   if (event?.isTrusted && !isSame && document.activeElement === document.body) main.focus({ preventScroll: true }); // what had it is gone
   if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);

@@ -18,7 +18,7 @@ export function search({ name, path, key, placeholder, size, order = "", leaves 
   const filter = address.search.get(key) ?? "";
   const failure = h("p", { class: "failure", id: `${name}-failure`, role: "alert" }), more = h("button", { type: "button", hidden: true, onclick: onMore }, `More ${name}`), empty = h("div");
   const input = field(key, filter, placeholder, { type: "search", "aria-describedby": failure.id });
-  const form = h("form", { class: "search", role: "search", "aria-label": `Search ${name}`, onsubmit }, h("label", null, "Filter", input), others, h("button", null, "Search"));
+  const form = h("form", { class: "search", role: "search", "aria-label": `Search ${name}`, onsubmit }, h("label", null, "Filter", input), others, h("button", { name: `search ${name}` }, "Search"));
   const found = { form, failure, more, empty, items: [], token: null, turn, read, trim, tell, forgive };
 
   const ask = (values) => get(`${path}${query({ filter, order_by: order, ...values })}`);
