@@ -274,7 +274,7 @@ def test_what_is_edited_behind_a_proxy_with_manners_of_its_own_is_saved(
         save(editor)
         expect(editor).to_have_count(0)
 
-    with nginx(tmp_path, serving(place)) as url:
+    with nginx(tmp_path, serving(f"server {{ listen 8000; {place} }}")) as url:
         chromium.run(url, scenario, may_complain_of=("412",))
     assert get_run(client, run)["name"] == "after"
 
