@@ -83,7 +83,10 @@ def _outcome(run: Run, request: EndRun, objectives: Sequence[Objective]) -> Outc
     state = _OUTCOMES[request.status]
     if state is TrialState.failed:
         return Outcome(state, reason=request.reason)
-    values = {objective.metric: _value(run, request, objective) for objective in objectives}
+    if state is TrialState.stopped and len(objectives) == 1:
+        values = {objectives[0].metric: _best_value(run, request, objectives[0])}
+    else:  # the best of several objectives, each at an epoch of its own, were never reached together
+        values = {objective.metric: _value(run, request, objective.metric) for objective in objectives}
     missing = next((metric for metric, value in values.items() if value is None), None)
     if missing is not None and state is TrialState.completed:
         raise MissingObjective(missing)
@@ -95,13 +98,18 @@ def _outcome(run: Run, request: EndRun, objectives: Sequence[Objective]) -> Outc
     return Outcome(state, score=next(iter(known.values())), reason=request.reason)
 
 
-def _value(run: Run, request: EndRun, objective: Objective) -> Number | None:
-    """What the run achieved: what its last words say, else its latest value; of one that was stopped, its best."""
-    told = request.final_metrics.get(objective.metric)
-    if request.status is RunStatus.stopped and objective.metric in run.summary:
-        summary = run.summary[objective.metric]
+def _value(run: Run, request: EndRun, metric: str) -> Number | None:
+    """What the run came to: what its last words say, else its latest value."""
+    told = request.final_metrics.get(metric)
+    return told if told is not None else run.metrics.get(metric)
+
+
+def _best_value(run: Run, request: EndRun, objective: Objective) -> Number | None:
+    """What the run reached before it was stopped; its latest value where none was finite."""
+    told, summary = request.final_metrics.get(objective.metric), run.summary.get(objective.metric)
+    if summary is not None:
         best = summary.max if objective.direction is Direction.maximize else summary.min
         reached = [value for value in (best, told) if isinstance(value, float) and math.isfinite(value)]
         if reached:
             return min(reached, key=objective.loss)
-    return told if told is not None else run.metrics.get(objective.metric)
+    return _value(run, request, objective.metric)
