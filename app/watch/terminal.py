@@ -102,7 +102,8 @@ def line(event: Event) -> str:
     """An event for people."""
     known = ("event_id", "type", "timestamp", "run_id", "tuner_id", "trial_id", "params", "metrics", "final_metrics")
     of = next((f"{name[:-3]} {event[name]}" for name in ("run_id", "trial_id", "tuner_id") if event.get(name)), "")
-    numbers = event.get("metrics") or event.get("final_metrics") or event.get("params") or {}
+    maps = ("metrics", "final_metrics", "scores", "params")
+    numbers: dict[str, Any] = next(filter(None, map(event.get, maps)), {})
     rest = {name: value for name, value in event.items() if name not in known and isinstance(value, str | int | float)}
     parts = (event.get("timestamp", ""), event["type"], of, in_words(rest), in_words(numbers))
     return "  ".join(part for part in parts if part)

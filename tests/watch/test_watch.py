@@ -67,6 +67,16 @@ def test_a_tuner_is_watched_until_it_has_ended(server: Server, client: httpx.Cli
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_end_of_a_trial_is_shown_with_its_scores(server: Server, client: httpx.Client) -> None:
+    tuner = create_tuner(client, objectives=[{"metric": "loss"}, {"metric": "size"}], budget={"max_trials": 1})
+    with watching(server, "--tuner", tuner["tuner_id"]) as process:
+        (trial,) = suggest(client, tuner)
+        report(client, tuner, trial_id=trial["trial_id"], scores={"loss": 0.25, "size": "Infinity"})
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert "number=0 state=failed reason=non-finite score  loss=0.25 size=Infinity\n" in output
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_tuner_that_goes_on_after_an_end_is_watched_until_it_ends_again(server: Server, client: httpx.Client) -> None:
     tuner = create_tuner(client, budget={"max_trials": 1})
     (first,) = suggest(client, tuner)
