@@ -341,6 +341,17 @@ def test_proposals_asked_for_together_differ_and_none_was_tried() -> None:
     assert new == {(p["a"], p["b"]) for p in all_params[12:]}
 
 
+@pytest.mark.parametrize("n_objectives", [1, 2])
+def test_where_all_was_tried_workers_get_different_trials_once_more(n_objectives: int) -> None:
+    space = Space.from_json({"a": {"type": "choice", "options": list("abcd")}, "b": {"type": "flag"}})
+    all_params: list[Params] = [{"a": a, "b": b} for a in "abcd" for b in (False, True)]
+    history = [
+        Observation(n, p, TrialState.completed, (float(n), -float(n))[:n_objectives]) for n, p in enumerate(all_params)
+    ]
+    proposals = Gp(space, {}).propose(history, [], [generator(7, number) for number in range(8, 24)])
+    assert len({(proposal.params["a"], proposal.params["b"]) for proposal in proposals}) >= 4
+
+
 def test_an_improvement_must_be_one_on_what_is_awaited_too() -> None:
     rows = rows_of(12)
     hyperparameters = Hyperparameters(np.full(COLUMNS.size, 2.0), 1.0, 0.7, 1e-3)

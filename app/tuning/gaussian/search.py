@@ -121,7 +121,7 @@ class Search:
         self.n_awaited += 1
 
     def best_row(self, rng: np.random.Generator) -> tuple[Array, bool]:
-        """The row that promises most, and whether it is new: if not, none that is was found."""
+        """The row that promises most, and whether it is new: if none was found that is, any one."""
         means, stds = (np.array(known) for known in zip(*((w.mean, w.std) for w in self._watched), strict=True))
         promised = self._goal.rough_promise(means, stds) + self._chances
         bases = self._rows[np.argsort(-promised, kind="stable")[:N_BASES]]
@@ -129,7 +129,9 @@ class Search:
         top = rows[int(np.argmax(self._promised_at(rows)))]
         ends = np.array([top, self._refined(top)])
         promised = self._promised_at(ends)
-        return ends[int(np.argmax(promised))], bool(promised.max() > -np.inf)
+        if promised.max() == -np.inf:
+            return self._rows[rng.integers(len(self._rows))], False
+        return ends[int(np.argmax(promised))], True
 
     def _promised_at(self, rows: Array) -> Array:
         means, stds = np.array([posterior.at(rows) for posterior in self._posteriors]).transpose(1, 0, 2)
