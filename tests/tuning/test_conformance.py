@@ -92,16 +92,14 @@ def off_the_grid(draws: Sequence[Params]) -> list[Observation]:
     return scored([{**params, "dropout": float(params["dropout"]) + 1e-11} for params in draws], 3.0, 1.0, 2.0)
 
 
-def of_several(n_objectives: int) -> Callable[[Sequence[Params]], list[Observation]]:
-    def history(draws: Sequence[Params]) -> list[Observation]:
-        return [
-            Observation(
-                number, params, TrialState.completed, tuple(math.sin(number * (i + 1)) for i in range(n_objectives))
-            )
-            for number, params in enumerate(draws)
-        ]
+def from_number(values: Callable[[int], tuple[float, ...]]) -> Callable[[Sequence[Params]], list[Observation]]:
+    return lambda draws: [
+        Observation(number, params, TrialState.completed, values(number)) for number, params in enumerate(draws)
+    ]
 
-    return history
+
+def of_several(n_objectives: int) -> Callable[[Sequence[Params]], list[Observation]]:
+    return from_number(lambda number: tuple(math.sin(number * (i + 1)) for i in range(n_objectives)))
 
 
 ODD: dict[str, Callable[[Sequence[Params]], list[Observation]]] = {
@@ -122,7 +120,12 @@ ODD: dict[str, Callable[[Sequence[Params]], list[Observation]]] = {
     "values beside the grid": off_the_grid,
     "two objectives": of_several(2),
     "three objectives": of_several(3),
+    "ten objectives": of_several(10),
     "two objectives, all equal": lambda draws: [replace(t, values=(1.0, 1.0)) for t in scored(draws, 1.0)],
+    "two objectives, one of them constant": from_number(lambda n: (math.sin(n), 1.0)),
+    "two objectives, opposed and huge": from_number(lambda n: (1.7e308 * math.sin(n), -1.7e308 * math.sin(n))),
+    "two objectives, alike but for their scale": from_number(lambda n: (1e300 * math.sin(n), 1e-300 * math.sin(n))),
+    "two objectives, one score not finite": from_number(lambda n: (math.sin(n), math.nan if n % 3 else 1.0 * n)),
 }
 
 
@@ -138,6 +141,7 @@ def test_every_odd_history_is_survived(
     assert_in(space, once)
     assert len(once) == 3
     assert as_text(once) == as_text(again)
+    json.dumps([proposal.why for proposal in once], allow_nan=False)
 
 
 @every_strategy
