@@ -278,6 +278,15 @@ def test_warping_keeps_the_order_and_leads_back() -> None:
     assert warped.targets[5] == warped.targets.max()
     np.testing.assert_allclose(warped.losses(warped.targets[np.isfinite(losses)]), finite, rtol=1e-2)
     assert warped.targets.max() < 3  # the outlier is no further away than bad losses are
+    # Beyond the best and beyond the worst there are others.
+    assert (np.diff(warped.losses(np.linspace(-5, 5, 101))) > 0).all()
+
+
+def test_losses_that_are_all_the_same_or_enormous_lead_back_to_numbers() -> None:
+    for losses in (np.full(4, 2.0), np.array([1.7e308, -1.7e308, 0.0, 1e-300, 1.6e308])):
+        found = warp(losses).losses(np.linspace(-5, 5, 101))
+        assert np.isfinite(found).all()
+        assert (np.diff(found) >= 0).all()
 
 
 def history_of(n: int) -> list[Observation]:

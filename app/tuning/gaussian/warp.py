@@ -33,11 +33,17 @@ class Warp:
     _line: tuple[float, float, float]
 
     def losses(self, targets: Array) -> Array:
-        """The losses that have these targets: between and beyond the known bad ones, a guess."""
+        """The losses that have these targets: between and beyond the known bad ones, a guess.
+
+        Beyond the worst it goes on as from the bend to there, on average.
+        """
         middle, unit, limit = self._line
+        highest, worst = self._sorted[-1], self._losses[-1]
         with np.errstate(over="ignore"):
             straight = 2 * (middle + unit * targets)
-        bent = np.interp(targets, self._sorted, self._losses)
+            steep = 2 * (worst / 2 - middle - unit * limit) / (highest - limit) if highest > limit else 2 * unit
+            beyond = worst + steep * (targets - highest)
+        bent = np.where(targets > highest, beyond, np.interp(targets, self._sorted, self._losses))
         known: Array = np.nan_to_num(np.where(targets <= limit, straight, bent))
         return known
 
