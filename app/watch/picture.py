@@ -42,12 +42,13 @@ class Picture:
 
     Args:
         metric: whose curves are drawn; by default the first that is heard of.
+        direction: in which scores are better; None where there are several objectives, and no best trial.
         n_trials, n_epochs: how many there will be, where that is known.
-        is_of_tuner: whether all of it is of one tuner, so that there is a best trial.
+        is_of_tuner: whether all of it is of one tuner.
     """
 
     metric: str | None = None
-    direction: str = "maximize"
+    direction: str | None = "maximize"
     n_trials: int | None = None
     n_epochs: int | None = None
     is_of_tuner: bool = False
@@ -145,8 +146,10 @@ class Picture:
         if not self.is_of_tuner:
             return Text.assemble((str(len(self.runs)), "b"), " runs", rest, "\n")
         of_all = "" if self.n_trials is None else f"/{self.n_trials}"
-        words = f"{of_all} trials, best {self.metric or 'score'} "
-        text = Text.assemble((str(len(self.ended)), "b"), words, (self.best_score, "b green"), rest, "\n")
+        text = Text.assemble((str(len(self.ended)), "b"), f"{of_all} trials")
+        if self.direction is not None:
+            text.append(f", best {self.metric or 'score'} ").append(self.best_score, "b green")
+        text.append_text(rest).append("\n")
         if self.n_trials is None:
             return text
         return Group("", ProgressBar(total=self.n_trials, completed=len(self.ended), width=_BAR_WIDTH), text)

@@ -49,7 +49,7 @@ def watch(
         query["tuner_id"] = tuner["tuner_id"]
         past = _past_of(ask, tuner, seen["last_event_id"])
         goal = tuner["objective"] or {}
-        picture = Picture(goal.get("metric"), goal.get("direction", "maximize"), is_of_tuner=True)
+        picture = Picture(goal.get("metric"), goal.get("direction"), is_of_tuner=True)
         picture.n_trials = tuner["budget"].get("max_trials")
     if run_id is not None:
         query["run_id"] = ask(f"/v1/runs/{run_id}")["run_id"]
