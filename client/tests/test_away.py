@@ -307,6 +307,7 @@ def test_what_cannot_be_read_of_a_spool_is_named_and_kept_and_all_else_is_delive
     damaged = file.with_suffix(".damaged")
     assert f"stays in {damaged}" in done.stderr
     assert damaged.read_text().splitlines() == [header, *wrong]
+    assert f"{damaged}: lines that are no messages" in command("status", spool=spool).stdout
     with Client(server.url, spool=spool) as online:
         assert curve(online, run.run_id) == [1]
         assert online.get(f"/v1/runs/{run.run_id}")["status"] == "finished"

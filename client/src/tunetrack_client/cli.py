@@ -35,6 +35,9 @@ def _status(folder: Path) -> int:
         n_files += 1
         _say(f"{backlog.path}: {len(backlog)} messages for {shown(backlog.url)}")
         backlog.close()
+    for path in sorted(folder.glob("*.damaged")):
+        n_files += 1
+        _say(f"{path}: lines that are no messages; mend it, name it .jsonl and sync, or delete it")
     if not n_files:
         _say(_nothing(folder))
     return 0

@@ -309,7 +309,7 @@ class Client:
         """
         if not self.outbox.flush(self._patience_s):
             why = self.outbox.trouble or f"{self.outbox.shown_url} is slow"
-            raise Unavailable(f"{why}; for {self._patience_s:g} s what was said has not been taken; it is kept")
+            raise Unavailable(f"{why}; what was said has not been taken, and is kept")
 
     def close(self) -> None:
         """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
