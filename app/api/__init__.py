@@ -5,7 +5,7 @@
     strict.py        what every request must be like before it is looked at
     problems.py      errors as problem details, from one table
     fields.py        the wire's scalars: numbers, names, times, ids
-    pages.py         opaque page tokens
+    pages.py         opaque page tokens; filter_params.py, by what a list is filtered and sorted
     editions.py      edits that are made from what somebody has seen
     large.py         large bodies and answers, that hold up nobody else; once.py, requests done once however often sent
     tuners.py trials.py analysis.py runs.py events.py observers.py operations.py

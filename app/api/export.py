@@ -11,9 +11,9 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from app.api.export_formats import Csv, Format, Ndjson, Parquet
+from app.api.filter_params import RunFilter
 from app.api.problems import declared
 from app.api.run_models import Run
-from app.api.run_search import Filter
 from app.api.state import services
 from app.api.strict import new_router
 from app.domain.errors import BadFilter, InvalidRequest
@@ -57,7 +57,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
 async def export_runs(
     request: Request,
     format: Annotated[ExportFormat, Query(description="Parquet needs `pip install tunetrack[parquet]`.")] = "csv",
-    filter: Filter = None,  # the name is the contract's
+    filter: RunFilter = None,  # the name is the contract's
     what: Annotated[ExportRows, Query(description="A row per run, or a row per epoch of each run.")] = "runs",
 ) -> StreamingResponse:
     """Export runs, or their epochs, as a file; see docs/import-export.md."""

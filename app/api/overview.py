@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from app.api.fields import parse_id
+from app.api.filter_params import TunerFilter
 from app.api.goal_models import Budget, Objective
 from app.api.large import show_found
 from app.api.overview_models import (
@@ -26,7 +27,6 @@ from app.api.overview_models import (
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import declared
 from app.api.run_models import Run
-from app.api.run_search import TunerFilter
 from app.api.run_search_models import Series
 from app.api.state import services
 from app.api.strict import new_router

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
+from app.api.filter_params import OrderBy, RunFilter
 from app.api.large import show_found
 from app.api.once import show
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
@@ -27,38 +28,6 @@ router = new_router("runs")
 _BETWEEN_COMMAS = re.compile(r"(?:^|,)((?:`[^`]*`|[^,])*)")
 """Of which those in backquotes are a part of the name."""
 
-_IN_ORDER = "Comma-separated fields, each with an optional `asc` or `desc`; missing values and NaN come last."
-
-Filter = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_LENGTH,
-        description='Which runs, for example `metrics.loss < 0.1 and params.optimizer = "adam"`; see docs/filters.md.',
-        examples=['metrics.val_loss < 0.1 and (params.optimizer = "adam" or "baseline" in tags)'],
-    ),
-]
-TrialFilter = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_LENGTH,
-        description='Which trials, for example `score > 0.9 and params.optimizer = "adam"`; see docs/filters.md.',
-        examples=['score > 0.9 and params.optimizer = "adam" and not worker is null'],
-    ),
-]
-TunerFilter = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_LENGTH,
-        description='Which tuners, for example `state = "active" and "ann" in tags`; see docs/filters.md.',
-        examples=['name like "digits%" and create_time >= "2026-11-22" and not state = "stopped"'],
-    ),
-]
-OrderBy = Annotated[
-    str | None, Query(max_length=MAX_LENGTH, description=_IN_ORDER, examples=["metrics.accuracy desc, start_time"])
-]
-TrialOrderBy = Annotated[
-    str | None, Query(max_length=MAX_LENGTH, description=_IN_ORDER, examples=["score desc, number"])
-]
 Fields = Annotated[
     str | None,
     Query(
@@ -72,7 +41,7 @@ Fields = Annotated[
 @router.get("/runs", response_model=RunPage, responses=declared(InvalidRequest, BadFilter))
 async def list_runs(
     request: Request,
-    filter: Filter = None,  # the name is the contract's
+    filter: RunFilter = None,  # the name is the contract's
     order_by: OrderBy = None,
     page_size: PageSize = 50,
     page_token: FoundToken = None,

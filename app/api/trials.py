@@ -8,11 +8,11 @@ from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from app.api.fields import parse_id
+from app.api.filter_params import TrialFilter, TrialOrderBy
 from app.api.large import show_found
 from app.api.once import IDEMPOTENCY_KEY, answer_once, declared_once, show, write_once
 from app.api.pages import FoundToken, PageSize, read_place, split, write_place
 from app.api.problems import declared
-from app.api.run_search import TrialFilter, TrialOrderBy
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
 from app.api.trial_models import (

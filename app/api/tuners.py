@@ -9,12 +9,12 @@ from uuid_utils.compat import uuid7
 
 from app.api.editions import IF_MATCH, etag, read_if_match
 from app.api.fields import body_digest, parse_id
+from app.api.filter_params import TunerFilter
 from app.api.goal_models import Objective
 from app.api.large import apart, show_found
 from app.api.once import IDEMPOTENCY_KEY, declared_once, show, write_once
 from app.api.pages import TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
-from app.api.run_search import TunerFilter
 from app.api.snapshot_models import Snapshot, SnapshotTrial, SnapshotTuner
 from app.api.state import services
 from app.api.strict import body_limit, needs, new_router
