@@ -202,7 +202,7 @@ def test_one_that_closes_a_new_connection_has_failed() -> None:
 def test_what_a_receiver_says_beyond_its_answer_is_not_its_next_answer() -> None:
     with answering(TAKEN + GONE, TAKEN) as (url, asked):
         assert send(resolving([HOST]), *[url] * 3) == [Answer(200, None)] * 3
-    assert asked == list("aabbc")
+    assert sorted(asked) == list("aabbc")  # each connection has a thread, which may notice later than the next one
 
 
 # ---- TLS ----
