@@ -24,13 +24,15 @@ class ImportanceAnswer(Answer):
     """How much of the scores' variance each parameter explains by itself."""
 
     importance: Importance = Field(
-        description="Shares that sum to 1, the largest first; empty while there is too little to tell."
+        description="Shares that sum to 1, the largest first; of several objectives their mean. Empty while there is"
+        " too little to tell."
     )
     trials: int = Field(description="The number of trials with a score that this is based on.")
+    by_metric: dict[str, Importance] = Field(description="The shares of each objective, by its metric.")
 
 
 @router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
 async def get_importance(request: Request, tuner_id: str) -> ImportanceAnswer:
     """Show how much of the scores' variance each parameter explains by itself."""
     known = await services(request).importances.learn(parse_id(tuner_id, UnknownTuner))
-    return ImportanceAnswer(importance=known.shares, trials=known.n_trials)
+    return ImportanceAnswer(importance=known.shares, trials=known.n_trials, by_metric=known.by_metric)

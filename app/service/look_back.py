@@ -15,7 +15,7 @@ from app.service.gather import Gatherer
 from app.service.suggest import observation_of
 from app.store import trials, tuners
 from app.store.database import Database
-from app.tuning.importance import importance
+from app.tuning.importance import importance, mean_importance
 from app.tuning.strategy import Observation
 
 _MOST_KEPT = 1000
@@ -30,13 +30,18 @@ class Importance:
 
     Args:
         stand: that of the tuner when it was learnt.
-        shares: each parameter's share of the scores' variance.
+        by_metric: of each objective's scores, each parameter's share of their variance.
         n_trials: how many trials with a score say so.
     """
 
     stand: _Stand
-    shares: dict[str, float]
+    by_metric: dict[str, dict[str, float]]
     n_trials: int
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Those of the only objective, or the mean over all."""
+        return mean_importance(list(self.by_metric.values()))
 
 
 class Importances:
@@ -62,8 +67,11 @@ class Importances:
         known = self._known.pop(tuner_id, None)
         view = await self._database.read(_look_back, tuner_id, known)
         if view is not None:
-            shares = await to_thread(importance, view.space, view.history)
-            known = Importance(view.stand, shares, len(view.history))
+            by_metric = {
+                metric: await to_thread(importance, view.space, view.history, objective)
+                for objective, metric in enumerate(view.metrics)
+            }
+            known = Importance(view.stand, by_metric, len(view.history))
         assert known is not None
         self._known[tuner_id] = known
         if len(self._known) > _MOST_KEPT:
@@ -77,6 +85,7 @@ class _View:
 
     stand: _Stand
     space: Space
+    metrics: list[str]
     history: list[Observation]
 
 
@@ -89,4 +98,4 @@ def _look_back(connection: Connection, tuner_id: UUID, known: Importance | None)
     objectives = [Objective.from_json(objective) for objective in tuner.objectives]
     observations = [observation_of(trial, objectives) for trial in trials.list_in(connection, tuner_id, SCORED)]
     history = [one for one in observations if one.values is not None]
-    return _View(stand, Space.from_json(tuner.space), history)
+    return _View(stand, Space.from_json(tuner.space), [one.metric for one in objectives], history)

@@ -1,6 +1,6 @@
 """How much of the scores' variance each parameter explains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,7 +33,7 @@ _LEAST_FORESEEN, _FORESEEN_POWER = 0.35, 0.7
 power of n / 10. A quarter of histories of random scores look so by chance, a third where many were stopped."""
 
 
-def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]:
+def importance(space: Space, history: Sequence[Observation], objective: int = 0) -> dict[str, float]:
     """Each parameter's share of the variance that single parameters explain, over the whole space.
 
     A functional ANOVA of first order: how the expected score varies over a parameter's range when all others are drawn
@@ -45,17 +45,26 @@ def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]
     The score of a trial that was stopped early is one of an earlier epoch. Where that hides everything, those that were
     not are asked alone.
 
+    Args:
+        objective: the number of the score that counts, where a trial has several.
     Returns:
-        shares that sum to 1, the largest first; of several objectives their mean. Empty where there is nothing to tell:
-        fewer than 8 trials with a score, or scores that the other trials do not foretell.
+        shares that sum to 1, the largest first. Empty where there is nothing to tell: fewer than 8 trials with a score,
+        or scores that the other trials do not foretell.
     Sources: Hutter, Hoos, Leyton-Brown 2014, ICML (the measure); Oakley, O'Hagan 2004, J. Royal Statistical Society
         B 66 (asked of a Gaussian process).
     """
     whole = [trial for trial in history if trial.state is not TrialState.stopped]
-    return _shares(space, history) or (_shares(space, whole) if len(whole) < len(history) else {})
+    return _shares(space, history, objective) or (_shares(space, whole, objective) if len(whole) < len(history) else {})
 
 
-def _shares(space: Space, history: Sequence[Observation]) -> dict[str, float]:
+def mean_importance(by_objective: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of the shares over those objectives of which there is something to tell; the largest first."""
+    told = [shares for shares in by_objective if shares]
+    means = {name: sum(shares[name] for shares in told) / len(told) for name in (told[0] if told else ())}
+    return dict(sorted(means.items(), key=lambda one: -one[1]))
+
+
+def _shares(space: Space, history: Sequence[Observation], objective: int) -> dict[str, float]:
     losses = losses_of(history)
     is_scored = np.isfinite(losses).all(axis=1)
     if is_scored.sum() < _FEWEST_TRIALS:
@@ -63,14 +72,11 @@ def _shares(space: Space, history: Sequence[Observation]) -> dict[str, float]:
     columns = Columns(space)
     rows = columns.encode([history[int(index)].params for index in np.flatnonzero(is_scored)])
     rarity = _rarity(rows)
-    total = np.zeros(columns.size)
-    for objective in losses[is_scored].T:
-        variances = _variances(columns, rows, _tamed(objective, rarity), rarity)
-        total += variances / variances.sum() if variances.any() else 0.0
-    if not total.any():
+    variances = _variances(columns, rows, _tamed(losses[is_scored, objective], rarity), rarity)
+    if not variances.any():
         return {}
-    order = np.argsort(-total, kind="stable")
-    return {space.order[index]: float(total[index] / total.sum()) for index in order}
+    order = np.argsort(-variances, kind="stable")
+    return {space.order[index]: float(variances[index] / variances.sum()) for index in order}
 
 
 def _variances(columns: Columns, rows: Array, losses: Array, rarity: Array) -> Array:

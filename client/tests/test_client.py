@@ -574,6 +574,7 @@ def test_objectives_are_named_and_share_a_direction(client: Client) -> None:
     for trial in tuner.trials():
         trial.result(loss=trial.number, accuracy=trial.number)
     assert [trial["number"] for trial in tuner.pareto()] == [0, 1]
+    assert tuner.importance("loss") == {}
     with pytest.raises(ValueError, match="either an objective or several"):
         client.tuner(SPACE, objective="loss", objectives=["loss", "size"])
 

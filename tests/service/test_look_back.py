@@ -24,7 +24,7 @@ def test_it_is_learnt_once_for_all_who_ask_and_again_when_a_trial_more_has_a_sco
 ) -> None:
     sizes: list[int] = []
 
-    def importance(space: Space, history: Sequence[Observation]) -> dict[str, float]:
+    def importance(space: Space, history: Sequence[Observation], objective: int) -> dict[str, float]:
         sizes.append(len(history))
         return {"x": 1.0}
 

@@ -9,7 +9,7 @@ import pytest
 from app.domain.space import Space
 from app.domain.states import TrialState
 from app.domain.values import Params
-from app.tuning.importance import importance
+from app.tuning.importance import importance, mean_importance
 from app.tuning.registry import STRATEGIES
 from app.tuning.strategy import Observation, generator
 
@@ -118,11 +118,16 @@ def test_huge_scores_and_outliers_do_no_harm() -> None:
     assert next(iter(importance(SPACE, history))) == "a"
 
 
-def test_of_several_objectives_it_is_the_mean() -> None:
+def test_each_of_several_objectives_has_its_own_and_there_is_a_mean() -> None:
     history = [
-        Observation(o.number, o.params, o.state, (float(o.params["a"]), float(o.params["b"])))
+        Observation(o.number, o.params, o.state, (float(o.params["a"]), float(o.params["b"]), 0.5))
         for o in search("random", SPACE, 200, weighted)
     ]
-    found = importance(SPACE, history)
-    assert abs(found["a"] - 0.5) < 0.02
-    assert abs(found["b"] - 0.5) < 0.02
+    by_objective = [importance(SPACE, history, objective) for objective in range(3)]
+    assert by_objective[0]["a"] > 0.95
+    assert by_objective[1]["b"] > 0.95
+    assert by_objective[2] == {}
+    found = mean_importance(by_objective)
+    assert found["a"] == (by_objective[0]["a"] + by_objective[1]["a"]) / 2
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert mean_importance([{}, {}]) == {}

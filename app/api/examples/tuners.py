@@ -97,5 +97,9 @@ EXAMPLES: dict[str, Any] = {
             }
         ],
     },
-    "ImportanceAnswer": {"importance": {"learning_rate": 0.71, "optimizer": 0.2, "dropout": 0.09}, "trials": 48},
+    "ImportanceAnswer": {
+        "importance": {"learning_rate": 0.71, "optimizer": 0.2, "dropout": 0.09},
+        "trials": 48,
+        "by_metric": {"loss": {"learning_rate": 0.71, "optimizer": 0.2, "dropout": 0.09}},
+    },
 }

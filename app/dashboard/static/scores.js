@@ -4,7 +4,7 @@
 import { query } from "./api.js";
 import { count, fill, h, num, s } from "./dom.js";
 import { figure, nothing } from "./figure.js";
-import { COLOURS, legend, lineRows, lines, put } from "./lines.js";
+import { COLOURS, legend, lineRows, lines, put, styleOf } from "./lines.js";
 import { axes, colourOf, cut, cutName, extent, LETTER, linear, ofSpec, widen } from "./scale.js";
 
 /** The colour of a score: pale where it is poor, deep where it is good. `share` is 0 to 1, or null. */
@@ -196,21 +196,24 @@ export function front(model, [first, second], width, height) {
   };
 }
 
-/** Each parameter's share of what is explained. */
-export function importance(shares, width, height, isMuch = false) {
-  const entries = Object.entries(shares).sort((a, b) => b[1] - a[1]);
+/** Each parameter's share of what is explained: of each objective (`byMetric`) a bar, in words the mean (`shares`). */
+export function importance(shares, byMetric, width, height, isMuch = false) {
+  const entries = Object.entries(shares).sort((a, b) => b[1] - a[1]), metrics = Object.entries(byMetric), isMany = metrics.length > 1;
   if (!entries.length) return nothing(width, height, isMuch ? "No parameter stands out" : "Too few trials to tell");
-  const left = Math.min(150, width * 0.4), most = Math.max(...entries.map(([, share]) => share));
-  const isCut = entries.length > Math.floor((height - 20) / 22), tall = height - (isCut ? 42 : 20), fits = Math.floor(tall / 22);
-  const pitch = Math.min(44, tall / Math.min(entries.length, fits));
-  const rows = entries.slice(0, fits).map(([name, share], index) => ({ name, share, y: 16 + index * pitch, length: Math.max(2, (share / most) * (width - left - 60)) }));
+  const left = Math.min(150, width * 0.4), thick = Math.max(3, Math.floor(16 / metrics.length)), row = Math.max(22, thick * metrics.length + 6);
+  const isCut = entries.length > Math.floor((height - 20) / row), tall = height - (isCut ? 42 : 20), fits = Math.floor(tall / row);
+  const pitch = Math.min(row + 22, tall / Math.min(entries.length, fits)), most = Math.max(...metrics.flatMap(([, of]) => Object.values(of)));
+  const rows = entries.slice(0, fits).map(([name, share], index) => ({ name, share, y: 16 + index * pitch,
+    bars: metrics.map(([metric, of]) => ({ metric, share: of[name] ?? 0, length: Math.max(2, ((of[name] ?? 0) / most) * (width - left - 60)) })) }));
+  const percent = (share, digits) => `${(share * 100).toFixed(digits)} %`, middle = (thick * metrics.length) / 2, endOf = (bars) => left + Math.max(...bars.map((one) => one.length));
   return {
-    nodes: [rows.map(({ name, share, y, length }) => s("g", { class: "bar-row" },
-      s("text", { class: "label", x: left - 10, y: y + 12, "text-anchor": "end" }, cutName(name, Math.floor(left / LETTER))),
-      s("rect", { class: "bar-fill", x: left, y, width: length, height: 16, rx: 3 }),
-      s("text", { x: left + length + 8, y: y + 12 }, share < 0.0005 ? "0 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`))),
+    nodes: [rows.map(({ name, share, y, bars }) => s("g", { class: "bar-row" },
+      s("text", { class: "label", x: left - 10, y: y + middle + 4, "text-anchor": "end" }, cutName(name, Math.floor(left / LETTER))),
+      bars.map(({ length }, index) => s("rect", { class: "bar-fill", x: left, y: y + index * thick, width: length, height: thick, rx: isMany ? 1 : 3, ...(isMany && { style: { fill: `var(${styleOf(index).colour ?? "--rest"})` } }) })),
+      s("text", { x: endOf(bars) + 8, y: y + middle + 4 }, share < 0.0005 ? "0 %" : percent(share, share < 0.1 ? 1 : 0)))),
     isCut && s("text", { class: "name", x: left, y: height - 8 }, `and ${entries.length - fits} more: see the table`)],
-    marks: () => rows.map(({ name, share, y, length }) => ({ key: name, x: left + length, y: y + 8, text: [name, `${(share * 100).toFixed(1)} % of the variance that single parameters explain`] })),
+    marks: () => rows.map(({ name, share, y, bars }) => ({ key: name, x: endOf(bars), y: y + middle,
+      text: [name, ...(isMany ? bars.map((one) => `${one.metric} ${percent(one.share, 1)}`) : [`${percent(share, 1)} of the variance that single parameters explain`])] })),
   };
 }
 

@@ -3,6 +3,7 @@
 import { Away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
 import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
 import { figure } from "./figure.js";
+import { legend, styleOf } from "./lines.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
 import { cut } from "./scale.js";
 import { against, bestSoFar, front, frontOf, importance, isBest, isScored, learningCurves, modelOf, sentence, trialsOf } from "./scores.js";
@@ -22,10 +23,10 @@ const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
 export async function view(place, { id, crumbs, address }) {
   const path = `/v1/tuners/${id}`;
-  const readShares = () => get(`${path}/importance`).then((told) => told.importance, () => shares);
-  let older = [], shares = {}, drawn = "", drawnAt = 0, redrawing = null, model;
+  const readShares = () => get(`${path}/importance`).then((told) => { [shares, byMetric] = [told.importance, told.by_metric]; }, () => null);
+  let older = [], shares = {}, byMetric = {}, drawn = "", drawnAt = 0, redrawing = null, model;
   const recent = [], curves = learningCurves(address);
-  const [first] = await Promise.all([get(`${path}/overview`), readShares().then((told) => { shares = told; })]);
+  const [first] = await Promise.all([get(`${path}/overview`), readShares()]);
 
   const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
   const title = h("div", { class: "title-line" }), words = h("span", { class: "words" }), actions = h("span", { class: "actions" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
@@ -57,11 +58,12 @@ export async function view(place, { id, crumbs, address }) {
     rows: () => ({ columns: ["trials ended", "trial", model.metric], rows: model.improvements.map((one) => [one.place, one.number, one.score]) }),
   })];
   const shareChart = figure({
-    title: "What matters", note: model.isMany ? "mean over the objectives" : "", file: "importance", height: 210,
-    draw: (width, height) => importance(shares, width, height, scored().length > ENOUGH),
+    title: "What matters", note: model.isMany ? "%: mean over the objectives" : "", file: "importance", height: 210,
+    draw: (width, height) => importance(shares, byMetric, width, height, scored().length > ENOUGH),
     describe: () => `Share of the variance of ${model.metrics.join(" and ")} that each parameter explains alone${model.isMany ? ", mean over the objectives" : ""}: ${Object.entries(shares).map(([one, share]) => `${one} ${(share * 100).toFixed(0)} %`).join(", ") || "too few trials to tell"}.`,
-    rows: () => ({ columns: ["parameter", "share"], rows: Object.entries(shares) }),
+    rows: () => ({ columns: ["parameter", ...(model.isMany ? [...Object.keys(byMetric), "mean"] : ["share"])], rows: Object.entries(shares).map(([name, share]) => [name, ...(model.isMany ? Object.values(byMetric).map((of) => of[name] ?? 0) : []), share]) }),
   });
+  if (model.isMany) shareChart.element.append(legend(model.metrics.map((name, index) => ({ name, ...styleOf(index) }))));
   const brushes = new Map(params.concat(goalsOf(model)).flatMap((axis) => filterIn(address.search.get(`only.${axis}`)).map((filter) => [axis, filter])));
   const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { [...brushes.keys()].forEach((axis) => brush(axis, null)); } }, "Clear filters");
   const byShare = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)), important = new Set(byShare.slice(0, SHOWN_PARAMS)), axes = params.filter((one) => important.has(one));
@@ -202,7 +204,7 @@ export async function view(place, { id, crumbs, address }) {
       await readFront();
       if (Date.now() - lastShares > 3000) {
         lastShares = Date.now();
-        shares = await readShares();
+        await readShares();
       }
       if (isGone) return;
       show();
@@ -241,7 +243,7 @@ export async function view(place, { id, crumbs, address }) {
     recent.length = 0;
     [older, isOlderRead, lastOlder] = [[], false, 0]; // they may be of a store that was set back since
     take(seen);
-    await Promise.all([readFront(), readShares().then((told) => { shares = told; })]).catch(() => all.soon(2000));
+    await Promise.all([readFront(), readShares()]).catch(() => all.soon(2000));
     if (isGone) return;
     show();
     forgive();

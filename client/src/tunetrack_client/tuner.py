@@ -132,10 +132,17 @@ class Tuner:
         """The trials that no other beats in every objective; with one objective, the best."""
         return [with_numbers(trial) for trial in self._client.get(f"{self._path}/pareto")["items"]]
 
-    def importance(self) -> dict[str, float]:
-        """How much of the scores' variance each parameter explains; empty while there is too little to tell."""
-        found: dict[str, float] = self._client.get(f"{self._path}/importance")["importance"]
-        return found
+    def importance(self, metric: str | None = None) -> dict[str, float]:
+        """How much of the scores' variance each parameter explains; empty while there is too little to tell.
+
+        Args:
+            metric: an objective, whose scores are meant; of several the mean over all where none is named.
+        Raises:
+            KeyError: it is no objective of this tuner.
+        """
+        found = self._client.get(f"{self._path}/importance")
+        shares: dict[str, float] = found["importance"] if metric is None else found["by_metric"][metric]
+        return shares
 
     def edit(
         self,
