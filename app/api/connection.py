@@ -1,6 +1,6 @@
 """A connection, before anything of ours sees what comes over it: heads too large and requests too slow end here.
 
-Uvicorn's own parser waits for ever, and takes a head of any size.
+Uvicorn's own parser waits for ever, takes a head of any size, and for headers what stands behind a body, too.
 """
 
 import http
@@ -34,22 +34,36 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._is_in_head = self._has_spoken = False
         self._refusal: DomainError | None = None
-        self._n_bytes = 0
+        self._n_bytes = self._n_beside_body = 0
         self._waits_since: float | None = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         self._has_spoken = True
         self._n_bytes += len(data)
-        if self._is_in_head and self._n_bytes > _ADDRESS_BYTES + _HEADERS_BYTES:
+        self._n_beside_body += len(data)
+        super().data_received(data)
+        if self._n_beside_body > _ADDRESS_BYTES + _HEADERS_BYTES:
             self._refuse(HeadersTooLarge() if self.headers else AddressTooLong())
-        else:
-            super().data_received(data)
+        elif self._waits_since is None and self._is_idle and self.timeout_keep_alive_task is None:
+            # That was no request, but the end of a line, or of a body that was answered before: the patience with a
+            # connection that is kept goes on.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head = True
-        self._n_bytes = 0
+        self._n_bytes = self._n_beside_body = 0
         self._waits_since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # else whoever passed the gate as one could go on as another, in the trailers
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._n_beside_body = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
@@ -84,14 +98,19 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        is_idle = cycle is None or cycle.response_complete
         is_of_this_request = cycle is not None and cycle.more_body and not cycle.response_started
-        if self._has_spoken and (is_idle or is_of_this_request):
+        if self._has_spoken and (self._is_idle or is_of_this_request):
             self.transport.write(_response(error))
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.close()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nothing is to be answered."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
 
     def _unsupported_upgrade_warning(self) -> None:
         """Spoken is HTTP/1.1; whoever asks for more is answered so, and need not fill the log."""

@@ -87,6 +87,63 @@ def test_a_head_without_an_end_is_not_read_for_ever(narrow: Server) -> None:
     assert answer(httpx.get(f"{narrow.url}/healthz"))
 
 
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "endless"),
+    [
+        (CHUNKED, b"X-A: b\r\n" * 8_192),
+        (CHUNKED + b"X-A: ", b"x" * 65_536),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;x=", b"x" * 65_536),
+    ],
+    ids=["trailers", "trailer", "extension"],
+)
+def test_what_is_said_beside_a_body_is_not_read_for_ever(narrow: Server, begun: bytes, endless: bytes) -> None:
+    say(narrow, begun, *[endless] * 256)  # 16 MiB, of which it takes some; then the connection is gone
+    assert answer(httpx.get(f"{narrow.url}/healthz"))
+
+
+@pytest.mark.parametrize(
+    ("head", "trailer"),
+    [
+        (b"Host: a.example\r\n", b"Host: localhost\r\n"),
+        (b"Host: localhost\r\nOrigin: http://a.example\r\n", b"Origin: http://localhost\r\n"),
+    ],
+)
+def test_what_stands_behind_a_body_is_no_header(narrow: Server, head: bytes, trailer: bytes) -> None:
+    said = b"POST /v1/runs HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n" + head
+    assert say(narrow, said + b"\r\n0\r\n" + trailer + b"\r\n").startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_head_in_two_parts_may_have_a_large_body_behind_it(narrow: Server) -> None:
+    content = b'{"note": ""}'.ljust(200_000)
+    head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+        connection.sendall(head[:20])
+        assert answer(httpx.get(f"{narrow.url}/healthz"))  # by then that part has come
+        connection.sendall(head[20:] + content)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.parametrize(
+    ("said", "rest"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n"),
+        (b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", b"too late,"),
+    ],
+)
+def test_a_connection_that_is_kept_is_not_kept_longer_for_what_is_no_request(
+    narrow: Server, said: bytes, rest: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+        connection.sendall(said)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 ")
+        connection.sendall(rest)
+        while connection.recv(65_536):
+            pass
+
+
 @pytest.mark.parametrize(
     "said",
     [
