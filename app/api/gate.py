@@ -26,6 +26,7 @@ from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
 from app.domain.errors import MAY_BE_DONE, DomainError, RateLimited, StoreBusy
 from app.service import metrics
+from app.store.database import asker
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class Gate:
                 grant: Grant = await scope["state"]["services"].key_ring.admit(key)
                 scope["state"]["grant"] = grant
                 who = scope["state"]["who"] = str(grant.key_id or (scope["client"] or ("nobody",))[0])
+                asker.set(who)
                 if self._rate is not None:
                     visit.told, wait_s = self._rate.take(who)
                     if wait_s:

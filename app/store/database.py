@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Concatenate, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from sqlalchemy import URL, Connection, Engine
 
 from app.domain.errors import StoreBusy
 from app.store import sessions
-from app.store.engines import open_readers, open_writer, without_transactions
+from app.store.engines import give_up_in_time, open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
 from app.store.line import LONGEST_WAIT_S
@@ -26,6 +28,10 @@ R = TypeVar("R")
 A = TypeVar("A")
 
 _READERS = sessions.N_OF_A_REPLICA - 2
+
+asker: ContextVar[str | None] = ContextVar("asker", default=None)
+"""On whose behalf something is read; None: the service's own. Whatever one asks for, and however often, the others
+and the service have a reader left."""
 
 
 class Database:
@@ -43,8 +49,10 @@ class Database:
         self.on_events: Callable[[Sequence[Appended]], None] = lambda _: None
         self.on_batch: Callable[[int, float, float], None] = lambda *_: None
         self._reading = open_readers(url, pool_size=_READERS)
+        give_up_in_time(self._reading)
         self._looking = without_transactions(self._reading)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
+        self._places = WeakValueDictionary[str, asyncio.Semaphore]()
         self._writing = open_writer(url)
         self._writer = Writer(
             self._writing,
@@ -98,8 +106,21 @@ class Database:
                 log.warning("nothing was read: %s", str(getattr(error, "orig", error)).strip())
                 raise meaning from error
 
-        self._require_open()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        who, loop = asker.get(), asyncio.get_running_loop()
+        if who is None:
+            self._require_open()
+            return await loop.run_in_executor(self._threads, run)
+        places = self._places.setdefault(who, asyncio.Semaphore(_READERS - 1))
+        await places.acquire()
+        try:
+            self._require_open()
+            under_way = self._threads.submit(run)
+        except BaseException:
+            places.release()
+            raise
+        # Not before it is over: whoever asked may be gone by then.
+        under_way.add_done_callback(lambda _: loop.call_soon_threadsafe(places.release))
+        return await asyncio.wrap_future(under_way)
 
     async def write(self, operation: Operation[R, A], request: R, once: Once | None = None) -> A:
         """What the operation answers to this request, once that is committed.

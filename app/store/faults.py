@@ -64,6 +64,8 @@ def _of_driver(error: BaseException | None) -> DomainError | None:
             return StorageFull()
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return StoreBusy(f"The store cannot be written now ({error}); nothing was changed; try again later.")
+        if code == sqlite3.SQLITE_INTERRUPT:
+            return StoreBusy()
         if code == sqlite3.SQLITE_IOERR:
             return StoreBusy("The store's disk does not answer as it should; nothing was changed; try again later.")
     if isinstance(error, sqlite3.DatabaseError) and _primary_code(error) in (
