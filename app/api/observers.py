@@ -1,4 +1,7 @@
-"""Webhooks: register, change, test, and see what was delivered."""
+"""Webhooks: register, change, test, and see what was delivered.
+
+To look at them needs `admin`, too: the address of many a receiver is all that is needed to call it.
+"""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,7 +23,8 @@ from app.api.once import IDEMPOTENCY_KEY, declared_once, show, write_once
 from app.api.pages import ID, TIME_AND_ID, PageSize, PageToken, read_token, split, write_token
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
-from app.api.strict import new_router
+from app.api.strict import needs, new_router
+from app.domain.access import Scope
 from app.domain.errors import (
     BadFilter,
     InvalidRequest,
@@ -88,6 +92,7 @@ async def register_observer(request: Request, body: ObserverRequest) -> Response
 
 
 @router.get("/observers", responses=declared(InvalidRequest))
+@needs(Scope.admin)
 async def list_observers(request: Request, page_size: PageSize = 50, page_token: PageToken = None) -> ObserverPage:
     """List webhooks, newest first."""
     after = read_token(page_token, TIME_AND_ID)
@@ -97,6 +102,7 @@ async def list_observers(request: Request, page_size: PageSize = 50, page_token:
 
 
 @router.get("/observers/{observer_id}", responses=declared(UnknownObserver, InvalidRequest))
+@needs(Scope.admin)
 async def get_observer(request: Request, observer_id: str) -> Observer:
     """Get one webhook."""
     found = await services(request).database.read(observers.get, parse_id(observer_id, UnknownObserver))
@@ -170,6 +176,7 @@ async def test_observer(request: Request, observer_id: str) -> Response:
 
 
 @router.get("/observers/{observer_id}/deliveries", responses=declared(UnknownObserver, InvalidRequest))
+@needs(Scope.admin)
 async def list_deliveries(
     request: Request,
     observer_id: str,

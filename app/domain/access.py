@@ -1,6 +1,6 @@
 """Who may do what: scopes, each of which includes those before it, and the keys that carry them.
 
-    read     look at everything
+    read     look at everything but webhooks, whose addresses may be secrets
     train    and suggest, report results, log runs
     tune     and make, edit, steer and delete tuners, edit and delete runs
     admin    and all the rest: webhooks

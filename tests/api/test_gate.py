@@ -107,6 +107,14 @@ def test_a_train_key_trains_and_makes_no_tuner(locked: tuple[Server, dict[str, s
         problem(training.delete(f"/v1/runs/{run['run_id']}"), 403, "forbidden", needs="tune")
 
 
+def test_only_who_may_register_webhooks_sees_their_addresses(locked: tuple[Server, dict[str, str]]) -> None:
+    server, found = locked
+    with client_of(server, found["tune"]) as tuning, client_of(server, found["admin"]) as admin:
+        for path, status in (("/v1/observers", 200), ("/v1/observers/x", 404), ("/v1/observers/x/deliveries", 404)):
+            problem(tuning.get(path), 403, "forbidden", needs="admin")
+            assert admin.get(path).status_code == status
+
+
 def test_a_revoked_key_is_good_for_nothing_within_seconds(locked: tuple[Server, dict[str, str]]) -> None:
     server, _ = locked
     key = make_key(server, "read")
