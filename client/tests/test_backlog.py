@@ -9,6 +9,7 @@ import pytest
 
 from tunetrack_client.backlog import Backlog
 from tunetrack_client.message import Message
+from tunetrack_client.sync import left_behind, sync
 
 
 def message(epoch: int) -> Message:
@@ -121,3 +122,35 @@ def test_a_file_that_cannot_be_taken_away_stops_nothing(tmp_path: Path) -> None:
     waiting.put(message(1))
     assert epochs(waiting.peek(2)) == [1]
     assert waiting.close() is not None
+
+
+def left(folder: Path, *lines: str) -> Path:
+    """A spool file that somebody has put there."""
+    path = folder / "host-1-0123.jsonl"
+    path.write_text("\n".join(['{"tunetrack_spool": 1, "url": "http://127.0.0.1:9"}', *lines, ""]))
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have other owners there")
+def test_no_key_is_sent_to_the_address_that_another_user_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left(tmp_path)
+    own = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: own + 1)
+    (backlog,) = left_behind(tmp_path)
+    with pytest.raises(ValueError, match="another user"):
+        sync(backlog, key="tunetrack_key")
+    for url, key in ((None, None), ("http://127.0.0.1:9", "tunetrack_key")):
+        path = left(tmp_path)
+        (backlog,) = left_behind(tmp_path)
+        assert sync(backlog, url, key).path == path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_what_is_left_out_is_written_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    path = left(tmp_path / "spool", "no message")
+    path.with_suffix(".damaged").symlink_to(tmp_path / "profile")
+    (backlog,) = left_behind(tmp_path / "spool")
+    assert sync(backlog).damaged == path
+    assert path.exists()
+    assert not (tmp_path / "profile").exists()

@@ -110,6 +110,11 @@ class Backlog:
         backlog._n_in_file = sum(1 for line in file if line.endswith(b"\n") or isinstance(_read(line), Message))
         return backlog
 
+    @property
+    def is_own(self) -> bool:
+        """Whether its file is this user's: in a folder of several, anybody may have written what others say."""
+        return self._file is None or sys.platform == "win32" or os.fstat(self._file.fileno()).st_uid == os.getuid()
+
     def beside(self) -> "Backlog":
         """An empty one for the same service, in the same folder, that keeps nothing in memory."""
         return Backlog(self.url, self._folder, most_in_memory=1)
@@ -247,8 +252,9 @@ class Backlog:
 
     def _keep_unread(self, path: Path) -> Path:
         """As a spool file, for whoever can mend what it says."""
-        path.touch(mode=0o600)
-        with path.open("ab") as file:  # those of an earlier sync may be in it still
+        # No link is followed: it may be another user who has put it there.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(path, flags, 0o600), "ab") as file:  # those of an earlier sync may be in it still
             if not file.tell():
                 file.write(_header(self.url))
             file.writelines(self._unread.values())

@@ -64,11 +64,15 @@ def sync(backlog: Backlog, url: str | None = None, key: str | None = None) -> Sy
     Raises:
         Unavailable: the service is away; what is left stays.
         OSError: there is no room for what the service fails at; all of it stays.
-        ValueError: that is no address, or no key.
+        ValueError: that is no address, or no key; or another user wrote the address, who might want the key.
     """
     path = backlog.path
     assert path is not None
     try:
+        if url is None and key is not None and not backlog.is_own:
+            raise ValueError(
+                "another user wrote this file: whom to send the key to is for --url to say, and not for it"
+            )
         connection = Connection(url or backlog.url, key)
     except ValueError:
         backlog.close()
