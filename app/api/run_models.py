@@ -143,7 +143,7 @@ class TimedEpoch(EpochRequest):
 class EpochBatchRequest(Wire):
     """Several epochs of one run: all of them are stored, or none."""
 
-    epochs: Annotated[list[TimedEpoch], Field(min_length=1, max_length=1000)]
+    epochs: Annotated[list[TimedEpoch], Field(min_length=1, max_length=1000, fail_fast=True)]
 
 
 class EpochAnswer(Answer):

@@ -50,5 +50,5 @@ class Snapshot(Wire):
 
     version: Literal[1]
     tuner: SnapshotTuner
-    trials: list[SnapshotTrial] = Field(max_length=100_000)
+    trials: list[SnapshotTrial] = Field(max_length=100_000, fail_fast=True)
     checksum: str = Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])

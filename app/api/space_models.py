@@ -8,9 +8,10 @@ from typing_extensions import TypeAliasType
 from app.api.fields import Key, Scalar, Wire
 from app.domain.values import INT64_MAX, INT64_MIN
 
+Values = Annotated[list[Scalar], Field(fail_fast=True)]
 Condition = TypeAliasType(
     "Condition",
-    Annotated[dict[Key, list[Scalar]], Field(description="Parents, each with the values of which it must have one.")],
+    Annotated[dict[Key, Values], Field(description="Parents, each with the values of which it must have one.")],
 )
 When = Annotated[
     Condition | None,
@@ -48,7 +49,7 @@ class Choice(Wire):
     """One of the options, compared by value and type; `ordered` says that neighbours are alike."""
 
     type: Literal["choice"]
-    options: list[Scalar] = Field(max_length=10_000)
+    options: list[Scalar] = Field(max_length=10_000, fail_fast=True)
     ordered: StrictBool = False
     when: When = None
 

@@ -23,6 +23,8 @@ _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _BODY_BYTES = 2**20
 _DEEPEST = 32
+_MOST_MEMBERS = 10_000
+"""Of one object. Nothing takes so many names; and each that is wrong would be gone into."""
 _LIMIT = "body_limit"
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
@@ -226,8 +228,8 @@ def read_json(body: bytes) -> Any:
 
     Raises:
         MalformedJson: it is no JSON in UTF-8; NaN and Infinity are none.
-        InvalidRequest: it is nested too deeply, or a string holds U+0000 or half of a surrogate pair, which no
-            database keeps.
+        InvalidRequest: it is nested too deeply, an object has too many members, or a string holds U+0000 or half of a
+            surrogate pair, which no database keeps.
     """
     try:
         document = pydantic_core.from_json(body, allow_inf_nan=False)
@@ -235,17 +237,19 @@ def read_json(body: bytes) -> Any:
         if "surrogate" in str(error) or "hex escape" in str(error):
             raise InvalidRequest("a string holds half of a surrogate pair, which is not text", "body") from error
         raise MalformedJson(f"The body is not JSON: {error}.") from error
-    if body.count(b"{") + body.count(b"[") > _DEEPEST and _is_deeper(document, _DEEPEST):
-        raise InvalidRequest(f"arrays and objects are nested more than {_DEEPEST} deep", "body")
+    if len(body) > 4 * _MOST_MEMBERS or body.count(b"{") + body.count(b"[") > _DEEPEST:
+        _check_shape(document)
     if b"\\u0000" in body and _holds_nul(document):
         raise InvalidRequest("the character U+0000 is not allowed in strings", "body")
     return document
 
 
-def _is_deeper(document: Any, most: int) -> bool:
-    """Whether arrays and objects are nested more than so deep."""
+def _check_shape(document: Any) -> None:
+    """Refuses what is nested too deeply, and objects with too many members."""
     level = [document] if isinstance(document, dict | list) else []
-    for _ in range(most):
+    for _ in range(_DEEPEST):
+        if any(isinstance(outer, dict) and len(outer) > _MOST_MEMBERS for outer in level):
+            raise InvalidRequest(f"an object has more than {_MOST_MEMBERS} members", "body")
         level = [
             inner
             for outer in level
@@ -253,8 +257,8 @@ def _is_deeper(document: Any, most: int) -> bool:
             if isinstance(inner, dict | list)
         ]
         if not level:
-            return False
-    return True
+            return
+    raise InvalidRequest(f"arrays and objects are nested more than {_DEEPEST} deep", "body")
 
 
 def _holds_nul(value: Any) -> bool:

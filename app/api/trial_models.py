@@ -138,7 +138,7 @@ class TrialRequest(_Outcome):
 class TrialBatchRequest(Wire):
     """Several trials to enqueue or to import: all of them are taken, or none."""
 
-    trials: Annotated[list[TrialRequest], Field(min_length=1, max_length=1000)]
+    trials: Annotated[list[TrialRequest], Field(min_length=1, max_length=1000, fail_fast=True)]
 
 
 def _which(sent: Any) -> str:

@@ -17,7 +17,7 @@ from app.store.place import Place
 _PATIENCE_S = 5
 _LONGEST_READ_S = 30
 """As long as PostgreSQL is given for a statement, see `sessions`."""
-_STEPS = 2_000
+_STEPS = 1_000
 """Of SQLite's virtual machine, from one look at the clock to the next."""
 _SQLITE_SETTINGS: dict[str, str | int] = {
     "journal_mode": "wal",

@@ -100,6 +100,29 @@ def test_json_may_be_nested_so_deep_and_no_deeper(client: httpx.Client) -> None:
     assert "nested" not in send(32).text  # it is refused for what it says, if at all
 
 
+def test_an_object_has_so_many_members_and_no_more(client: httpx.Client) -> None:
+    def send(count: int) -> JSON:
+        return problem(client.post("/v1/runs", json={"params": dict.fromkeys(names(count), 1)}), 422, "invalid-request")
+
+    assert "members" in send(10_001)["detail"]
+    assert "members" not in send(10_000)["detail"]  # they are too many for params
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "n_first"),
+    [
+        ("log_epoch_batch", {"epochs": [{"epoch": "x", "typo": 1}] * 100}, 3),
+        ("add_trial", {"trials": [{"params": 1, "typo": 1}] * 100}, 2),
+        ("create_tuner", {"space": {"x": {"type": "choice", "options": [None] * 100}}}, 1),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_of_many_the_first_that_is_wrong_is_told_and_the_others_not_gone_into(
+    things: Things, endpoint: str, body: JSON, n_first: int
+) -> None:
+    assert len(problem(things.send(endpoint, body), 422, "invalid-request")["errors"]) == n_first
+
+
 def test_a_run_has_so_many_metrics_in_all_its_life(client: httpx.Client) -> None:
     run = start_run(client)
     log_epoch(client, run, 0, **dict.fromkeys(names(999), 0.5))
