@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from app.domain.addresses import around_proxies
+from app.domain.legible import legible
 from app.importing.mlflow_file import MlflowFile, is_sqlite
 from app.importing.mlflow_server import MlflowServer
 from app.importing.own_files import OwnFiles
@@ -49,7 +50,7 @@ def import_from(
         TimeElapsedColumn(),
     )
     with service, Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        transfer = Transfer(service, lambda text: console.print(escape(text), soft_wrap=True, highlight=False))
+        transfer = Transfer(service, lambda text: console.print(escape(legible(text)), soft_wrap=True, highlight=False))
         transfer.do(_watched(source, progress))
     return transfer.tally
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from app.domain.legible import legible
 from app.watch.follow import Event, Follower, in_background, service_at
 from app.watch.picture import Picture, in_words
 
@@ -92,6 +93,7 @@ def show(follower: Follower, picture: Picture, console: Console, is_over: Callab
             if isinstance(event, Exception):
                 raise CannotWatch(_reason(event)) from event
             picture.is_connected = True
+            event = legible(event)
             picture.take(event)
             if not console.is_terminal:
                 console.print(Text(line(event)), soft_wrap=True)
@@ -114,7 +116,7 @@ def _get(url: str, key: str | None, verify: ssl.SSLContext | bool, path: str) ->
         with service_at(url, key, verify, httpx.Timeout(10)) as service:
             answer = service.get(path)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = legible(answer.json())
         return found
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise CannotWatch(_reason(error, url)) from error

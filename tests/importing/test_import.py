@@ -279,6 +279,14 @@ def test_the_command_says_what_came_of_it(server: Server, tmp_path: Path, backen
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_what_others_have_written_says_nothing_to_the_terminal(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "runs.ndjson"
+    path.write_text(json.dumps({"run_id": str(uuid.uuid4()), "params": {"\x1b[2J\nlr": []}}) + "\n")
+    _, (told, *_) = bring_in(server, path)
+    assert "body.params.\u241b[2J\u240alr: " in told
+
+
 def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
     path = tmp_path / "runs.ndjson"
     path.write_text(json.dumps({"run_id": str(uuid.uuid4())}))

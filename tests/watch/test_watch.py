@@ -77,6 +77,19 @@ def test_the_end_of_a_trial_is_shown_with_its_scores(server: Server, client: htt
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_what_others_have_written_says_nothing_to_the_terminal(server: Server, client: httpx.Client) -> None:
+    hostile = "\x1b]0;title\x07\x9b2J\r\n\u2028a \u00e9"
+    run = start_run(client, params={hostile: hostile})
+    log_epoch(client, run, 0, **{hostile: 0.5})
+    end_run(client, run)
+    with watching(server, "--run", run["run_id"]) as process:
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    start, _, _ = output.splitlines()
+    told = "\u241b]0;title\u2407\ufffd2J\u240d\u240a\ufffda \u00e9"
+    assert start.endswith(f"{told}={told}")
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_tuner_that_goes_on_after_an_end_is_watched_until_it_ends_again(server: Server, client: httpx.Client) -> None:
     tuner = create_tuner(client, budget={"max_trials": 1})
     (first,) = suggest(client, tuner)
