@@ -12,12 +12,13 @@ from sqlalchemy import URL, Connection, Engine
 
 from app.domain.errors import StoreBusy
 from app.store import sessions
-from app.store.engines import give_up_in_time, open_readers, open_writer, without_transactions
+from app.store.engines import open_readers, open_writer, without_transactions
 from app.store.faults import is_connection_lost, translate
 from app.store.idempotency import Once
 from app.store.line import LONGEST_WAIT_S
 from app.store.listener import Listener
 from app.store.log import Appended
+from app.store.patience import LONGEST_READ_S, Patience
 from app.store.writer import Operation, Writer
 
 log = logging.getLogger(__name__)
@@ -43,14 +44,17 @@ class Database:
 
     Args:
         longest_wait_s: a write that would wait longer for its turn is refused at once.
+        longest_read_s: a query that takes longer on SQLite is given up.
     """
 
-    def __init__(self, url: URL, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+    def __init__(
+        self, url: URL, longest_wait_s: float = LONGEST_WAIT_S, longest_read_s: float = LONGEST_READ_S
+    ) -> None:
         self.on_events: Callable[[Sequence[Appended]], None] = lambda _: None
         self.on_batch: Callable[[int, float, float], None] = lambda *_: None
         self._reading = open_readers(url, pool_size=_READERS)
-        give_up_in_time(self._reading)
         self._looking = without_transactions(self._reading)
+        self._patience = Patience(longest_read_s)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
         self._places = WeakValueDictionary[str, asyncio.Semaphore]()
         self._writing = open_writer(url)
@@ -88,7 +92,7 @@ class Database:
         self, engine: Engine, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def read() -> T:
-            with engine.begin() as connection:
+            with engine.begin() as connection, self._patience.watch(connection):
                 return query(connection, *args, **kwargs)
 
         def run() -> T:
@@ -163,6 +167,7 @@ class Database:
         if self._listener is not None:
             await asyncio.to_thread(self._listener.close)
         await asyncio.to_thread(self._writer.close)
-        self._threads.shutdown()
+        await asyncio.to_thread(self._threads.shutdown)  # what takes too long is given up meanwhile
+        self._patience.close()
         self._writing.dispose()
         self._reading.dispose()

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.store import driver, sessions
@@ -15,10 +15,6 @@ from app.store.exclusive import Exclusive, InUse, has_alien_log
 from app.store.place import Place
 
 _PATIENCE_S = 5
-_LONGEST_READ_S = 30
-"""As long as PostgreSQL is given for a statement, see `sessions`."""
-_STEPS = 1_000
-"""Of SQLite's virtual machine, from one look at the clock to the next."""
 _SQLITE_SETTINGS: dict[str, str | int] = {
     "journal_mode": "wal",
     "synchronous": 2,
@@ -74,19 +70,6 @@ def open_readers(url: URL, pool_size: int) -> Engine:
     return _open(url, pool_size=pool_size).execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
-
-
-def give_up_in_time(readers: Engine, longest_s: float = _LONGEST_READ_S) -> None:
-    """Let nothing be read for longer: whoever asked for it may be gone, and others wait."""
-    if readers.dialect.name != "sqlite":
-        return
-
-    @event.listens_for(readers, "begin")
-    def begin(connection: Connection) -> None:
-        give_up_at = time.monotonic() + longest_s
-        raw = connection.connection.driver_connection
-        assert raw is not None, "it was begun just now"
-        raw.set_progress_handler(lambda: time.monotonic() > give_up_at, _STEPS)
 
 
 def without_transactions(readers: Engine) -> Engine:
