@@ -39,6 +39,7 @@ def test_runs_are_sorted_with_those_that_are_not_read_yet(
         log_epoch(client, start_run(client, name=f"sorted {number}", tags=["sorted"]), 0, **{"val/`hits`": 30 - number})
 
     def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
         page.goto("/#/?filter=%22sorted%22+in+tags")
         runs = page.get_by_role("region", name="Runs")
         links = runs.locator("tbody tr .name")
@@ -49,6 +50,10 @@ def test_runs_are_sorted_with_those_that_are_not_read_yet(
         expect(runs.get_by_role("button", name="val/`hits`")).to_be_focused()
         expect(page.get_by_label("Order by")).to_have_value("metrics.`val/``hits``` desc")
         page.wait_for_url(re.compile("order_by="))
+        page.go_back()
+        expect(page.get_by_label("Order by")).to_have_value("")
+        page.go_forward()
+        expect(page.get_by_label("Order by")).to_have_value("metrics.`val/``hits``` desc")
         page.reload()
         expect(links.first).to_have_text("sorted 0")
         expect(runs.locator("[aria-sort=descending]")).to_have_text("val/`hits`")

@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlencode
 
 import httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.calls import answer, create_tuner, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
@@ -107,6 +107,62 @@ def test_whoever_searched_can_type_on(chromium: Chromium, server: Server, client
             expect(button).to_be_focused()
 
     chromium.run(server.url, scenario)
+
+
+def test_what_was_typed_and_not_sent_outlives_a_search_of_the_other_list(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    for of in ("here", "there"):
+        create_tuner(client, name=f"sent {of}")
+        log_epoch(client, start_run(client, name=f"sent {of}"), 0, loss=1.5)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        field(page, "runs").fill('name = "half')
+        order = page.get_by_label("Order by")
+        order.fill("metrics.")
+        field(page, "tuners").fill('name like "sent %"')
+        page.keyboard.press("Enter")
+        expect(names(page, "Tuners")).to_have_text(["sent there", "sent here"])
+        expect(field(page, "runs")).to_have_value('name = "half')
+        expect(order).to_have_value("metrics.")
+        expect(field(page, "tuners")).to_have_value('name like "sent %"')
+        # What is sent is in the address, and what the address says then is shown.
+        field(page, "tuners").fill("state")
+        order.fill("")
+        field(page, "runs").fill('name = "sent here"')
+        page.keyboard.press("Enter")
+        expect(names(page, "Runs")).to_have_text(["sent here"])
+        expect(field(page, "tuners")).to_have_value("state")
+        expect(names(page, "Tuners")).to_have_text(["sent there", "sent here"])
+        page.go_back()
+        expect(field(page, "runs")).to_have_value("")
+        expect(field(page, "tuners")).to_have_value("state")
+
+    chromium.run(server.url, scenario)
+
+
+def test_what_is_typed_while_a_search_is_answered_stays(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    create_tuner(client, name="typed meanwhile")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        held: list[Route] = []
+        page.route("**/v1/overview?*filter*", lambda route: held.append(route), times=1)
+        field(page, "tuners").fill('name = "typed')
+        with page.expect_request("**/v1/overview?*filter*"):
+            page.keyboard.press("Enter")
+        page.keyboard.type(' meanwhile"')
+        held[0].continue_()
+        expect(page.locator("#tuners-failure")).not_to_be_empty()
+        expect(field(page, "tuners")).to_have_value('name = "typed meanwhile"')
+        expect(field(page, "tuners")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(names(page, "Tuners")).to_have_text(["typed meanwhile"])
+
+    chromium.run(server.url, scenario, may_complain_of=("422",))
 
 
 def test_more_tuners_come_and_stay(chromium: Chromium, server: Server, client: httpx.Client) -> None:

@@ -39,10 +39,14 @@ async function route(event) {
     if (isAway) setTimeout(() => mine === visit && route(), 3000);
     place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."), h("a", { href: "#/" }, "To the start page")));
   }
-  const held = main.contains(document.activeElement) ? document.activeElement : null;
+  const held = main.contains(document.activeElement) ? document.activeElement : null, heirOf = ({ name }) => place.querySelector(`[name="${CSS.escape(name)}"]`);
+  for (const field of isSame ? main.querySelectorAll("input[name]") : []) { // what was typed there, and not sent, is not lost
+    const heir = heirOf(field);
+    if (heir?.defaultValue === field.defaultValue) heir.value = field.value;
+  }
   main.replaceChildren(place);
   if (isSame && held?.name) { // somebody who searched goes on where they were
-    const heir = place.querySelector(`[name="${CSS.escape(held.name)}"]`);
+    const heir = heirOf(held);
     heir?.focus({ preventScroll: true });
     heir?.setSelectionRange?.(held.selectionStart, held.selectionEnd);
   }

@@ -27,7 +27,10 @@ export function search({ name, path, key, placeholder, size, order = "", leaves 
     event.preventDefault();
     const next = new URLSearchParams(address.search);
     for (const one of [name, ...leaves]) next.delete(one);
-    for (const [one, text] of new FormData(form)) text.trim() ? next.set(one, text.trim()) : next.delete(one);
+    for (const field of form.querySelectorAll("input")) {
+      const text = field.defaultValue = field.value.trim(); // what is typed from now on is not sent
+      text ? next.set(field.name, text) : next.delete(field.name);
+    }
     const hash = `#/${query(Object.fromEntries(next))}`;
     if (hash === location.hash) read().catch(tell);
     else location.hash = hash;

@@ -150,7 +150,7 @@ export async function view(place, { crumbs, address }) {
   /** Of more runs than are here the service knows the first ones. */
   function onTurn(column, isDescending) {
     if (!runs.token) return;
-    sorting.value = `${column.field}${isDescending ? " desc" : ""}`;
+    sorting.value = sorting.defaultValue = `${column.field}${isDescending ? " desc" : ""}`;
     address.keep("order_by", sorting.value);
     runs.turn(sorting.value);
   }
