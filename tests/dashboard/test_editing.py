@@ -106,6 +106,24 @@ def test_runs_are_renamed_with_their_tuner_also_where_its_name_comes_last(
     chromium.run(server.url, scenario)
 
 
+def test_runs_are_renamed_with_their_tuner_also_where_that_is_not_listed(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, name="unlisted")
+    finish_trial(client, tuner, 0.5)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/?filter=tuner_id+%3D+%22{tuner['tuner_id']}%22&tuner_filter=name+%3D+%22nobody%22")
+        runs = page.get_by_role("table", name="Runs")
+        expect(runs).to_contain_text("unlisted, trial 0")
+        for name in ("unlisted too", "unlisted still"):
+            answer(client.patch(f"/v1/tuners/{tuner['tuner_id']}", json={"name": name}))
+            page.evaluate("dispatchEvent(new Event('edit'))")
+            expect(runs).to_contain_text(f"{name}, trial 0")
+
+    chromium.run(server.url, scenario)
+
+
 def test_a_tuner_is_named_and_tagged_and_every_window_shows_it(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

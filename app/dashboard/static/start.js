@@ -132,7 +132,7 @@ function namesOf(maps, wanted = new Set()) {
 
 export async function view(place, { crumbs, address }) {
   crumbs();
-  const known = new Map(), picked = new Set(address.search.get("picked")?.split(" ").slice(0, MOST_COMPARED)); // tuners by their ids; ids of runs
+  const known = new Map(), metAt = new Map(), picked = new Set(address.search.get("picked")?.split(" ").slice(0, MOST_COMPARED)); // tuners by their ids, and when those that are not listed were read; ids of runs
   const tunerRows = tunerTable(), runRows = runTable({ known, picked, address, onTurn });
   const tuners = search({
     name: "tuners", path: "/v1/overview", key: "tuner_filter", placeholder: 'state = "active" and name ilike "digits%"', size: 100, idOf: (one) => one.tuner_id, address, show: showTuners,
@@ -170,9 +170,11 @@ export async function view(place, { crumbs, address }) {
   /** Those that the runs are called by, and are after; which a filter may leave out of the list of tuners. */
   async function meetTuners() {
     await naming?.catch(() => null);
-    const others = [...new Set(runs.items.map((run) => run.tuner_id))].filter((id) => id && !known.has(id)).slice(0, MOST_NAMES);
-    if (!others.length) return;
-    const { items } = await get(`/v1/tuners${query({ filter: `tuner_id in (${others.map((id) => JSON.stringify(id))})`, page_size: MOST_NAMES })}`);
+    const listed = new Set(tuners.items.map((one) => one.tuner_id)), others = [...new Set(runs.items.map((run) => run.tuner_id))].filter((id) => id && !listed.has(id));
+    const longestAgo = others.sort((a, b) => (metAt.get(a) ?? 0) - (metAt.get(b) ?? 0)).slice(0, MOST_NAMES); // they may have been renamed since
+    if (!longestAgo.length) return;
+    const { items } = await get(`/v1/tuners${query({ filter: `tuner_id in (${longestAgo.map((id) => JSON.stringify(id))})`, page_size: MOST_NAMES })}`);
+    for (const id of longestAgo) metAt.set(id, Date.now());
     for (const one of items) known.set(one.tuner_id, one);
   }
 
