@@ -286,6 +286,49 @@ def test_what_a_trial_of_several_objectives_was_expected_to_reach_is_told_in_sho
     chromium.run(server.url, scenario)
 
 
+def test_the_parents_of_a_trial_are_numbers_and_no_code(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client, strategy="nsga2", options={"population": 2})
+    for rate in (0.01, 0.02, 0.03):
+        report(client, tuner, params={"learning_rate": rate, "optimizer": "adam"}, score=rate)
+    (trial,) = suggest(client, tuner)
+    run = start_run(client, trial_id=trial["trial_id"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        chosen = page.locator(".card", has_text="How it was chosen")
+        expect(chosen).to_contain_text("parents")
+        mother, father = trial["why"]["parents"]
+        expect(chosen.get_by_role("definition").filter(has_text=",")).to_have_text(f"{mother}, {father}")
+
+    chromium.run(server.url, scenario)
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        (None, ["–"]),
+        ([], ["none"]),
+        ({}, ["none"]),
+        ([0.123456789, 1e-7, None, True], ["0.1235, 1e-7, –, true"]),
+        (["a, b", "c"], ["a, b", "c"]),
+        ({"loss": 0.123456789, "hits": "NaN"}, ["loss 0.1235", "hits NaN"]),
+        ({"kind": "rf", "fit": {"trees": [1, 2], "oob": {"r2": 0.5}, "left": {}}},
+         ["kind rf", "fit.trees 1, 2", "fit.oob.r2 0.5", "fit.left none"]),
+        ([{"lr": 0.0123456, "at": {"ei": 2}}, {"lr": 0.5}, []], ["lr 0.01235, at.ei 2", "lr 0.5", "none"]),
+        ([[1, 0.25], [0.25, 1]], ["1, 0.25", "0.25, 1"]),
+        ({"pairs": [[1, 2], [3, 4]], "words": ["a", "b"]}, ["pairs 1, 2; 3, 4", "words a; b"]),
+    ],
+)  # fmt: skip
+def test_what_a_strategy_says_of_its_choice_is_no_code_however_it_is_nested(
+    told_by: ToldBy, value: Any, lines: list[str]
+) -> None:
+    place = f"it.h('dd', null, it.told({json.dumps(value)}))"
+    lines_of = "(place) => (place.normalize(), [...place.childNodes].map((one) => one.textContent))"
+    assert told_by("dom.js", f"({lines_of})({place})") == lines
+
+
 def test_what_was_imported_is_no_progress_of_a_budget(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = new_tuner(client, name="half imported", budget={"max_trials": 4})
     params = {"learning_rate": 0.01, "optimizer": "adam"}

@@ -76,6 +76,21 @@ export function scoresOf(values) {
   return Object.assign(write, { form: `${decimals} ${mantissa}` });
 }
 
+const isMany = (value) => value !== null && typeof value === "object";
+
+/** What lies below a name, each with the path to it. */
+const leaves = ([path, value]) => (isMany(value) && !Array.isArray(value) && Object.keys(value).length ? Object.entries(value).flatMap(([name, one]) => leaves([`${path}.${name}`, one])) : [[path, value]]);
+
+/** What a strategy said, whatever it is: a value; numbers in a row; names, or what is more than a number, one below the other. */
+export function told(value, isInRow = false) {
+  if (!isMany(value)) return num(value);
+  const isList = Array.isArray(value), isPlain = isList && value.every((one) => !isMany(one) && typeof one !== "string");
+  const parts = isList ? value.map((one) => told(one, true)) : Object.entries(value).flatMap(leaves).map(([path, one]) => [h("span", { class: "note" }, path), " ", told(one, true)]);
+  if (!parts.length) return "none";
+  if (!isInRow && !isPlain) return parts.map((part) => h("div", null, part));
+  return parts.flatMap((part, index) => [index > 0 && (isList && !isPlain ? "; " : ", "), part]);
+}
+
 const NAME_END = 9; // of an id, with the space before it
 
 /** One and many: count(1, "trial") is "1 trial". */

@@ -1,7 +1,7 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
 import { Away, call, follow, get, here, refresher, tellEdit } from "./api.js";
-import { badge, command, copier, count, duration, exact, fill, h, identity, num, when } from "./dom.js";
+import { badge, command, copier, count, duration, exact, fill, h, identity, num, told, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
@@ -20,13 +20,6 @@ const TOLD = {
 function brokenFrom({ xs, ys }) {
   const index = ys.findLastIndex((one) => typeof one === "number") + 1;
   return index > 0 && index < ys.length ? `${ys[index]} from ${num(xs[index])} on` : "";
-}
-
-/** A value, or several by their names. */
-function told(value) {
-  if (value === null || typeof value !== "object") return num(value);
-  if (Array.isArray(value)) return JSON.stringify(value);
-  return Object.entries(value).map(([name, one]) => h("div", null, h("span", { class: "note" }, name), " ", told(one)));
 }
 
 const nameOf = ({ run, trial }) => (trial ? `Trial ${trial.number}` : run.name || `run ${run.run_id.slice(-8)}`);
