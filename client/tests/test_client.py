@@ -727,13 +727,69 @@ def test_what_no_json_holds_is_told_where_it_is_said_and_stops_nothing_else(clie
     assert client.get(f"/v1/runs/{run.run_id}")["status"] == "finished"
 
 
-def test_text_that_is_none_is_refused_and_stops_nothing_else(client: Client) -> None:
-    with client.run() as run:
-        run.log(0, {"loss\udcff": 1})
-        run.log(1, loss=1)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("m" * 251, "the name of a metric has 251 characters, and at most 250 are kept: 'mmm"),
+        (" ", "the name of a metric is blank: ' '"),
+        ("loss\udcff", r"the name of a metric is no text: 'loss\udcff'"),
+        ("loss\0", r"the name of a metric is no text: 'loss\x00'"),
+    ],
+)
+def test_a_metric_of_a_name_that_the_service_does_not_take_is_left_out_alone(
+    client: Client, caplog: pytest.LogCaptureFixture, name: str, why: str
+) -> None:
+    (trial,) = client.tuner(SPACE, objective="loss", max_trials=1).suggest()
+    with caplog.at_level("WARNING"), trial.run() as run:
+        for epoch in range(3):
+            run.log(epoch, {"loss": 1 / (epoch + 1), name: 2.0})
+        run.log(3, {name: 2.0})
+        run.final({"loss": 0.25, name: 1.0})
     assert client.flush()
+    (told,) = caplog.messages
+    assert told.startswith(why)
+    assert told.endswith("it is left out, and all else is kept")
     assert isinstance(run.error, errors.InvalidRequest)
-    assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {"loss": 1}
+    assert run.error.detail == told
+    found = client.get(f"/v1/runs/{run.run_id}")
+    assert (found["status"], found["metrics"], found["last_epoch"]) == ("finished", {"loss": 0.25}, 3)
+    assert found["summary"]["loss"]["count"] == 3
+    assert client.get(f"/v1/trials/{trial.trial_id}")["score"] == 0.25
+
+
+def test_more_metrics_than_a_run_has_are_left_out_alone(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING"), client.run() as run:
+        for epoch in range(2):
+            run.log(epoch, {f"m{number}": float(epoch) for number in range(1002)})
+        run.final({"accuracy": 1.0, "m0": 2.0})
+    assert client.flush()
+    assert caplog.messages == ["a run has at most 1,000 metrics, by name: 'm1000' is left out, and so are later ones"]
+    found = client.get(f"/v1/runs/{run.run_id}")
+    assert (found["status"], len(found["summary"]), found["last_epoch"]) == ("finished", 1000, 1)
+    assert (found["metrics"]["m0"], found["metrics"]["m999"]) == (2.0, 1.0)
+
+
+def test_text_that_is_none_is_told_where_it_is_said(client: Client) -> None:
+    for text in ("data/\udcff", "data\0"):
+        with pytest.raises(ValueError, match="param 'data' is no text: 'data"):
+            client.run({"data": text})
+        with pytest.raises(ValueError, match="the name of a param is no text"):
+            client.run({text: 1})
+        with pytest.raises(ValueError, match="a tag is no text"):
+            client.run(tags=[text])
+        with pytest.raises(ValueError, match="the note is no text"):
+            client.run(note=text)
+
+
+@pytest.mark.parametrize("path", ["data/\udcff", "data/\0"])
+def test_a_training_that_fails_at_what_is_no_text_has_failed(client: Client, path: str) -> None:
+    (trial,) = client.tuner(SPACE, budget={"max_attempts": 1}).suggest()
+    with pytest.raises(OSError, match="cannot read"), trial.run() as run:
+        raise OSError(f"cannot read {path}")
+    assert client.flush()
+    assert run.error is None
+    assert client.get(f"/v1/runs/{run.run_id}")["status"] == "failed"
+    assert client.get(f"/v1/trials/{trial.trial_id}")["reason"].startswith("OSError: cannot read data/")
 
 
 def test_a_run_that_was_deleted_begins_again_under_its_key(client: Client) -> None:
@@ -751,11 +807,10 @@ def test_a_run_that_was_deleted_begins_again_under_its_key(client: Client) -> No
 
 
 def test_a_run_that_the_service_does_not_begin_keeps_the_reason(client: Client) -> None:
-    with client.run(name="\0") as run:
+    with client.run({f"p{number}": "c" * 10_000 for number in range(110)}) as run:
         run.log(0, loss=1)
     assert client.flush()
-    assert isinstance(run.error, errors.InvalidRequest)
-    assert "U+0000" in run.error.detail
+    assert isinstance(run.error, errors.TooLarge)
 
 
 @pytest.mark.parametrize("epoch", [1.5, 2**63, -1, True, math.inf, math.nan])

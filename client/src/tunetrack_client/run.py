@@ -8,10 +8,29 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from tunetrack_client.errors import DuplicateMetricKey, LeaseLost, MissingObjective, Refused, RunEnded, UnknownRun
+from tunetrack_client.errors import (
+    DuplicateMetricKey,
+    InvalidRequest,
+    LeaseLost,
+    MissingObjective,
+    Refused,
+    RunEnded,
+    UnknownRun,
+)
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
-from tunetrack_client.wire import LONGEST_NAME, Value, is_same_param, plain, short, tag_list, to_wire, why
+from tunetrack_client.wire import (
+    LONGEST_NAME,
+    MOST_METRICS,
+    Value,
+    check_name,
+    is_same_param,
+    plain,
+    short,
+    tag_list,
+    to_wire,
+    why,
+)
 
 if TYPE_CHECKING:
     from tunetrack_client.trial import Trial
@@ -62,6 +81,9 @@ class Run:
         self._pid = os.getpid()
         self._logged: dict[str, tuple[int, float | str]] = {}
         self._final: dict[str, float | str] = {}
+        self._names: set[str] = set()
+        self._left_out: set[str] = set()
+        self._is_full = False
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +131,8 @@ class Run:
         """Tell what was measured at an epoch, e.g. `run.log(3, loss=0.41)` or `run.log(3, {"val/loss": 0.41})`.
 
         Epochs may come in any order, and the metrics of one in several calls. A second value of a metric at an epoch is
-        left out, with a warning: whoever logs each batch counts batches.
+        left out, with a warning: whoever logs each batch counts batches. So is a metric whose
+        name the service does not take, and one too many.
 
         Raises:
             TypeError, ValueError: a value is no number, or the epoch is none.
@@ -118,7 +141,7 @@ class Run:
         self._require_open()
         if isinstance(epoch, bool) or not (0 <= epoch < 2**63 and int(epoch) == epoch):
             raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
-        values = to_wire({**(metrics or {}), **more})
+        values = self._taken(to_wire({**(metrics or {}), **more}))
         self._has_obeyed = False
         new = {name: value for name, value in values.items() if self._is_first(int(epoch), name, value)}
         if new or not values:
@@ -127,7 +150,7 @@ class Run:
     def final(self, metrics: Mapping[str, Value] | None = None, /, **more: Value) -> None:
         """Tell what came out in the end, of no epoch in particular; a trial's score is taken from here first."""
         self._require_open()
-        self._final |= to_wire({**(metrics or {}), **more})
+        self._final |= self._taken(to_wire({**(metrics or {}), **more}))
 
     def edit(
         self,
@@ -221,6 +244,29 @@ class Run:
             self.start(*self._started_as)  # in a forked process, which may be heard first; once more is harmless
         self._outbox.put(Message(f"/v1/runs/{self.run_id}{path}", body, self.run_id, is_epoch, method=method))
 
+    def _taken(self, values: dict[str, float | str]) -> dict[str, float | str]:
+        """Without those for whose names the service would refuse all that is said with them."""
+        return {name: value for name, value in values.items() if name in self._names or self._takes(name)}
+
+    def _takes(self, name: str) -> bool:
+        """Whether a metric that is new may join those of this run. Which may not is told, once."""
+        if name in self._left_out or self._is_full:
+            return False
+        try:
+            check_name("the name of a metric", name)
+        except ValueError as error:
+            self._left_out.add(name)
+            detail = f"{error}; it is left out, and all else is kept"
+        else:
+            self._is_full = len(self._names) == MOST_METRICS
+            if not self._is_full:
+                self._names.add(name)
+                return True
+            detail = f"a run has at most {MOST_METRICS:,} metrics, by name: {name!r} is left out, and so are later ones"
+        self.error = InvalidRequest({"code": "invalid-request", "status": 422, "detail": detail})
+        log.warning("%s", detail)
+        return False
+
     def _is_first(self, epoch: int, name: str, value: float | str) -> bool:
         """Whether it says no second thing of this epoch. The service would refuse each such value by itself, and of
         whoever logs every batch under its epoch, these are nearly all."""
@@ -249,9 +295,9 @@ class Run:
 
     def _missing(self) -> MissingObjective | None:
         wanted = [] if self.trial is None else self.trial.metrics
-        missing = next((metric for metric in wanted if metric not in self._logged.keys() | self._final.keys()), None)
+        missing = next((metric for metric in wanted if metric not in self._names), None)
         if missing is None:
             return None
-        known = ", ".join(sorted(self._logged.keys() | self._final.keys())) or "nothing"
+        known = ", ".join(sorted(self._names)) or "nothing"
         detail = f"The tuner optimises {missing!r}, which this run never logged; it logged {known}."
         return MissingObjective({"code": "missing-objective", "status": 422, "detail": detail, "metric": missing})

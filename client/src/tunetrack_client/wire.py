@@ -1,6 +1,7 @@
 """Values on their way: what Python has, as the service takes it, and back."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, SupportsFloat
@@ -10,8 +11,11 @@ Value = SupportsFloat
 
 _LONGEST_TEXT = 10_000
 LONGEST_NAME = 250
-_MOST_PARAMS = _MOST_TAGS = 1_000
-"""A run that had more than the service takes would not begin, and all that it says would be left out."""
+MOST_METRICS = _MOST_PARAMS = _MOST_TAGS = 1_000
+"""A run that had more than the service takes would not begin, or not end, and what it says would be left out."""
+
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""What the service takes in no string: U+0000, and halves of surrogate pairs, which names of files may hold."""
 
 _INSTEAD = "leave it out, or say str(…) of it"
 
@@ -51,22 +55,29 @@ def tag_list(tags: Iterable[str]) -> list[str]:
     for tag in given:
         if not isinstance(tag, str):
             raise TypeError(f"a tag is a text, not {tag!r:.100}")
-        _full("a tag", tag)
+        check_name("a tag", tag)
     return given
 
 
 def short(what: str, text: str, most: int = _LONGEST_TEXT) -> str:
-    """The text, if the service takes one of its length.
+    """The text, if it is one, and the service takes one of its length.
 
     Raises:
         ValueError: it does not.
     """
+    if _NO_TEXT.search(text):
+        raise ValueError(f"{what} is no text: {text!r:.100}")
     if len(text) > most:
         raise ValueError(f"{what} has {len(text):,} characters, and at most {most:,} are kept: {text!r:.100}…")
     return text
 
 
-def _full(what: str, name: str) -> None:
+def check_name(what: str, name: str) -> None:
+    """What something is called by.
+
+    Raises:
+        ValueError: it is blank, too long, or no text.
+    """
     if not name.strip():
         raise ValueError(f"{what} is blank: {name!r:.100}")
     short(what, name, LONGEST_NAME)
@@ -75,7 +86,7 @@ def _full(what: str, name: str) -> None:
 def why(reason: str | BaseException) -> str:
     """A reason in words, of an exception its kind, too; no more of it than the service takes."""
     said = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else reason
-    return said[:_LONGEST_TEXT]
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", said[:_LONGEST_TEXT])
 
 
 def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
@@ -89,7 +100,7 @@ def plain(params: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
         raise ValueError(f"a run has at most {_MOST_PARAMS:,} params, and these are {len(params):,}")
     values: dict[str, int | float | str | bool] = {}
     for name, value in params.items():
-        _full("the name of a param", str(name))
+        check_name("the name of a param", str(name))
         own = value
         if hasattr(value, "item"):
             with suppress(TypeError, ValueError, RuntimeError):  # an array, a series or a tensor of several
