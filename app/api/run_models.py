@@ -98,6 +98,9 @@ class Run(Answer):
     summary: Summary
     final_metrics: Metrics | None
     last_epoch: int | None = Field(description="Null before the first epoch.")
+    last_epoch_time: Time | None = Field(
+        description="When that was logged, or was measured as it said; heartbeats change nothing in it."
+    )
     tuner_id: Id | None = Field(description="Null where it belongs to no tuner.")
     trial_id: Id | None = Field(description="The trial that this run trains.")
     stop_requested: bool = Field(description="Whether somebody, or a stopper, has told it to stop.")
@@ -120,6 +123,7 @@ class Run(Answer):
             summary={key: MetricSummary.of(value) for key, value in row.summary.items()},
             final_metrics=row.final_metrics,
             last_epoch=row.last_epoch,
+            last_epoch_time=None if row.last_epoch_time is None else to_rfc3339(row.last_epoch_time),
             tuner_id=row.tuner_id,
             trial_id=row.trial_id,
             stop_requested=row.stop is not None,

@@ -51,6 +51,7 @@ RUN_FIELDS: Vocabulary = {
     "end_time": Kind.time,
     "duration_s": Kind.number,
     "last_epoch": Kind.number,
+    "last_epoch_time": Kind.time,
     "tuner_id": Kind.id,
     "trial_id": Kind.id,
     "tags": Kind.tags,

@@ -61,6 +61,7 @@ _RUN_FIELDS = (
     Column("end_time", Kind.time),
     Column("duration_s", Kind.number),
     Column("last_epoch", Kind.integer),
+    Column("last_epoch_time", Kind.time),
     Column("tuner_id", Kind.text),
     Column("trial_id", Kind.text),
 )

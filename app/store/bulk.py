@@ -10,7 +10,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy import ColumnClause, Connection, Dialect, Table
 
 from app.store import driver
 
@@ -31,25 +31,31 @@ def select(
     key: str,
     values: Collection[Any],
     *,
+    computed: tuple[ColumnClause[Any], ...] = (),
     is_locked: bool = False,
 ) -> list[_Row]:
-    """These columns of the rows whose key is one of the values, by key; if wanted, locked until the commit."""
+    """These columns of the rows whose key is one of the values, by key; if wanted, locked until the commit.
+
+    Args:
+        computed: what else to read of each row, as SQL for both databases.
+    """
     if not values:
         return []
     dialect = connection.dialect
+    read = (*names, *(one.name for one in computed))
     (process,) = _bind_processes(table, (key,), dialect)
     in_order = sorted(values)  # one block's rows come after those of the block before
     wanted = in_order if process is None else list(map(process, in_order))
     if dialect.name == "postgresql":
-        rows = driver.fetch(connection, _select_postgresql(table, names, key, dialect, is_locked), (wanted,))
+        rows = driver.fetch(connection, _select_postgresql(table, read, key, dialect, is_locked), (wanted,))
     else:
         rows = []
         for begin in range(0, len(wanted), _MOST_MARKS):
             block = wanted[begin : begin + _MOST_MARKS]
             n_marks = 1 << (len(block) - 1).bit_length()
             padding = [block[-1]] * (n_marks - len(block))
-            rows += driver.fetch(connection, _select_sqlite(table, names, key, n_marks), [*block, *padding])
-    processes = _result_processes(table, names, dialect)
+            rows += driver.fetch(connection, _select_sqlite(table, read, key, n_marks), [*block, *padding])
+    processes = _result_processes(table, names, computed, dialect)
     columns = [
         column if process is None else list(map(process, column))
         for column, process in zip(zip(*rows, strict=True), processes, strict=False)
@@ -110,8 +116,11 @@ def _bind_processes(table: Table, names: tuple[str, ...], dialect: Dialect) -> l
 
 
 @cache
-def _result_processes(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[_Process]:
-    return [table.c[name].type.dialect_impl(dialect).result_processor(dialect, _FLOAT8) for name in names]
+def _result_processes(
+    table: Table, names: tuple[str, ...], computed: tuple[ColumnClause[Any], ...], dialect: Dialect
+) -> list[_Process]:
+    types = [one.type for one in (*(table.c[name] for name in names), *computed)]
+    return [one.dialect_impl(dialect).result_processor(dialect, _FLOAT8) for one in types]
 
 
 def _array(table: Table, name: str, dialect: Dialect) -> str:

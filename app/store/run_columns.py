@@ -6,13 +6,15 @@ from sqlalchemy import ColumnElement, Double, extract, literal, select
 
 from app.domain.filters import MAPS, RUN_FIELDS, Kind
 from app.store.filter_sql import Columns
+from app.store.runs import LAST_EPOCH_TIME
 from app.store.tables import runs
 
 
 def columns_of_rows(dialect: str) -> Columns:
     """Of the row itself."""
     plain = [name for name, kind in RUN_FIELDS.items() if kind not in MAPS and kind is not Kind.tags]
-    return {name: _duration_s(dialect) if name == "duration_s" else runs.c[name] for name in plain}
+    computed = {"duration_s": _duration_s(dialect), "last_epoch_time": LAST_EPOCH_TIME}
+    return {name: computed[name] if name in computed else runs.c[name] for name in plain}
 
 
 def columns_looked_up(dialect: str, run_id: ColumnElement[Any]) -> Columns:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnClause, Connection, Row, Select, literal_column, select
 from sqlalchemy import delete as sql_delete
 
 from app.domain.errors import UnknownRun
@@ -15,6 +15,7 @@ from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, tags
 from app.store.tables import events, runs
+from app.store.types import Instant
 
 Stop = dict[str, Any]
 """Why a run should stop: `rule`, `reason`, and the `epoch` that was judged."""
@@ -22,7 +23,7 @@ Stop = dict[str, Any]
 
 @dataclass(slots=True)
 class Run:
-    """A row of `runs`.
+    """A row of `runs`, with the time of its last epoch, which the log has.
 
     Attributes:
         lease_s: not None exactly while the run is running and holds its trial, which is running too.
@@ -47,6 +48,7 @@ class Run:
     stale_at: datetime | None
     body_digest: bytes
     indexed: int = 0
+    last_epoch_time: datetime | None = None
 
     @property
     def metrics(self) -> dict[str, Number]:
@@ -60,14 +62,28 @@ class Run:
         return None if self.end_time is None else (self.end_time - self.start_time).total_seconds()
 
 
-_COLUMNS = tuple(field.name for field in fields(Run))
+_COLUMNS = tuple(field.name for field in fields(Run) if field.name != "last_epoch_time")
+
+# Where the row of a run is at hand. Two numbers lead to it, however long the run is.
+LAST_EPOCH_TIME: ColumnClause[datetime] = literal_column(
+    f"""(
+        SELECT max({events.c.timestamp}) FROM events
+        WHERE {events.c.run_id} = {runs.c.run_id} AND {events.c.epoch} = {runs.c.last_epoch}
+    )""",
+    Instant,
+)
 
 
 def read(row: Row[Any] | tuple[Any, ...]) -> Run:
-    """A run from its row, whose columns are in the order of the fields."""
+    """A run from its row, as `rows` has it: the columns are in the order of the fields."""
     run = Run(*row)
     run.status = RunStatus(run.status)
     return run
+
+
+def rows() -> Select[Any]:
+    """All runs, whole, for `read`."""
+    return select(*(runs.c[name] for name in _COLUMNS), LAST_EPOCH_TIME)
 
 
 def add(connection: Connection, added: Sequence[Run]) -> None:
@@ -82,7 +98,7 @@ def get(connection: Connection, run_id: UUID) -> Run:
     Raises:
         UnknownRun: there is none with this id.
     """
-    row = connection.execute(select(runs).where(runs.c.run_id == run_id)).one_or_none()
+    row = connection.execute(rows().where(runs.c.run_id == run_id)).one_or_none()
     if row is None:
         raise UnknownRun(run_id)
     return read(row)
@@ -99,8 +115,8 @@ def lock(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
 
 
 def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool) -> dict[UUID, Run]:
-    found = [read(row) for row in bulk.select(connection, runs, _COLUMNS, "run_id", run_ids, is_locked=is_locked)]
-    return {run.run_id: run for run in found}
+    found = bulk.select(connection, runs, _COLUMNS, "run_id", run_ids, computed=(LAST_EPOCH_TIME,), is_locked=is_locked)
+    return {run.run_id: run for run in map(read, found)}
 
 
 _CHANGING = ("run_id", "status", "end_time", "final_metrics", "stop", "lease_s", "stale_at", "indexed")

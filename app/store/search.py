@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from app.domain.filters import MAPS, Condition, Field, Kind, conjuncts, fields_of, holds
 from app.domain.order import Order, OrderKey, Place
@@ -49,6 +49,7 @@ def thing_of(run: Run) -> Mapping[str, Any]:
         "end_time": None if run.end_time is None else to_rfc3339(run.end_time),
         "duration_s": run.duration_s,
         "last_epoch": run.last_epoch,
+        "last_epoch_time": None if run.last_epoch_time is None else to_rfc3339(run.last_epoch_time),
         "tuner_id": None if run.tuner_id is None else str(run.tuner_id),
         "trial_id": None if run.trial_id is None else str(run.trial_id),
         "tags": run.tags,
@@ -87,7 +88,7 @@ def _iterate_plainly(connection: Connection, search: Search) -> Iterator[Found]:
 
 
 def _iterate_unindexed(connection: Connection, condition: Condition | None) -> Iterator[Run]:
-    query = select(runs).where(runs.c.indexed != INDEXED)
+    query = run_rows.rows().where(runs.c.indexed != INDEXED)
     compiler = Compiler(connection.dialect.name, columns_of_rows(connection.dialect.name), runs.c.run_id)
     for part in conjuncts(condition):
         if not _names_a_map(part):

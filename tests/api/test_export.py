@@ -57,7 +57,7 @@ def test_csv_has_a_row_a_run_oldest_first(client: httpx.Client) -> None:
     rows = list(csv.DictReader(io.StringIO(download(client, tag).decode(), newline="")))
     assert [row["run_id"] for row in rows] == [run["run_id"] for run in runs]
     first = rows[0]
-    assert list(first)[:11] == [
+    assert list(first)[:12] == [
         "run_id",
         "name",
         "status",
@@ -67,6 +67,7 @@ def test_csv_has_a_row_a_run_oldest_first(client: httpx.Client) -> None:
         "end_time",
         "duration_s",
         "last_epoch",
+        "last_epoch_time",
         "tuner_id",
         "trial_id",
     ]

@@ -1,6 +1,7 @@
 """The life of a run: heartbeats, silence, being told to stop, edits, deletion."""
 
 import uuid
+from datetime import datetime
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from tests.calls import (
     get_run,
     get_series,
     get_trial,
+    list_all,
     list_events,
     log_epoch,
     problem,
@@ -30,6 +32,58 @@ def path(run: JSON, what: str = "") -> str:
 
 def types(client: httpx.Client, run: JSON) -> list[str]:
     return [event["type"] for event in list_events(client, run_id=run["run_id"])]
+
+
+# ---- its last epoch ----
+
+
+def test_a_run_that_lives_and_comes_to_no_epoch_is_found_by_the_time_of_its_last(client: httpx.Client) -> None:
+    tag = uuid.uuid4().hex
+    hung, started_only, goes_on, ended = (start_run(client, tags=[tag], stale_after_s=600) for _ in range(4))
+    long_ago, lately = "2021-05-04T12:00:00.250000Z", "2026-05-04T15:00:00.000000Z"
+    epochs = [{"epoch": 0, "metrics": {"loss": 1.0}}, {"epoch": 3, "metrics": {"loss": 1.0}, "timestamp": long_ago}]
+    for run in (hung, ended):
+        answer(client.post(path(run, "/epochs/batch"), json={"epochs": epochs}))
+    late = [{"epoch": 1, "metrics": {"loss": 1.0}}, {"epoch": 4, "metrics": {}, "timestamp": lately}]
+    answer(client.post(path(goes_on, "/epochs/batch"), json={"epochs": late}))
+    answer(client.post(path(hung, "/heartbeat")))
+    end_run(client, ended)
+
+    def found(asked: str) -> list[str]:
+        query = {"filter": f'"{tag}" in tags and {asked}', "order_by": "last_epoch_time desc"}
+        return [run["run_id"] for run in list_all(client, "/v1/runs", **query)]
+
+    since = '"2021-05-04T14:00:00Z"'
+    assert found(f'status = "running" and last_epoch_time < {since}') == [hung["run_id"]]
+    assert found('status = "running" and last_epoch_time is null') == [started_only["run_id"]]
+    assert found('status = "running"') == [one["run_id"] for one in (goes_on, hung, started_only)]
+    (same,) = list_all(client, "/v1/runs", filter=f'run_id = "{hung["run_id"]}"', fields="last_epoch,last_epoch_time")
+    assert same == {"last_epoch": 3, "last_epoch_time": long_ago}
+    # It is the time of the last epoch: another value of it counts, and those before do not.
+    log_epoch(client, hung, 2, loss=1.0)
+    assert get_run(client, hung)["last_epoch_time"] == long_ago
+    log_epoch(client, hung, 3, accuracy=0.5)
+    (*_, event) = list_events(client, run_id=hung["run_id"])
+    assert get_run(client, hung)["last_epoch_time"] == event["timestamp"] > lately
+    assert found(f"last_epoch_time < {since}") == [ended["run_id"]]
+
+
+def test_every_answer_that_shows_a_run_tells_the_time_of_its_last_epoch(client: httpx.Client) -> None:
+    run = start_run(client, run_id=str(uuid.uuid4()))
+    assert run["last_epoch_time"] is None
+    log_epoch(client, run, 0, loss=1.0)
+    time = get_run(client, run)["last_epoch_time"]
+    assert datetime.fromisoformat(run["start_time"]) <= datetime.fromisoformat(time)
+    shown = [
+        answer(client.post("/v1/runs", json={"run_id": run["run_id"]})),
+        answer(client.patch(path(run), json={"note": "slow"})),
+        answer(client.post(path(run, "/stop"))),
+        answer(client.get(path(run, "/overview")))["run"],
+        end_run(client, run),
+        end_run(client, run),
+        get_run(client, run),
+    ]
+    assert [one["last_epoch_time"] for one in shown] == [time] * len(shown)
 
 
 # ---- heartbeat and stop ----

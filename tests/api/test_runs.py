@@ -44,6 +44,7 @@ FIELDS = {
     "summary",
     "final_metrics",
     "last_epoch",
+    "last_epoch_time",
     "tuner_id",
     "trial_id",
 }

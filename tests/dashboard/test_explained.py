@@ -1,11 +1,12 @@
 """What is not plain at once is said: several objectives, silent workers, absent parameters, times; to all senses."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from playwright.sync_api import Page, Route, expect
 
-from tests.calls import log_epoch, report, start_run, suggest
+from tests.calls import answer, end_run, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import finish_trial, new_tuner, varied_tuner
 from tests.server import Server
@@ -95,6 +96,35 @@ def test_a_trial_whose_worker_fell_silent_and_its_runs_are_told_apart(
         page.get_by_role("link", name="Compare the best 2").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("is best of 2 runs: accuracy 0.9;")
         expect(names.nth(1)).to_have_text(f"Trial 0 {silent['run_id'][-8:]}")
+
+    chromium.run(server.url, scenario)
+
+
+def test_a_training_that_lives_and_comes_to_no_epoch_can_be_seen(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    hung, goes_on, ended = (start_run(client, name=name, tags=["hung"]) for name in ("hangs", "goes on", "has ended"))
+    for run, hours in ((hung, 3), (goes_on, 3), (ended, 2)):
+        time = (datetime.now(UTC) - timedelta(hours=hours, minutes=5)).isoformat()
+        epoch = {"epoch": 7, "metrics": {"loss": 0.5}, "timestamp": time}
+        answer(client.post(f"/v1/runs/{run['run_id']}/epochs/batch", json={"epochs": [epoch]}))
+    end_run(client, ended)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{goes_on['run_id']}")
+        fact = page.locator(".facts > div", has_text="Epoch")
+        expect(fact).to_have_text("Epoch73 h ago")
+        expect(page.locator("#connection")).to_have_text("Live")
+        log_epoch(client, goes_on, 8, loss=0.25)
+        expect(fact).to_have_text("Epoch8now")
+        page.goto(f"/#/runs/{ended['run_id']}")
+        expect(fact).to_have_text("Epoch7")
+        page.goto("/#/?filter=%22hung%22+in+tags")
+        runs = page.get_by_role("region", name="Runs")
+        expect(runs.locator("tbody tr .name")).to_have_text(["has ended", "goes on", "hangs"])
+        runs.get_by_role("button", name="Last epoch").click()
+        expect(runs.locator("tbody tr .name")).to_have_text(["hangs", "has ended", "goes on"])
+        expect(runs.locator("tbody tr").first.get_by_role("cell").last).to_have_text("3 h ago")
 
     chromium.run(server.url, scenario)
 

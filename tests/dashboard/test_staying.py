@@ -68,7 +68,7 @@ def test_whoever_is_far_down_a_long_list_of_runs_stays_there_when_a_metric_is_ne
         places = [
             link,
             table.get_by_role("checkbox", name="Compare long 110", exact=True),
-            table.get_by_role("button", name="Epoch"),
+            table.get_by_role("button", name="Epoch", exact=True),
             table,
             page.locator(".chooser summary"),
         ]

@@ -10,10 +10,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event
 
-from app.store import events, facts, runs, standing, trials, tuners
+from app.domain.filters import Compare, Field, Kind
+from app.store import events, facts, runs, search, standing, trials, tuners
 from app.store.engines import open_readers, open_writer, parse
 from app.store.events import EventFilter
 from app.store.migrate import migrate
+from app.store.search import Search
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -92,6 +94,12 @@ _RUNS = """
 """
 
 
+_RUN = """
+    INSERT INTO runs (run_id, name, params, tags, note, status, start_time, last_epoch, summary, body_digest)
+    VALUES (?, '', '{}', '[]', '', 'running', 0, 20000, '{}', x'')
+"""
+
+
 @contextmanager
 def counted_steps(connection: Connection) -> Iterator[list[int]]:
     """How many steps SQLite's machine takes meanwhile, in hundreds."""
@@ -132,6 +140,18 @@ def test_the_last_sign_of_a_tuner_takes_one_look_however_long_its_log(empty: Con
     empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, tuner_id.bytes))
     with counted_steps(empty) as hundreds:
         assert standing.last_signs(empty, [tuner_id]) == {tuner_id: datetime.fromtimestamp(0.02, UTC)}
+    assert hundreds[0] < 10
+
+
+def test_the_time_of_the_last_epoch_of_a_run_takes_one_look_however_long_that_is(empty: Connection) -> None:
+    run_id = uuid4()
+    empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
+    empty.exec_driver_sql(_RUN, (run_id.bytes,))
+    condition = Compare(Field("last_epoch_time", Kind.time), "<", "1970-01-02T00:00:00Z")
+    with counted_steps(empty) as hundreds:
+        assert runs.get(empty, run_id).last_epoch_time == datetime.fromtimestamp(0.02, UTC)
+        (found,) = search.list_found(empty, Search(condition), 10)
+    assert found.run.run_id == run_id
     assert hundreds[0] < 10
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, create_mock_engine, delete, update
 
+from app.domain.events import EpochEnd
 from app.domain.filters import (
     RUN_FIELDS,
     And,
@@ -32,12 +33,13 @@ from app.domain.sortable import encode
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
-from app.store import bulk, facts, narrowing, runs, search, tags, ways
+from app.store import bulk, facts, log, narrowing, runs, search, tags, ways
 from app.store.engines import open_writer, parse
 from app.store.filter_sql import Compiler
 from app.store.run_columns import columns_of_rows
 from app.store.runs import Run
 from app.store.search import Search, thing_of
+from app.store.tables import events as event_table
 from app.store.tables import facts as fact_table
 from app.store.tables import runs as run_table
 from app.store.tables import tags as tag_table
@@ -88,6 +90,7 @@ def many_runs(draw: st.DrawFn) -> list[Run]:
     for number in range(draw(st.integers(0, 12))):
         values = draw(st.dictionaries(names, metrics, max_size=2))
         end = draw(st.none() | times)
+        last_epoch = draw(st.none() | st.sampled_from([0, 3, 2**53 + 1, 2**63 - 1]))
         made.append(
             Run(
                 run_id=UUID(int=draw(st.integers(1, 4)) << 100 | number),
@@ -100,7 +103,8 @@ def many_runs(draw: st.DrawFn) -> list[Run]:
                 status=draw(st.sampled_from(RunStatus)),
                 start_time=draw(times),
                 end_time=end,
-                last_epoch=draw(st.none() | st.sampled_from([0, 3, 2**53 + 1, 2**63 - 1])),
+                last_epoch=last_epoch,
+                last_epoch_time=None if last_epoch is None else draw(times),
                 summary={key: MetricSummary(value, 0, None, None, None, None, 1) for key, value in values.items()},
                 final_metrics=draw(st.none() | st.dictionaries(names, metrics, max_size=1)),
                 stop=None,
@@ -125,7 +129,7 @@ time_literals = times.map(lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 id_literals = st.sampled_from(["x", *(str(UUID(int=number << 100)) for number in range(6))])
 pattern_texts = st.lists(st.sampled_from([*"%_\\aA*?[", "é"]), max_size=6).map("".join)
 text_fields = st.sampled_from([Field(name, Kind.text) for name in ("name", "note", "status")])
-time_fields = st.sampled_from([Field(name, Kind.time) for name in ("start_time", "end_time")])
+time_fields = st.sampled_from([Field(name, Kind.time) for name in ("start_time", "end_time", "last_epoch_time")])
 id_fields = st.sampled_from([Field(name, Kind.id) for name in ("run_id", "tuner_id")])
 
 parts: st.SearchStrategy[Condition] = st.one_of(
@@ -174,8 +178,12 @@ def engine(engines: dict[str, Engine], backend: str, new_database: NewDatabase) 
 def _fill(connection: Connection, made: list[Run]) -> None:
     connection.execute(delete(tag_table))
     connection.execute(delete(run_table))
+    connection.execute(delete(event_table))
     wanted = [run for run in made if run.indexed != facts.CHANGED]
     runs.add(connection, made)
+    for run in made:
+        if run.last_epoch is not None and run.last_epoch_time is not None:
+            log.append(connection, [(EpochEnd(run.run_id, run.last_epoch, {}), run.last_epoch_time, None)])
     facts.put(connection, wanted)
     changed = [run.run_id for run in made if run.indexed == _CHANGED_SINCE]
     # Their facts are those of before: as if all of them had had everything, and other values.

@@ -20,6 +20,7 @@ RUN = {
     "summary": {"loss": LOSS},
     "final_metrics": {"accuracy": 0.85},
     "last_epoch": 2,
+    "last_epoch_time": AFTER,
     "tuner_id": TUNER_ID,
     "trial_id": TRIAL_ID,
     "stop_requested": False,

@@ -69,7 +69,7 @@ export async function view(place, { id, crumbs, address }) {
     const first = new Set([seen.objective?.metric, ...Object.keys(run.final_metrics ?? {}), ...Object.keys(run.metrics)].filter((metric) => Object.hasOwn(run.metrics, metric ?? "")));
     fill(facts, ...[...first].slice(0, SHOWN_METRICS).map((metric) => {
       return fact(metric, [num(run.metrics[metric]), extremes(metric).map((line) => h("div", { class: "note" }, line))]);
-    }), fact("Epoch", num(run.last_epoch)), fact("Started", [when(run.start_time), h("div", { class: "note" }, exact(run.start_time))]), fact("Took", isOpen ? "running" : duration(run.duration_s)),
+    }), fact("Epoch", [num(run.last_epoch), isOpen && run.last_epoch_time && h("div", { class: "note" }, when(run.last_epoch_time))]), fact("Started", [when(run.start_time), h("div", { class: "note" }, exact(run.start_time))]), fact("Took", isOpen ? "running" : duration(run.duration_s)),
       ...(trial && run.status === "crashed" ? [fact("Its trial", badge(trial.state))] : []), idFact);
     for (const metric of curves.keys()) curves.get(metric).isOpen = isOpen;
     grid.show(metricsHere());

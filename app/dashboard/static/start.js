@@ -100,10 +100,11 @@ function runTable({ known, picked, address, onTurn }) {
     { name: "Epoch", field: "last_epoch", isNumber: true, sort: (run) => run.last_epoch, cell: (run) => num(run.last_epoch) },
     { name: "Took", field: "duration_s", isNumber: true, sort: (run) => run.duration_s, cell: (run) => duration(run.duration_s) },
     { name: "Started", field: "start_time", sort: (run) => run.start_time, cell: (run) => when(run.start_time) },
+    { name: "Last epoch", field: "last_epoch_time", sort: (run) => run.last_epoch_time, cell: (run) => when(run.last_epoch_time) },
   ];
   const rows = table({
     caption: "Runs", key: (run) => run.run_id, address, onTurn, columns: columnsOf([], []),
-    sign: (run) => JSON.stringify([title(run), trialOf(run), run.tags, run.status, run.metrics, run.last_epoch, run.end_time]),
+    sign: (run) => JSON.stringify([title(run), trialOf(run), run.tags, run.status, run.metrics, run.last_epoch, run.last_epoch_time, run.end_time]),
   });
   let names = "";
   return {
