@@ -185,7 +185,10 @@ def _get_with_best(connection: Connection, tuner_id: UUID) -> tuple[TunerRow, Tr
 )
 @needs(Scope.tune)
 async def edit_tuner(request: Request, tuner_id: str, body: TunerPatch = _NOTHING_SAID) -> Response:
-    """Change a tuner's name, tags or budget. Raising the budget makes a completed tuner active again."""
+    """Change a tuner's name, tags or budget. Raising the budget makes a completed tuner active again.
+
+    Trials that wait to be tried again end as failed if `max_attempts` becomes no more than they have had.
+    """
     budget = {} if body.budget is None else body.budget.model_dump(exclude_unset=True)
     wanted = EditTuner(parse_id(tuner_id, UnknownTuner), body.name, body.tags, budget, read_if_match(request))
     return _show_steered(await services(request).database.write(edit_tuners, wanted))

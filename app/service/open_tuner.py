@@ -1,5 +1,6 @@
 """How a tuner and its trials move: every rule that suggesting, reporting, leases and the ends of runs share."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from app.store.tuners import Tuner
 
 _WITHOUT_LIMIT = 2**31
 _EXPIRED = "the lease ran out, and no attempts are left"
+_UNSAID = "it failed, and nobody said why"
+"""A trial that waits although it was handed out has a reason where it failed, and none where it was handed back."""
 
 
 def n_left(tuner: Tuner, budget: Budget) -> int:
@@ -184,7 +187,15 @@ class OpenTuner:
         if outcome.state is not TrialState.failed or is_over:
             self.end(trial, outcome)
         elif trial.state is not TrialState.queued:
-            self.release(trial, outcome.reason)
+            self.release(trial, outcome.reason or _UNSAID)
+
+    def give_up_spent(self, waiting: Iterable[Trial]) -> None:
+        """Those of these trials that wait for an attempt which there is not any more have failed; what was handed back
+        has cost none. Records `trial_end`."""
+        for trial in waiting:
+            has_failed = trial.state is TrialState.stale or trial.reason is not None
+            if has_failed and trial.attempt >= self.budget.max_attempts:
+                self.end(trial, Outcome(TrialState.failed, reason=trial.reason or _EXPIRED))
 
     def end(self, trial: Trial, outcome: Outcome) -> None:
         """The trial has its outcome, for good. Records `trial_end`."""

@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, TunerStopped, UnknownTuner
-from app.domain.states import RUN_ENDS, TunerState, TunerStopReason
+from app.domain.states import RUN_ENDS, TrialState, TunerState, TunerStopReason
 from app.service.each import each, get_known
 from app.service.edition import require_edition
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import DELETED_TUNER, STOPPED_TUNER
-from app.store import runs, tuners
+from app.store import runs, trials, tuners
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 from app.store.trials import Trial
@@ -99,25 +99,44 @@ class EditTuner:
     editions: frozenset[str] = frozenset()
 
 
-@locking(lambda _, requests: Rows(tuner_ids={request.tuner_id for request in requests}))
-def edit_tuners(transaction: Transaction, requests: Sequence[EditTuner]) -> list[Steered | DomainError]:
-    """Edit tuners. A completed one whose budget is raised goes on; one whose budget is used up now completes.
+def _rows_of_edit(connection: Connection, requests: Sequence[EditTuner]) -> Rows:
+    found = tuners.find_many(connection, {one.tuner_id for one in requests if "max_attempts" in one.budget})
+    waiting = [trial for tuner in found.values() for trial in _list_waiting(connection, tuner)]
+    run_ids = {trial.run_id for trial in waiting if trial.run_id is not None}
+    return Rows({request.tuner_id for request in requests}, run_ids)
 
-    Records `tuner_end` for the latter.
+
+@locking(_rows_of_edit)
+def edit_tuners(transaction: Transaction, requests: Sequence[EditTuner]) -> list[Steered | DomainError]:
+    """Edit tuners. A completed one whose budget is raised goes on; one whose budget is used up now completes. Trials
+    that wait for an attempt which there is not any more have failed.
+
+    Records `trial_end` for these, and `tuner_end`.
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
-    answers = each(requests, lambda request: _edit(opened, request))
+    lowered: set[UUID] = set()
+    answers = each(requests, lambda request: _edit(opened, request, lowered))
+    for tuner_id in lowered:
+        opened[tuner_id].give_up_spent(_list_waiting(transaction.connection, opened[tuner_id].tuner))
     tuners.edit(transaction.connection, [one.tuner for one in opened.values()])
     save_tuners(transaction, opened.values())
     return answers
 
 
-def _edit(opened: Mapping[UUID, OpenTuner], request: EditTuner) -> Steered:
+def _list_waiting(connection: Connection, tuner: Tuner) -> list[Trial]:
+    n_waiting = tuner.counts[TrialState.queued] + tuner.counts[TrialState.stale]
+    return trials.list_waiting(connection, tuner.tuner_id, n_waiting)
+
+
+def _edit(opened: Mapping[UUID, OpenTuner], request: EditTuner, lowered: set[UUID]) -> Steered:
+    """Notes of which tuner this has lowered the attempts."""
     tuner = get_known(opened, request.tuner_id, UnknownTuner)
     row = tuner.tuner
     require_edition(row, request.editions)
     budget = replace(tuner.budget, **request.budget)
     budget.check(len(row.objectives))
+    if budget.max_attempts < tuner.budget.max_attempts:
+        lowered.add(row.tuner_id)
     tuner.budget = budget
     row.budget, row.deadline = budget.to_json(), budget.deadline(row.create_time)
     row.name = row.name if request.name is None else request.name

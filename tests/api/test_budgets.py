@@ -126,6 +126,40 @@ def test_lowering_max_trials_completes_a_tuner_that_has_spent_as_much(client: ht
     assert score(client, tuner, second, 1.0)["tuner_state"] == "completed"
 
 
+# ---- max_attempts ----
+
+
+def test_lowering_max_attempts_ends_what_waits_for_one_more_but_not_what_was_handed_back(client: httpx.Client) -> None:
+    tuner = create_tuner(client)
+    said, unsaid, handed_back, trains = trials = suggest(client, tuner, 4)
+    report(client, tuner, trial_id=said["trial_id"], state="failed", reason="OOM")
+    report(client, tuner, trial_id=unsaid["trial_id"], state="failed")
+    answer(client.post(f"/v1/trials/{handed_back['trial_id']}/release"))
+    enqueue(client, tuner, {"x": 0.25})
+    assert edit(client, tuner, budget={"max_attempts": 2})["counts"]["queued"] == 4
+    edited = edit(client, tuner, budget={"max_attempts": 1})
+    assert (edited["counts"]["failed"], edited["counts"]["queued"]) == (2, 2)
+    assert [get_trial(client, one)["state"] for one in trials] == ["failed", "failed", "queued", "running"]
+    assert get_trial(client, said)["reason"] == "OOM"
+    assert [event["number"] for event in list_events(client, tuner_id=tuner["tuner_id"], type="trial_end")] == [0, 1]
+    assert report(client, tuner, trial_id=trains["trial_id"], state="failed")["trial"]["state"] == "failed"
+    again = suggest(client, tuner, 3)
+    assert [(one["number"], one["attempt"]) for one in again] == [(2, 2), (4, 1), (5, 1)]
+
+
+def test_lowering_max_attempts_ends_what_fell_silent_at_the_last_of_them(client: httpx.Client) -> None:
+    tuner = create_tuner(client, lease_s=SHORT_S, budget={"max_trials": 1})
+    (trial,) = suggest(client, tuner)
+    run = start_run(client, trial_id=trial["trial_id"])
+    trial_in(client, trial, "stale")
+    assert edit(client, tuner, budget={"max_attempts": 1})["state"] == "completed"
+    ended = get_trial(client, trial)
+    assert (ended["state"], ended["worker"]) == ("failed", trial["worker"])
+    assert "lease" in ended["reason"]
+    assert answer(client.post(f"/v1/runs/{run['run_id']}/heartbeat"))["should_stop"]
+    assert ask(client, tuner)["trials"] == []
+
+
 # ---- max_parallel ----
 
 

@@ -44,6 +44,7 @@ class Trial:
     attempt: int = 0
     lease_end: float = 0.0
     run: Run | None = None
+    is_to_try_again: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -129,7 +130,7 @@ class Tuner:
 
     def hand_out(self, trial: Trial, worker: str | None) -> None:
         self.take_away(trial)
-        trial.state, trial.worker, trial.run = "running", worker, None
+        trial.state, trial.worker, trial.run, trial.is_to_try_again = "running", worker, None, False
         trial.attempt += 1
         trial.lease_end = self.now + LEASE_S
 
@@ -185,6 +186,7 @@ class Tuner:
             self.end(trial, state, score)
         elif trial.state != "queued":
             self.give_up(trial, "queued")
+            trial.is_to_try_again = True
 
     def end(self, trial: Trial, state: str, score: float | None) -> None:
         is_finite = score is None or math.isfinite(score)
@@ -244,6 +246,12 @@ class Tuner:
             self.state, self.stop_reason = "stopped", "stopped"
         if (turn, self.state) in (("pause", "active"), ("resume", "paused")):
             self.state = {"pause": "paused", "resume": "active"}[turn]
+
+    def edit_attempts(self, max_attempts: int) -> None:
+        is_lower, self.max_attempts = max_attempts < self.max_attempts, max_attempts
+        for trial in self.among("stale", "queued") if is_lower else []:
+            if (trial.state == "stale" or trial.is_to_try_again) and trial.attempt >= max_attempts:
+                self.end(trial, "failed", None)
 
     def reap(self) -> None:
         for trial in self.among("running"):

@@ -231,6 +231,11 @@ class Workers(RuleBasedStateMachine):
         self.expected.max_trials = max_trials
         self.write(edit_tuners, EditTuner(self.tuner_id, None, None, {"max_trials": max_trials}))
 
+    @rule(max_attempts=st.integers(1, 3))
+    def edit_attempts(self, max_attempts: int) -> None:
+        self.expected.edit_attempts(max_attempts)
+        self.write(edit_tuners, EditTuner(self.tuner_id, None, None, {"max_attempts": max_attempts}))
+
     @rule(times=st.integers(1, 3))
     def wait(self, times: int) -> None:
         self.expected.now += times * WAIT_S
