@@ -14,6 +14,9 @@ from app.store import curve_pieces, events, runs
 from app.store.curve_pieces import SHORTEST
 from app.store.runs import Run
 
+_FEW = 64
+"""The epochs of most pieces: metrics of so many times fewer values have no more than one in most, which it holds."""
+
 
 @dataclass(slots=True)
 class Series:
@@ -54,9 +57,15 @@ def read_many_series(
 def _read(
     connection: Connection, run: Run, keys: Collection[str] | None, start: int, max_points: int | None
 ) -> dict[str, Series]:
-    if max_points is None:
+    if max_points is None and (keys is None or not _are_in_few(run, keys)):
         return _read_whole(connection, run.run_id, keys, start)
     return _read_thinned(connection, run, run.summary if keys is None else keys, start, max_points)
+
+
+def _are_in_few(run: Run, keys: Collection[str]) -> bool:
+    """Whether these metrics are in few of the run's epochs, so that most of its pieces say that they are not there."""
+    n_points = sum(run.summary[key].n_values for key in keys if key in run.summary)
+    return n_points * _FEW < max((one.n_values for one in run.summary.values()), default=0)
 
 
 def _read_whole(connection: Connection, run_id: UUID, keys: Collection[str] | None, start: int) -> dict[str, Series]:
@@ -70,14 +79,16 @@ def _read_whole(connection: Connection, run_id: UUID, keys: Collection[str] | No
 
 
 def _read_thinned(
-    connection: Connection, run: Run, keys: Collection[str], start: int, max_points: int
+    connection: Connection, run: Run, keys: Collection[str], start: int, max_points: int | None
 ) -> dict[str, Series]:
+    """The curves from pieces where these are enough: without `max_points`, where they hold a value or none."""
     if run.last_epoch is None or run.last_epoch < start:
         return {key: Series() for key in keys}
     n_points = {key: run.summary[key].n_values for key in keys if key in run.summary and start == 0}
     start, stop = max(start, events.first_epoch(connection, run.run_id, start)), run.last_epoch + 1
-    thinners = {key: Thinner(max_points, start, stop, n_points.get(key, 0)) for key in keys}
-    most = Thinner(max_points, start, stop).stretch if stop > SHORTEST else 0
+    thinners = {key: Thinner(max_points or INT64_MAX, start, stop, n_points.get(key, 0)) for key in keys}
+    longest = stop if max_points is None else Thinner(max_points, start, stop).stretch
+    most = longest if stop > SHORTEST else 0
     for part in _iterate(connection, run.run_id, thinners, start, most):
         for key, thinner in thinners.items():
             if isinstance(part, Logged):

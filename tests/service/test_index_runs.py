@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Connection, func, select
 
+from app.domain.curve import Logged
 from app.domain.filters import Compare, Condition, Field, Kind
 from app.domain.states import RunStatus
 from app.domain.values import Number, Scalar
@@ -19,7 +21,7 @@ from app.service.index_runs import condense_long, index_quiet
 from app.service.log_epochs import Epoch, LogEpochs, log_epochs
 from app.service.series import Series, read_series
 from app.service.start import StartRun, start_runs
-from app.store import facts, search
+from app.store import events, facts, search
 from app.store.curve_pieces import SHORTEST
 from app.store.database import Database
 from app.store.engines import parse
@@ -230,6 +232,39 @@ def test_a_curve_that_fits_stays_as_it_is_whatever_has_been_condensed(new_databa
         curves = await database.read(read_series, mixed, None, None, 400)
         assert curves["val"].epochs == list(range(300))
         assert len(curves["loss"].epochs) <= 400
+
+    within(new_database, story)
+
+
+def test_a_metric_that_few_epochs_have_is_read_whole_without_the_others(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_read = 0
+    iterate_logged = events.iterate_logged
+
+    def counted(*args: Any) -> Iterator[Logged]:
+        nonlocal n_read
+        for part in iterate_logged(*args):
+            n_read += len(part.epochs)
+            yield part
+
+    async def story(database: Database) -> None:
+        run = await start(database)
+        seldom: list[tuple[int, Number]] = [(epoch, float(epoch)) for epoch in range(999, 12_000, 1000)]
+        seldom = sorted([*seldom, (2, "NaN"), *((epoch, 0.1) for epoch in range(5000, 5030)), (9000, "Infinity")])
+        await log(database, run, list(enumerate(_curve(12_000))))
+        await database.write(log_epochs, LogEpochs(run, [Epoch(epoch, {"val": value}) for epoch, value in seldom]))
+        await condense_all(database)
+        late: list[tuple[int, Number]] = [(7100, 0.25), (11_999, 0.5)]
+        await database.write(log_epochs, LogEpochs(run, [Epoch(epoch, {"best": value}) for epoch, value in late]))
+        for after in (None, 2, 999, 4998, 5010, 11_998):
+            found = await database.read(read_series, run, ["val", "never", "best"], after, None)
+            for name, logged in (("val", seldom), ("never", []), ("best", late)):
+                left = [point for point in logged if after is None or point[0] > after]
+                assert list(zip(found[name].epochs, found[name].values, strict=True)) == left
+        monkeypatch.setattr(events, "iterate_logged", counted)
+        await database.read(read_series, run, ["val"], None, None)
+        assert n_read < 1000
 
     within(new_database, story)
 
