@@ -50,7 +50,7 @@ def test_tuners_are_found_beside_the_runs_that_are_found(
         expect(names(page, "Tuners")).to_have_text(["sought too", "sought here"])
         page.go_back()
         expect(names(page, "Tuners")).to_have_text(["sought too", "sought elsewhere", "sought here"])
-        field(page, "tuners").fill('name = "nobody"')
+        field(page, "tuners").fill('name = "nobody at all"')
         page.keyboard.press("Enter")
         expect(page.get_by_text("Nothing matches.")).to_be_visible()
 
