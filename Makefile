@@ -67,7 +67,7 @@ image-test: $(ALL_READY) ## build the container image for real, start the servic
 audit: $(ALL_READY) ## look up all that the lock names for known holes (asks the package index)
 	@$(PY) -m deploy.audit
 
-# Optuna and a tensor library are for comparison only, and large: they get an environment of their own.
+# Others' searches and a tensor library are for comparison only, and large: they get an environment of their own.
 PEERS_READY := .peers/.ready
 
 .PHONY: bench
@@ -87,7 +87,7 @@ bench-search: $(ALL_READY) $(if $(PEERS),$(PEERS_READY)) ## what auto finds in 1
 $(PEERS_READY):
 	@"$(PYTHON)" -m venv .peers
 	@# PIP_EXTRA_INDEX_URL may name the index of torch's CPU builds, which are smaller.
-	@.peers/bin/python -m pip install --quiet torch==2.13.0 optuna==5.0.0 scikit-learn scipy
+	@.peers/bin/python -m pip install --quiet torch==2.13.0 optuna==5.0.0 ax-platform==1.3.1 smac==2.4.1 scikit-learn scipy
 	@touch $@
 
 .PHONY: screenshots

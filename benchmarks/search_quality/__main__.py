@@ -17,7 +17,8 @@ from queue import Queue
 
 import numpy as np
 
-from benchmarks.search_quality.methods import DEAF, PEERS, PEERS_OF_SEVERAL
+from benchmarks.search_quality.methods import DEAF
+from benchmarks.search_quality.peers import PEERS, PEERS_OF_SEVERAL
 from benchmarks.search_quality.search import Job, Outcome
 from benchmarks.search_quality.tasks import OF_EPOCHS, OF_SEVERAL, TASKS
 
@@ -113,31 +114,35 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--strategies", default="auto,random", help="ours, by name")
-    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with optuna, torch, scikit-learn and scipy")
+    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has them, see the Makefile")
+    parser.add_argument("--peer-names", help="which of them, separated by commas; otherwise Optuna's samplers")
+    parser.add_argument("--held-out", action="store_true", help="only the tasks that were held out")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--epochs", action="store_true", help="tasks whose trials log epochs, and who hears of them")
     parser.add_argument("--several", action="store_true", help="tasks of several objectives")
     parser.add_argument("--cache", type=Path, help="a folder that keeps outcomes: a run that was ended goes on")
     options = parser.parse_args()
-    names = (
+    of_kind = (
         OF_EPOCHS
         if options.epochs
         else OF_SEVERAL
         if options.several
         else TASKS.keys() - OF_EPOCHS.keys() - OF_SEVERAL.keys()
     )
-    tasks = [(name, seed) for seed in range(options.seeds) for name in TASKS if name in names]
+    names = [name for name in TASKS if name in of_kind and (TASKS[name].is_held_out or not options.held_out)]
+    tasks = [(name, seed) for seed in range(options.seeds) for name in names]
     ours = [name for name in options.strategies.split(",") if name]
     jobs = [Job(name, task, seed, n) for task, seed in tasks for name in ours for n in (1, 8)]
     if options.epochs:
         jobs += [Job(name + DEAF, task, seed, 8) for task, seed in tasks for name in ours]
     outcomes = run_all(jobs, sys.executable, options.processes, options.cache)
     if options.peers:
-        peers = PEERS_OF_SEVERAL if options.several else PEERS
-        jobs = [Job(name, task, seed, n) for task, seed in tasks for name, workers in peers.items() for n in workers]
+        workers = PEERS_OF_SEVERAL if options.several else PEERS
+        peers = options.peer_names.split(",") if options.peer_names else [n for n in workers if n.startswith("optuna")]
+        jobs = [Job(name, task, seed, n) for task, seed in tasks for name in peers for n in workers[name]]
         outcomes |= run_all(jobs, options.peers, options.processes, options.cache)
-    for is_held_out in (False, True):
+    for is_held_out in (True,) if options.held_out else (False, True):
         table(outcomes, is_held_out, AT_OF_EPOCHS if options.epochs else AT)
 
 

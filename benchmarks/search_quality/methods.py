@@ -1,20 +1,15 @@
-"""What is compared: our strategies by their names, and samplers of Optuna where that is installed."""
+"""What is compared: our strategies by their names, and those of others where they are installed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from app.domain.space import Choice, Flag, FloatRange, IntRange, Space
+from app.domain.space import Space
 from app.domain.states import TrialState
 from app.domain.values import Params
 from app.tuning.forecast import MOST_COURSES, Course, forecast
 from app.tuning.registry import find
 from app.tuning.strategy import Observation, generator
-
-PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,)}
-"""By how many workers each is asked."""
-
-PEERS_OF_SEVERAL = {"optuna tpe": (1, 8), "optuna nsga2": (1, 8), "optuna gp": (1,)}
-"""The same where several objectives count."""
+from benchmarks.search_quality.peers import Ax, Optuna, Smac
 
 DEAF = ", without epochs"
 """Ends the name of a strategy of ours that waits for the ends of trials."""
@@ -73,56 +68,12 @@ class Ours:
         self._courses.append(Course(range(len(course)), course, course[-1]))
 
 
-class Peer:
-    """A sampler of Optuna with its defaults; conditional parameters are asked for where they exist, as its users do."""
-
-    def __init__(self, name: str, space: Space, seed: int, n_objectives: int) -> None:
-        import optuna  # type: ignore[import-not-found, unused-ignore]
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        samplers = optuna.samplers
-        kinds: dict[str, Callable[..., Any]] = {
-            "optuna tpe": samplers.TPESampler,
-            "optuna nsga2": samplers.NSGAIISampler,
-            "optuna gp": samplers.GPSampler,
-        }
-        self._space = space
-        self._study = optuna.create_study(sampler=kinds[name](seed=seed), directions=["minimize"] * n_objectives)
-        self._trials: dict[int, Any] = {}
-
-    def ask(self, number: int, heard: Mapping[int, Sequence[tuple[float, ...]]]) -> Params:
-        """The params of the trial with this number."""
-        for other, losses in heard.items():
-            for epoch, (loss, *_) in enumerate(losses):
-                self._trials[other].report(loss, epoch)
-        trial = self._trials[number] = self._study.ask()
-        params: dict[str, Any] = {}
-        for name in self._space.order:
-            if self._space.is_active(name, params):
-                params[name] = _suggest(trial, name, self._space.specs[name])
-        return params
-
-    def tell(self, number: int, losses: Sequence[tuple[float, ...]]) -> None:
-        """What came out."""
-        self._study.tell(self._trials.pop(number), list(losses[-1]))
-
-
-def _suggest(trial: Any, name: str, spec: Any) -> Any:
-    if isinstance(spec, FloatRange):
-        return trial.suggest_float(name, spec.min, spec.max, log=spec.log, step=spec.step)
-    if isinstance(spec, IntRange):
-        return trial.suggest_int(name, spec.min, spec.max, log=spec.log, step=spec.step or 1)
-    if isinstance(spec, Flag):
-        return trial.suggest_categorical(name, [False, True])
-    assert isinstance(spec, Choice)
-    if spec.ordered:
-        # It has no ordered choices; a whole number is how its users write one.
-        return spec.options[trial.suggest_int(name, 0, len(spec.options) - 1)]
-    return trial.suggest_categorical(name, list(spec.options))
-
-
 def start(name: str, space: Space, seed: int, n_objectives: int) -> Method:
     """A new search."""
-    if name in PEERS_OF_SEVERAL:
-        return Peer(name, space, seed, n_objectives)
+    if name.startswith("optuna "):
+        return Optuna(name.removeprefix("optuna "), space, seed, n_objectives)
+    if name == "smac":
+        return Smac(space, seed)
+    if name == "ax":
+        return Ax(space, seed)
     return Ours(name.removesuffix(DEAF), space, seed, is_deaf=name.endswith(DEAF))

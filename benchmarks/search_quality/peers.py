@@ -1,0 +1,197 @@
+"""Searches of others, with their defaults. What one of them needs is imported when it starts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from app.domain.space import Choice, Flag, FloatRange, IntRange, Space, Spec
+from app.domain.values import Params, Scalar, same_scalar
+
+PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,), "smac": (1, 8), "ax": (1,)}
+"""By how many workers each is asked."""
+
+PEERS_OF_SEVERAL = {"optuna tpe": (1, 8), "optuna nsga2": (1, 8), "optuna gp": (1,)}
+"""The same where several objectives count."""
+
+
+class Optuna:
+    """A sampler of Optuna; conditional parameters are asked for where they exist, as its users do."""
+
+    def __init__(self, kind: str, space: Space, seed: int, n_objectives: int) -> None:
+        import optuna  # type: ignore[import-not-found, unused-ignore]
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        samplers = optuna.samplers
+        kinds: dict[str, Callable[..., Any]] = {
+            "tpe": samplers.TPESampler,
+            "nsga2": samplers.NSGAIISampler,
+            "gp": samplers.GPSampler,
+        }
+        self._space = space
+        self._study = optuna.create_study(sampler=kinds[kind](seed=seed), directions=["minimize"] * n_objectives)
+        self._trials: dict[int, Any] = {}
+
+    def ask(self, number: int, heard: Mapping[int, Sequence[tuple[float, ...]]]) -> Params:
+        """The params of the trial with this number."""
+        for other, losses in heard.items():
+            for epoch, (loss, *_) in enumerate(losses):
+                self._trials[other].report(loss, epoch)
+        trial = self._trials[number] = self._study.ask()
+        params: dict[str, Any] = {}
+        for name in self._space.order:
+            if self._space.is_active(name, params):
+                params[name] = _suggest(trial, name, self._space.specs[name])
+        return params
+
+    def tell(self, number: int, losses: Sequence[tuple[float, ...]]) -> None:
+        """What came out."""
+        self._study.tell(self._trials.pop(number), list(losses[-1]))
+
+
+def _suggest(trial: Any, name: str, spec: Any) -> Any:
+    if isinstance(spec, FloatRange):
+        return trial.suggest_float(name, spec.min, spec.max, log=spec.log, step=spec.step)
+    if isinstance(spec, IntRange):
+        return trial.suggest_int(name, spec.min, spec.max, log=spec.log, step=spec.step or 1)
+    if isinstance(spec, Flag):
+        return trial.suggest_categorical(name, [False, True])
+    assert isinstance(spec, Choice)
+    if spec.ordered:
+        # It has no ordered choices; a whole number is how its users write one.
+        return spec.options[trial.suggest_int(name, 0, len(spec.options) - 1)]
+    return trial.suggest_categorical(name, list(spec.options))
+
+
+class _Other(ABC):
+    """One that is told of each parameter as a number of a range or as a choice, and asked for values of all of them."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._axes = {name: _axis(space.specs[name]) for name in space.order}
+        self._asked: dict[int, Any] = {}
+
+    def ask(self, number: int, heard: Mapping[int, Sequence[tuple[float, ...]]]) -> Params:
+        """The params of the trial with this number."""
+        values, self._asked[number] = self._next()
+        params: dict[str, Scalar] = {}
+        for name in self._space.order:
+            if self._space.is_active(name, params):
+                params[name] = self._axes[name].value(values[name])
+        return params
+
+    def tell(self, number: int, losses: Sequence[tuple[float, ...]]) -> None:
+        """What came out."""
+        self._ended(self._asked.pop(number), losses[-1][0])
+
+    @abstractmethod
+    def _next(self) -> tuple[Mapping[str, Any], Any]:
+        """Values of the parameters, and what the search calls them."""
+
+    @abstractmethod
+    def _ended(self, asked: Any, loss: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A parameter as others see it.
+
+    Args:
+        value: the parameter's value for one of theirs: a number, or for a choice an option's number.
+    """
+
+    kind: type[float] | type[int] | None
+    low: float
+    high: float
+    log: bool
+    value: Callable[[Any], Scalar]
+
+
+def _axis(spec: Spec) -> _Axis:
+    if isinstance(spec, FloatRange) and spec.step is None:
+        # Where it is searched in the logarithm, an end may come back a rounding beyond itself.
+        return _Axis(float, spec.min, spec.max, spec.log, lambda number: min(max(float(number), spec.min), spec.max))
+    if isinstance(spec, IntRange) and spec.step is None:
+        return _Axis(int, spec.min, spec.max, spec.log, int)
+    assert spec.size is not None
+    is_choice = isinstance(spec, Flag) or (isinstance(spec, Choice) and not spec.ordered)
+    return _Axis(None if is_choice else int, 0, spec.size - 1, False, lambda index: spec.value_at(int(index)))
+
+
+def _numbers(spec: Spec, values: Sequence[Scalar]) -> list[int]:
+    """Those of the options that are among these values."""
+    assert spec.size is not None
+    return [i for i in range(spec.size) if any(same_scalar(spec.value_at(i), value) for value in values)]
+
+
+class Smac(_Other):
+    """SMAC as it is recommended for hyperparameters, a random forest; it knows what is conditional."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space)
+        import ConfigSpace  # type: ignore[import-not-found, unused-ignore]
+        import smac  # type: ignore[import-not-found, unused-ignore]
+        from smac.runhistory import TrialValue  # type: ignore[import-not-found, unused-ignore]
+
+        parameters: dict[str, Any] = {}
+        grid = ConfigSpace.ConfigurationSpace(seed=seed)
+        for name, axis in self._axes.items():
+            if axis.kind is None:
+                parameters[name] = ConfigSpace.CategoricalHyperparameter(name, range(int(axis.high) + 1))
+            elif axis.kind is int:
+                parameters[name] = ConfigSpace.UniformIntegerHyperparameter(name, axis.low, axis.high, log=axis.log)
+            else:
+                parameters[name] = ConfigSpace.UniformFloatHyperparameter(name, axis.low, axis.high, log=axis.log)
+            grid.add(parameters[name])
+            conditions = [
+                ConfigSpace.InCondition(parameters[name], parameters[parent], _numbers(space.specs[parent], values))
+                for parent, values in (space.specs[name].when or {}).items()
+            ]
+            if conditions:
+                grid.add(ConfigSpace.AndConjunction(*conditions) if len(conditions) > 1 else conditions[0])
+        self._folder = TemporaryDirectory()
+        scenario = smac.Scenario(grid, deterministic=True, seed=seed, output_directory=self._folder.name)
+        self._search = smac.HyperparameterOptimizationFacade(scenario, lambda config, seed: 0.0, logging_level=False)
+        self._result = TrialValue
+
+    def _next(self) -> tuple[Mapping[str, Any], Any]:
+        info = self._search.ask()
+        return info.config, info
+
+    def _ended(self, asked: Any, loss: float) -> None:
+        self._search.tell(asked, self._result(cost=loss), save=False)
+
+
+class Ax(_Other):
+    """Ax, with BoTorch's Gaussian process."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space)
+        import torch  # type: ignore[import-not-found, unused-ignore]
+        from ax.api.client import Client  # type: ignore[import-not-found, unused-ignore]
+        from ax.api.configs import (  # type: ignore[import-not-found, unused-ignore]
+            ChoiceParameterConfig,
+            RangeParameterConfig,
+        )
+
+        torch.manual_seed(seed)
+        self._client = Client(random_seed=seed)
+        parameters: list[Any] = []
+        for name, axis in self._axes.items():
+            if axis.kind is None:
+                options = [str(number) for number in range(int(axis.high) + 1)]
+                parameters.append(ChoiceParameterConfig(name, options, "str", is_ordered=False))
+            else:
+                bounds = (axis.kind(axis.low), axis.kind(axis.high))
+                scaling = "log" if axis.log else "linear"
+                parameters.append(RangeParameterConfig(name, bounds, axis.kind.__name__, scaling=scaling))
+        self._client.configure_experiment(parameters)
+        self._client.configure_optimization("-loss")
+
+    def _next(self) -> tuple[Mapping[str, Any], Any]:
+        ((index, values),) = self._client.get_next_trials(1).items()
+        return values, index
+
+    def _ended(self, asked: Any, loss: float) -> None:
+        self._client.complete_trial(asked, {"loss": loss})
