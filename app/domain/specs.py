@@ -12,12 +12,13 @@ to which `space` adds the name. Countable values are numbered: there are `size`,
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from app.domain.decimals import DecimalGrid, decimal_grid
-from app.domain.values import INT64_MAX, INT64_MIN, Scalar, same_scalar
+from app.domain.values import INT64_MAX, INT64_MIN, Scalar
 
 When = Mapping[str, tuple[Scalar, ...]]
 """Parents of a parameter, and the values of each under which it exists."""
@@ -129,7 +130,7 @@ class FloatRange:
         return decimal_grid(self.min, self.max, self.step)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `_numbers`
 class Choice:
     """One of the options, which are compared with their types; `ordered` where their order means something."""
 
@@ -143,8 +144,13 @@ class Choice:
             raise ValueError("options is empty; give at least one value.")
         if not all(map(_is_scalar, self.options)):
             raise ValueError("an option must be a string, a boolean, a 64-bit integer or a finite number.")
-        if len({(type(option), option) for option in self.options}) < len(self.options):
+        if len(self._numbers) < len(self.options):
             raise ValueError("options holds a value twice; remove one of them.")
+
+    @cached_property
+    def _numbers(self) -> Mapping[Hashable, int]:
+        """Of the options with their types: there may be thousands, and as many values of which each is looked for."""
+        return {(type(option), option): number for number, option in enumerate(self.options)}
 
     @property
     def size(self) -> int:
@@ -157,7 +163,7 @@ class Choice:
 
     def index_of(self, value: Scalar) -> int:
         """The number of an option."""
-        return next(index for index, option in enumerate(self.options) if same_scalar(option, value))
+        return self._numbers[type(value), value]
 
     def check(self, value: object) -> Scalar:
         """The value, if it is one of this spec.
@@ -165,9 +171,9 @@ class Choice:
         Raises:
             ValueError: it is none.
         """
-        for option in self.options:
-            if type(option) is type(value) and option == value:
-                return option
+        number = self._numbers.get((type(value), value)) if isinstance(value, bool | int | float | str) else None
+        if number is not None:
+            return self.options[number]
         shown = ", ".join(json.dumps(option) for option in self.options[:10])
         raise ValueError(f"it must be one of its {self.size} options, with their types: {shown[:200]}")
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import InvalidSpace, ParamsOutOfSpace
 from app.domain.space import FloatRange, IntRange, Space
+from app.domain.spec_json import spec_from_json
 from app.domain.values import INT64_MAX, INT64_MIN
 from tests.spaces import EXAMPLE, law, params_of, spaces, typed
 
@@ -262,3 +263,20 @@ def test_stepped_floats_are_what_a_person_would_write() -> None:
 def test_steps_count_from_min_and_do_not_pass_max() -> None:
     assert (IntRange(1, 9, step=3).size, IntRange(1, 10, step=3).size) == (3, 4)
     assert (FloatRange(0.0, 1.0, step=0.3).size, FloatRange(0.0, 0.9, step=0.3).size) == (4, 4)
+
+
+def test_a_choice_looks_its_options_up_however_many_are_asked_for() -> None:
+    class Counted(str):
+        """A text that counts how often it is compared."""
+
+        n_compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Counted.n_compared += 1
+            return str.__eq__(self, other)
+
+    options = [Counted(number) for number in range(1000)]
+    choice_of_many = spec_from_json({"type": "choice", "options": options})
+    assert all(choice_of_many.check(Counted(option)) is option for option in options)
+    assert Counted.n_compared < 5 * len(options)
