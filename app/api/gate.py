@@ -94,8 +94,7 @@ class Gate:
             headers = dict(scope["headers"])
             host = headers.get(b"host", b"").decode("latin-1").lower()
             self._check_host(host)
-            if method not in _HARMLESS:
-                self._check_origin(headers, host)
+            self._check_origin(headers, host, is_harmless=method in _HARMLESS)
             key = scope["state"]["key"] = _key(headers)
             if not _is_open(scope["path"]):
                 grant: Grant = await scope["state"]["services"].key_ring.admit(key)
@@ -132,12 +131,16 @@ class Gate:
             return True
         return any(known.startswith("*.") and name.endswith(known[1:]) for known in self._hosts)
 
-    def _check_origin(self, headers: dict[bytes, bytes], host: str) -> None:
+    def _check_origin(self, headers: dict[bytes, bytes], host: str, *, is_harmless: bool) -> None:
+        """Refuse what pages of others send. They may link to here; what they load from here they could not read, but
+        they could see how long a search takes, and keep the service busy."""
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         if origin in self._origins:
             return
         is_foreign = bool(origin) and origin.partition("://")[2] != host
-        if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
+        is_of_others = headers.get(b"sec-fetch-site") == b"cross-site"
+        is_link = is_harmless and headers.get(b"sec-fetch-dest", b"document") == b"document"
+        if (is_foreign and not is_harmless) or (is_of_others and not is_link):
             raise OriginNotAllowed()
 
 

@@ -66,7 +66,7 @@ class HostNotAllowed(errors.Refused):
 
 
 class OriginNotAllowed(errors.Refused):
-    """A page of another site may not do this; list its origin in TUNETRACK_CORS_ORIGINS if it should."""
+    """A page of another site may not do or load this; list its origin in TUNETRACK_CORS_ORIGINS if it should."""
 
 
 class Internal(DomainError):
@@ -169,9 +169,15 @@ def errors_anywhere(needed: Scope | None, *, is_reading: bool) -> Iterator[type[
     Args:
         needed: the scope that a key must have; None where no key is needed.
     """
-    yield from (MalformedHttp, RequestTimeout, AddressTooLong, HeadersTooLarge, HostNotAllowed, Internal)
-    if not is_reading:
-        yield OriginNotAllowed
+    yield from (
+        MalformedHttp,
+        RequestTimeout,
+        AddressTooLong,
+        HeadersTooLarge,
+        HostNotAllowed,
+        OriginNotAllowed,
+        Internal,
+    )
     if needed is not None:
         yield from (errors.Unauthorized, errors.RateLimited, errors.StoreBusy)
         if needed is not Scope.read:

@@ -93,10 +93,11 @@ def reuse_a_key(things: Things, name: str) -> httpx.Response:
 
 
 JSON_TYPE = {"Content-Type": "application/json"}
+OF_OTHERS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}
 EVERYWHERE: dict[str, Callable[[Things, str], httpx.Response]] = {
     "invalid-request": lambda things, name: call(things, name, params={"typo": 1}),
     "host-not-allowed": lambda things, name: call(things, name, headers={"Host": "evil.example"}),
-    "origin-not-allowed": lambda things, name: call(things, name, headers={"Origin": "https://evil.example"}),
+    "origin-not-allowed": lambda things, name: call(things, name, headers=OF_OTHERS),
     "malformed-json": lambda things, name: call(things, name, content=b"{", headers=JSON_TYPE),
     "unsupported-media-type": lambda things, name: call(things, name, content=b"{}"),
     "too-large": announce_too_much,

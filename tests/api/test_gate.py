@@ -303,6 +303,15 @@ def test_a_page_of_another_site_changes_nothing(client: httpx.Client, headers: J
     answer(client.get(f"/v1/runs/{run['run_id']}", headers=headers))
 
 
+@pytest.mark.parametrize("what", ["empty", "image", "script", "iframe"])
+def test_a_page_of_another_site_loads_nothing_and_may_link_to_here(client: httpx.Client, what: str) -> None:
+    of_others = {"Sec-Fetch-Site": "cross-site"}
+    for path in ("/v1/runs", "/v1/events/stream", "/"):
+        problem(client.get(path, headers=of_others | {"Sec-Fetch-Dest": what}), 403, "origin-not-allowed")
+    answer(client.get("/v1/runs", headers={"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": what}))
+    assert client.get("/", headers=of_others | {"Sec-Fetch-Dest": "document"}).status_code == 200
+
+
 def test_a_page_of_our_own_changes_what_it_likes(client: httpx.Client) -> None:
     own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
     answer(client.post("/v1/runs", headers=own), 201)
