@@ -13,14 +13,19 @@ from app.api.problems import declared
 from app.api.run_search_models import ManySeries, RunSeries
 from app.api.strict import new_router
 from app.domain.errors import InvalidRequest, UnknownRun
-from app.service.series import Series, read_many_series, read_series
+from app.service.series import MOST_VALUES, Series, read_many_series, read_series
 
 router = new_router("runs")
 
 Keys = Annotated[str | None, Query(description="Comma-separated metric names; all by default.")]
 MaxPoints = Annotated[
     int | None,
-    Query(ge=2, le=100_000, description="Thin each curve to this many points, keeping the first, last and extremes."),
+    Query(
+        ge=2,
+        le=100_000,
+        description="Thin each curve to this many points, keeping the first, last and extremes. "
+        f"An answer has at most {MOST_VALUES:,} values.",
+    ),
 ]
 RunIds = Annotated[
     list[str],
@@ -42,7 +47,7 @@ async def get_metrics(
     def shown(series: Mapping[str, Series]) -> Response:
         return show(_columns(run, series))
 
-    return await show_found(request, shown, read_series, run, split_keys(keys), after_epoch, max_points)
+    return await show_found(request, shown, read_series, run, split_keys(keys), after_epoch, max_points, MOST_VALUES)
 
 
 @router.get("/metrics", response_model=ManySeries, responses=declared(UnknownRun, InvalidRequest))
@@ -55,7 +60,7 @@ async def get_many_metrics(
     def shown(found: Sequence[Mapping[str, Series]]) -> Response:
         return show({"runs": [_columns(run, series) for run, series in zip(runs, found, strict=True)]})
 
-    return await show_found(request, shown, read_many_series, runs, split_keys(keys), max_points)
+    return await show_found(request, shown, read_many_series, runs, split_keys(keys), max_points, MOST_VALUES)
 
 
 def split_keys(keys: str | None) -> list[str] | None:

@@ -1,5 +1,6 @@
 """A run's curves: its history turned into columns, thinned while it is read if that is asked for."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.domain.curve import Logged, Piece, Thinner
-from app.domain.errors import UnknownRun
+from app.domain.errors import InvalidRequest, UnknownRun
 from app.domain.values import INT64_MAX, Number
 from app.service.each import get_known
 from app.store import curve_pieces, events, runs
@@ -16,6 +17,8 @@ from app.store.runs import Run
 
 _FEW = 64
 """The epochs of most pieces: metrics of so many times fewer values have no more than one in most, which it holds."""
+MOST_VALUES = 5_000_000
+"""Of one answer: each takes a hundred bytes while it is made."""
 
 
 @dataclass(slots=True)
@@ -27,31 +30,62 @@ class Series:
 
 
 def read_series(
-    connection: Connection, run_id: UUID, keys: Collection[str] | None, after_epoch: int | None, max_points: int | None
+    connection: Connection,
+    run_id: UUID,
+    keys: Collection[str] | None,
+    after_epoch: int | None,
+    max_points: int | None,
+    most_values: float = math.inf,
 ) -> dict[str, Series]:
     """The curves of a run: of all its metrics, or of these keys (one that it never logged is empty).
 
     Raises:
         UnknownRun: there is no such run.
+        InvalidRequest: they may have more values than `most_values`.
     """
     run = runs.get(connection, run_id)
     if after_epoch == INT64_MAX:
         return {key: Series() for key in keys or ()}  # no number comes after the last one
     start = 0 if after_epoch is None else after_epoch + 1
+    _require_few([run], keys, start, max_points, most_values)
     return _read(connection, run, keys, start, max_points)
 
 
 def read_many_series(
-    connection: Connection, run_ids: Sequence[UUID], keys: Collection[str] | None, max_points: int | None
+    connection: Connection,
+    run_ids: Sequence[UUID],
+    keys: Collection[str] | None,
+    max_points: int | None,
+    most_values: float = math.inf,
 ) -> list[dict[str, Series]]:
     """The curves of several runs, in the order of their ids.
 
     Raises:
         UnknownRun: there is no such run.
+        InvalidRequest: they may have more values than `most_values`.
     """
     found = runs.find_many(connection, set(run_ids))
     in_order = [get_known(found, run_id, UnknownRun) for run_id in run_ids]
+    _require_few(in_order, keys, 0, max_points, most_values)
     return [_read(connection, run, keys, 0, max_points) for run in in_order]
+
+
+def _require_few(
+    asked: Sequence[Run], keys: Collection[str] | None, start: int, max_points: int | None, most_values: float
+) -> None:
+    n_values = sum(
+        min(run.summary[key].n_values, max(0, (run.last_epoch or 0) + 1 - start), max_points or INT64_MAX)
+        for run in asked
+        for key in (run.summary if keys is None else keys)
+        if key in run.summary
+    )
+    if n_values > most_values:
+        raise InvalidRequest(
+            f"these are up to {n_values} values, and an answer has at most {most_values}: ask for fewer runs or keys, "
+            "for later epochs, or for fewer points of each curve",
+            "query",
+            "max_points",
+        )
 
 
 def _read(
