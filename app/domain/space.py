@@ -16,7 +16,7 @@ from typing import Any
 from app.domain.errors import InvalidSpace, ParamsOutOfSpace
 from app.domain.spec_json import spec_from_json, spec_to_json
 from app.domain.specs import Choice, Flag, FloatRange, IntRange, Spec
-from app.domain.values import Params, Scalar, same_scalar
+from app.domain.values import Params, Scalar
 
 __all__ = ["Choice", "Flag", "FloatRange", "IntRange", "Space", "Spec"]
 
@@ -36,7 +36,7 @@ class Space:
         InvalidSpace: it makes no sense; the message says what to change.
     """
 
-    __slots__ = ("order", "specs")
+    __slots__ = ("_when", "order", "specs")
 
     def __init__(self, specs: Mapping[str, Spec]) -> None:
         if not specs:
@@ -48,6 +48,11 @@ class Space:
             _check_when(name, specs)
         self.specs: Mapping[str, Spec] = MappingProxyType(dict(specs))
         self.order: tuple[str, ...] = _order(specs)
+        # With their types: 3, 3.0 and True are three values.
+        self._when = {
+            name: {parent: {(type(value), value) for value in values} for parent, values in (spec.when or {}).items()}
+            for name, spec in specs.items()
+        }
 
     @classmethod
     def from_json(cls, specs: Mapping[str, Mapping[str, Any]]) -> "Space":
@@ -70,12 +75,9 @@ class Space:
 
     def is_active(self, name: str, params: Params) -> bool:
         """Whether a parameter exists, given the active ones that come before it in `order`."""
-        when = self.specs[name].when
-        if when is None:
-            return True
         return all(
-            parent in params and any(same_scalar(params[parent], value) for value in values)
-            for parent, values in when.items()
+            parent in params and (type(params[parent]), params[parent]) in values
+            for parent, values in self._when[name].items()
         )
 
     def coerce(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
