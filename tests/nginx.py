@@ -1,7 +1,6 @@
 """A real nginx in front of services."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.ports import reserve
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -30,22 +31,17 @@ def nginx(folder: Path, configuration: str, probe: str = "/healthz") -> Iterator
     Returns:
         its address.
     """
-    port = _free_port()
-    text = configuration.replace("listen 8000", f"listen 127.0.0.1:{port}")
-    text = text.replace("/tmp/", f"{folder}/").replace("/dev/stderr", f"{folder}/errors.log")
-    written = folder / "nginx.conf"
-    written.write_text(text)
-    process = subprocess.Popen([str(NGINX), "-c", str(written), "-g", "daemon off;"])
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=10), trust_env=False) as client:
-            client.get(f"http://127.0.0.1:{port}{probe}").raise_for_status()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    with reserve() as place:
+        port = place.getsockname()[1]
+        text = configuration.replace("listen 8000", f"listen 127.0.0.1:{port}")
+        text = text.replace("/tmp/", f"{folder}/").replace("/dev/stderr", f"{folder}/errors.log")
+        written = folder / "nginx.conf"
+        written.write_text(text)
+        process = subprocess.Popen([str(NGINX), "-c", str(written), "-g", "daemon off;"])
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(retries=10), trust_env=False) as client:
+                client.get(f"http://127.0.0.1:{port}{probe}").raise_for_status()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)

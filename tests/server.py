@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import IO, Protocol, Self
 
 from tests.last_will import LastWill
+from tests.ports import reserve
 
 COMMAND = Path(sys.executable).parent / "tunetrack"
 START_TIMEOUT_S = 120.0
@@ -25,7 +26,7 @@ STOP_TIMEOUT_S = 60.0
 CLEAN_EXITS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
 """Exit statuses of a service that was asked to stop and did."""
 
-_READY = re.compile(r"tunetrack is listening on (http://([^\s:]+|\[[^\]]+\]):(\d+)), data in (\S.*)")
+_READY = re.compile(r"tunetrack is listening on (\S+), data in (\S.*)")
 
 
 class Process(Protocol):
@@ -57,16 +58,16 @@ class Server:
 
     Args:
         database: a URL as `tunetrack serve --database` takes it.
-        port: 0 picks a free one at the first start; later starts use the same again.
         env: variables on top of this process's own.
     """
 
     launch: Launch = staticmethod(installed)
 
-    def __init__(self, database: str, *, port: int = 0, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, database: str, *, env: Mapping[str, str] | None = None) -> None:
         self.database = database
-        self.port = port
         self.data = ""
+        self._place = reserve()  # while it is down, too: others would have its port by then
+        self.port: int = self._place.getsockname()[1]
         self._env = dict(env or {})
         self._process: Process | None = None
         self._last_will: LastWill | None = None
@@ -120,14 +121,14 @@ class Server:
         self._last_will = LastWill('kill -KILL "$0"', str(process.pid))
         line = _first_line(os.fdopen(said))
         ready = _READY.fullmatch((line or "").strip())
-        if ready is None:
+        if ready is None or ready[1] != self.url:
             process.kill()
             self._wait()
             found = (
                 f"said nothing within {START_TIMEOUT_S} s" if line is None else f"said {line!r}" if line else "ended"
             )
             raise ServerDidNotStart(f"{' '.join(arguments)}\n{found}; its standard error:\n{self.log}")
-        self.port, self.data = int(ready[3]), ready[4]
+        self.data = ready[2]
         return self
 
     def kill(self) -> None:
@@ -160,6 +161,7 @@ class Server:
             elif self._process is not None:
                 self._wait()
         finally:
+            self._place.close()
             self._log.close()
 
     def _wait(self, timeout_s: float | None = None) -> int:

@@ -1,7 +1,6 @@
 """Sessions with a PostgreSQL that somebody has set up to their own liking, or stands behind a pooler."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from app.store.migrate import migrate
 from tests.calls import create_tuner, end_run, get_run, log_epoch, start_run, suggest
 from tests.chaos.wire import Wire
 from tests.conftest import Shared, open_client
+from tests.ports import reserve
 from tests.server import Server
 from tests.waiting import eventually
 
@@ -75,19 +75,17 @@ def pooler(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
     command = shutil.which("pgbouncer")
     if command is None:
         pytest.skip("there is no PgBouncer here")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     for path in (tmp_path, *list(tmp_path.parents)[:2]):
         path.chmod(0o755)  # it runs as nobody, and for that one the server's own socket may not be there
-    with Wire(database) as wire:
-        place = conninfo_to_dict(wire.url)
-        (tmp_path / "users").write_text(f'"{place["user"]}" "{place.get("password") or ""}"\n')
+    with Wire(database) as wire, reserve() as place:
+        port, behind = place.getsockname()[1], conninfo_to_dict(wire.url)
+        (tmp_path / "users").write_text(f'"{behind["user"]}" "{behind.get("password") or ""}"\n')
         (tmp_path / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host=127.0.0.1 port={place['port']}\n"
+            f"[databases]\n* = host=127.0.0.1 port={behind['port']}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = trust\nauth_file = {tmp_path / 'users'}\npool_mode = {request.param}\n"
         )
-        url = f"postgresql://{place['user']}@127.0.0.1:{port}/{place['dbname']}"
+        url = f"postgresql://{behind['user']}@127.0.0.1:{port}/{behind['dbname']}"
         with subprocess.Popen([command, "-q", "-u", "nobody", tmp_path / "pgbouncer.ini"]) as run:
             try:
                 eventually(lambda: _answers(url))
