@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import pytest
 from tests.certificate import make_certificate, tls_before
 from tests.chaos.proxy import flaky_proxy
 from tests.server import Server
+from tests.waiting import eventually
 from tunetrack_client import Client, Unavailable, backlog, errors, float_range
 from tunetrack_client.cli import main
 from tunetrack_client.client import _end_began
@@ -609,10 +611,17 @@ def test_a_silent_training_keeps_its_lease_while_its_process_lives(server: Serve
         with Client(server.url, spool=spool) as client:
             tuner = client.tuner(tuner_id=trainer.stdout.readline().strip())
             (trial,) = tuner.history()
-            first = trial["lease_expires_at"]
-            while (now := next(tuner.history()))["lease_expires_at"] == first:  # it is renewed, without a word
-                threading.Event().wait(0.05)
-            assert (now["state"], now["attempt"]) == ("running", 1)
+            ends = [trial["lease_expires_at"]]
+
+            def is_renewed_in_time() -> bool | None:
+                """Without a word, before it is over: unless the machine stood still."""
+                (now,) = tuner.history()
+                assert now["attempt"] == 1
+                ends.append(now["lease_expires_at"])
+                before, after = (end and datetime.fromisoformat(end) for end in ends[-2:])
+                return (before and after and timedelta() < after - before < timedelta(seconds=1.0)) or None
+
+            eventually(is_renewed_in_time)
             trainer.send_signal(signal.SIGKILL)
             trainer.wait()
             attempts = []
