@@ -383,18 +383,6 @@ def test_workers_without_a_name_never_share_a_trial(client: httpx.Client) -> Non
     assert [suggest(client, tuner)[0]["number"] for _ in range(3)] == [0, 1, 2]
 
 
-def test_a_worker_that_asks_again_shortly_before_the_end_of_its_lease_keeps_the_trial(client: httpx.Client) -> None:
-    tuner = create_tuner(client, lease_s=3.0)
-    trial = suggest(client, tuner, worker="w")[0]
-
-    def is_renewed() -> bool | None:
-        again = suggest(client, tuner, worker="w")[0]
-        assert (again["trial_id"], again["attempt"]) == (trial["trial_id"], 1)
-        return again["lease_expires_at"] != trial["lease_expires_at"] or None
-
-    assert eventually(is_renewed)
-
-
 # ---- a queued trial ----
 
 

@@ -213,6 +213,17 @@ def test_a_step_of_the_clock_takes_no_trial_from_anybody(
     assert not kinds & {"trial_stale", "run_crash"}
 
 
+def test_a_worker_that_asks_again_shortly_before_the_end_of_its_lease_keeps_the_trial(
+    client: httpx.Client, step: Step
+) -> None:
+    tuner = create_tuner(client, lease_s=LEASE_S)
+    (held,) = suggest(client, tuner, worker="w")
+    step(0.9 * timedelta(seconds=LEASE_S))
+    (again,) = suggest(client, tuner, worker="w")
+    assert again == held | {"lease_expires_at": again["lease_expires_at"]}
+    assert again["lease_expires_at"] > held["lease_expires_at"]
+
+
 def test_a_lease_that_began_after_the_step_ends_when_it_says(
     look: Callable[[], None], client: httpx.Client, step: Step
 ) -> None:
