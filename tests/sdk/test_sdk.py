@@ -1,5 +1,6 @@
 """The clients that are generated from the OpenAPI document: their types hold, and they do what the service does."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -59,11 +60,20 @@ def test_the_generated_python_client(shared: Shared, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the TypeScript client in it, as `typescript`, built once."""
+    """A folder with the TypeScript client in it, as `typescript`.
+
+    Built once for all processes of a test run: two that install at once what it is built with take it from each other.
+    """
     if shutil.which("npm") is None:
         pytest.skip("THERE IS NO NPM HERE: the TypeScript client is not tested")
-    folder = tmp_path_factory.mktemp("sdk")
-    run("make", "sdk-typescript", f"SDK={folder}")
+    own = tmp_path_factory.getbasetemp()
+    of_all = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = of_all / "sdk"
+    with (of_all / "sdk.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            run("make", "sdk-typescript", f"SDK={of_all / 'sdk-in-the-making'}")
+            (of_all / "sdk-in-the-making").rename(folder)
     return folder
 
 
