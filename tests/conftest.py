@@ -7,12 +7,13 @@ backend ──> server ──> client      one service per backend and test proc
 """
 
 import gc
+import json
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -40,6 +41,9 @@ WEBHOOKS = {
     "TUNETRACK_SECRET_KEY": "dGhlIHRlc3RzJyBvd24ga2V5LCBvZiAzMiBieXRlcyE=",
 }
 """What a service needs to call the receivers of the tests."""
+
+BRIEF_S = 600.0
+"""No test lasts as long as what lasts longer than this."""
 
 NewDatabase = Callable[[], str]
 
@@ -81,6 +85,7 @@ class Shared:
         self._templates: dict[str, str] = {}
         self._servers: dict[str, Server] = {}
         self._clients: dict[str, httpx.Client] = {}
+        self._restless: list[tuple[str, str]] = []
 
     def empty_database(self, backend: str) -> str:
         """The URL of a database without anything."""
@@ -122,8 +127,29 @@ class Shared:
     def client(self, backend: str) -> httpx.Client:
         """A client of the shared service."""
         if backend not in self._clients:
-            self._clients[backend] = self._exits.enter_context(open_client(self.server(backend)))
+            client = self._clients[backend] = self._exits.enter_context(open_client(self.server(backend)))
+            client.event_hooks["response"].append(lambda response: self._note_restless(backend, response))
         return self._clients[backend]
+
+    def _note_restless(self, backend: str, response: httpx.Response) -> None:
+        """Remember a tuner with a short lease, a run that is soon taken to be dead, a webhook."""
+        request, path = response.request, response.request.url.path
+        if response.status_code != 201 or path not in ("/v1/tuners", "/v1/runs", "/v1/observers"):
+            return
+        asked = json.loads(request.content or "{}") if "content-length" in request.headers else {}
+        made = response.json()
+        lasts_s = made.get("lease_s", asked.get("stale_after_s"))
+        if path == "/v1/observers" or (lasts_s is not None and lasts_s < BRIEF_S):
+            self._restless.append((backend, response.headers["location"]))
+
+    @contextmanager
+    def ending_restless(self) -> Iterator[None]:
+        """What is made meanwhile and would do something by itself, later on, is deleted: others look there by then."""
+        self._restless.clear()
+        yield
+        while self._restless:
+            backend, path = self._restless.pop()
+            assert self._clients[backend].delete(path).status_code in (204, 404)
 
     def close(self) -> None:
         """Stop everything; what the services wrote meanwhile must hold no trace of an unexpected error."""
@@ -183,9 +209,11 @@ def server(shared: Shared, backend: str) -> Server:
 
 
 @pytest.fixture
-def client(shared: Shared, backend: str) -> httpx.Client:
-    """A client of the shared service."""
-    return shared.client(backend)
+def client(shared: Shared, backend: str) -> Iterator[httpx.Client]:
+    """A client of the shared service, in which nothing that it leaves happens later by itself."""
+    client = shared.client(backend)
+    with shared.ending_restless():
+        yield client
 
 
 @pytest.fixture
