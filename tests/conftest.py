@@ -68,6 +68,21 @@ def pytest_configure(config: pytest.Config) -> None:
         nursery.found()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests come first: whoever came to one last would be alone with it at the end.
+
+    Each process of a run is given a part of the list, as it lies, and takes from the others when that is done.
+    """
+    n_parts = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    items.clear()
+    for part in range(n_parts):
+        begin, end = (place * len(others) // n_parts for place in (part, part + 1))
+        items += [*slow[part::n_parts], *others[begin:end]]
+
+
 def pytest_collection_finish() -> None:
     """What was imported and collected stays: no later collection of garbage need look through it."""
     gc.collect()

@@ -124,6 +124,7 @@ def test_while_the_database_is_away_the_service_says_so(postgres: OwnPostgres) -
         assert "Traceback" not in server.log, server.log
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a socket fall silent")
 def test_a_database_that_says_nothing_more_is_given_up_and_asked_again(shared: Shared) -> None:
     with Wire(shared.new_database("postgres")) as wire, Server(wire.url) as server, open_client(server) as client:

@@ -77,6 +77,7 @@ server.Server(Stuck(), "ready", "", 0.0, 20.0).run(sockets=[server.listen("127.0
 """
 
 
+@pytest.mark.slow
 def test_what_does_not_let_go_does_not_keep_the_process() -> None:
     with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -88,6 +89,7 @@ def test_what_does_not_let_go_does_not_keep_the_process() -> None:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a socket fall silent")
 def test_who_waits_for_a_silent_database_while_the_service_ends_is_told_so(shared: Shared) -> None:
     with Wire(shared.new_database("postgres")) as wire, Server(wire.url) as server:

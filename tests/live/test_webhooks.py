@@ -141,6 +141,7 @@ def test_what_fails_is_tried_again_under_the_same_id(client: httpx.Client, recei
     )
 
 
+@pytest.mark.slow
 def test_when_a_receiver_is_back_all_that_waited_comes_at_once(client: httpx.Client, receiver: Receiver) -> None:
     receiver.statuses["down"] = 500
     run = start_run(client)
@@ -255,6 +256,7 @@ def test_a_receiver_that_refuses_is_not_asked_about_each_event_at_once(
     assert n_calls <= most
 
 
+@pytest.mark.slow
 def test_bad_receivers_of_every_kind_starve_no_good_one(client: httpx.Client, receiver: Receiver) -> None:
     run = start_run(client)
     bad = {kind: register(client, receiver.url(kind), run_id=run["run_id"]) for kind in BAD}

@@ -43,6 +43,7 @@ def run_with_a_key(shared: Shared, *command: str | Path, env: Mapping[str, str] 
         return run(*command, server.url, make_key(server, "tune"), env=env)
 
 
+@pytest.mark.slow
 def test_the_generated_python_client(shared: Shared, tmp_path: Path) -> None:
     run("make", "sdk-python", f"SDK={tmp_path}")
     package = tmp_path / "python"
@@ -77,6 +78,7 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_generated_typescript_client(shared: Shared, typescript: Path, tmp_path: Path) -> None:
     modules = tmp_path / "node_modules"
     modules.mkdir()
@@ -94,6 +96,7 @@ def test_the_generated_typescript_client(shared: Shared, typescript: Path, tmp_p
     assert len(run("node", tmp_path / "built" / "readme.js").splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_the_widget_is_built_as_it_says_and_draws_in_a_browser(
     shared: Shared, typescript: Path, chromium: Chromium, tmp_path: Path
 ) -> None:
