@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import URL
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -124,32 +126,38 @@ def test_a_pooler_of_transactions_is_told_at_start(pooler: str) -> None:
 
 
 @pytest.fixture
-def limited(database: str) -> Iterator[Callable[[int], str]]:
-    """The database's URL as of a user who may have so many sessions."""
+def limited(database: str) -> Iterator[Callable[[int], URL]]:
+    """The database's URL as of a user who may have so many sessions; all databases of a server share its users."""
+    name = f"limited_{uuid4().hex}"
+    role = Identifier(name)
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS limited")
-        connection.execute("CREATE ROLE limited LOGIN PASSWORD 'limited'")
-        connection.execute("GRANT ALL ON SCHEMA public TO limited")
+        connection.execute(SQL("CREATE ROLE {} LOGIN PASSWORD 'limited'").format(role))
+        connection.execute(SQL("GRANT ALL ON SCHEMA public TO {}").format(role))
 
-        def limit(n: int) -> str:
-            connection.execute(SQL("ALTER ROLE limited CONNECTION LIMIT {}").format(n))
-            url = parse(database).set(drivername="postgresql", username="limited", password="limited")
-            return url.render_as_string(hide_password=False)
+        def limit(n: int) -> URL:
+            connection.execute(SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(role, n))
+            return parse(database).set(username=name, password="limited")
 
         yield limit
-        connection.execute("DROP OWNED BY limited CASCADE")
-        connection.execute("DROP ROLE limited")
+        connection.execute(SQL("DROP OWNED BY {} CASCADE").format(role))
+        connection.execute(SQL("DROP ROLE {}").format(role))
 
 
-def test_a_user_with_fewer_sessions_than_a_replica_takes_is_told(limited: Callable[[int], str]) -> None:
-    doubts = migrate(parse(limited(5)))
-    assert "PostgreSQL gives limited at most 5 connections, and each replica takes 6" in doubts[-1]
-    done = CliRunner().invoke(cli, ["doctor", "--database", limited(5)])
-    assert (done.exit_code, "problem  database   PostgreSQL gives limited at most 5" in done.stdout) == (1, True)
+def plain(url: URL) -> str:
+    """As an operator writes it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def test_a_replica_takes_no_more_sessions_than_it_says(limited: Callable[[int], str]) -> None:
-    url = limited(6)
+def test_a_user_with_fewer_sessions_than_a_replica_takes_is_told(limited: Callable[[int], URL]) -> None:
+    url = limited(5)
+    told = f"PostgreSQL gives {url.username} at most 5"
+    assert f"{told} connections, and each replica takes 6" in migrate(url)[-1]
+    done = CliRunner().invoke(cli, ["doctor", "--database", plain(url)])
+    assert (done.exit_code, f"problem  database   {told}" in done.stdout) == (1, True)
+
+
+def test_a_replica_takes_no_more_sessions_than_it_says(limited: Callable[[int], URL]) -> None:
+    url = plain(limited(6))
     with Server(url) as server, open_client(server) as client, ThreadPoolExecutor(16) as pool:
         run = start_run(client)
         for reading in [pool.submit(get_run, client, run) for _ in range(200)]:
