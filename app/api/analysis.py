@@ -18,6 +18,10 @@ router = new_router("analysis")
 Importance = TypeAliasType(
     "Importance", Annotated[dict[str, float], Field(description="Parameters, each with its share.")]
 )
+ImportanceByMetric = TypeAliasType(
+    "ImportanceByMetric",
+    Annotated[dict[str, Importance], Field(description="Objectives, each with the shares of its own.")],
+)
 
 
 class ImportanceAnswer(Answer):
@@ -28,7 +32,7 @@ class ImportanceAnswer(Answer):
         " too little to tell."
     )
     trials: int = Field(description="The number of trials with a score that this is based on.")
-    by_metric: dict[str, Importance] = Field(description="The shares of each objective, by its metric.")
+    by_metric: ImportanceByMetric = Field(description="The shares of each objective, by its metric.")
 
 
 @router.get("/tuners/{tuner_id}/importance", responses=declared(UnknownTuner, InvalidRequest))
