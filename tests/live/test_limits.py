@@ -1,9 +1,10 @@
-"""What nobody may take too much of: heads, time to arrive, streams, requests, turns of the writer."""
+"""What nobody may take too much of: heads, time to arrive, streams, requests, turns of the writer, readers."""
 
 import json
 import socket
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import httpx
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.calls import JSON, answer, problem
-from tests.conftest import NewDatabase
+from tests.conftest import NewDatabase, Shared
 from tests.server import Server
 from tests.waiting import eventually
 
@@ -221,3 +222,23 @@ def test_writes_that_would_wait_too_long_are_sent_away_at_once(new_database: New
             answer(client.get("/v1/runs"))
         eventually(lambda: client.post("/v1/runs").status_code == 201 or None)
         assert "Traceback" not in server.log
+
+
+# ------------------------------------------------------------------------------------------------- the readers
+
+
+def test_whoever_asks_for_much_at_once_leaves_a_reader_to_the_others(shared: Shared) -> None:
+    database = shared.new_database("postgres")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with Server(database) as server, psycopg.connect(database) as locking, ThreadPoolExecutor(12) as threads:
+        one, another = (
+            httpx.Client(base_url=server.url, transport=httpx.HTTPTransport(local_address=address), timeout=60)
+            for address in ("127.0.0.1", "127.0.0.2")
+        )
+        with one, another:
+            locking.execute("LOCK TABLE tags")  # searches by tag wait, and nothing else does
+            asked = [threads.submit(one.get, "/v1/runs", params={"filter": '"a" in tags'}) for _ in range(12)]
+            eventually(lambda: locking.execute(waiting).fetchone() == (3,) or None)
+            answer(another.get("/v1/tuners"))
+            assert not all(search.done() for search in asked)  # each waits for five seconds at most
+            locking.rollback()
