@@ -56,7 +56,7 @@ class Database:
         self._looking = without_transactions(self._reading)
         self._patience = Patience(longest_read_s)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tunetrack-reader")
-        self._places = WeakValueDictionary[str, asyncio.Semaphore]()
+        self._places = WeakValueDictionary[str | None, asyncio.Semaphore]()
         self._writing = open_writer(url)
         self._writer = Writer(
             self._writing,
@@ -111,10 +111,7 @@ class Database:
                 raise meaning from error
 
         who, loop = asker.get(), asyncio.get_running_loop()
-        if who is None:
-            self._require_open()
-            return await loop.run_in_executor(self._threads, run)
-        places = self._places.setdefault(who, asyncio.Semaphore(_READERS - 1))
+        places = self._places.setdefault(who, asyncio.Semaphore(_READERS - (who is not None)))
         await places.acquire()
         try:
             self._require_open()
