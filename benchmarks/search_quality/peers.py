@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.domain.space import Choice, Flag, FloatRange, IntRange, Space, Spec
-from app.domain.values import Params, Scalar, same_scalar
+from app.domain.values import Params, Scalar
 
 PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,), "smac": (1, 8), "ax": (1,)}
 """By how many workers each is asked."""
@@ -119,12 +119,6 @@ def _axis(spec: Spec) -> _Axis:
     return _Axis(None if is_choice else int, 0, spec.size - 1, False, lambda index: spec.value_at(int(index)))
 
 
-def _numbers(spec: Spec, values: Sequence[Scalar]) -> list[int]:
-    """Those of the options that are among these values."""
-    assert spec.size is not None
-    return [i for i in range(spec.size) if any(same_scalar(spec.value_at(i), value) for value in values)]
-
-
 class Smac(_Other):
     """SMAC as it is recommended for hyperparameters, a random forest; it knows what is conditional."""
 
@@ -134,6 +128,7 @@ class Smac(_Other):
         import smac  # type: ignore[import-not-found, unused-ignore]
         from smac.runhistory import TrialValue  # type: ignore[import-not-found, unused-ignore]
 
+        specs: Mapping[str, Any] = space.specs
         parameters: dict[str, Any] = {}
         grid = ConfigSpace.ConfigurationSpace(seed=seed)
         for name, axis in self._axes.items():
@@ -145,8 +140,8 @@ class Smac(_Other):
                 parameters[name] = ConfigSpace.UniformFloatHyperparameter(name, axis.low, axis.high, log=axis.log)
             grid.add(parameters[name])
             conditions = [
-                ConfigSpace.InCondition(parameters[name], parameters[parent], _numbers(space.specs[parent], values))
-                for parent, values in (space.specs[name].when or {}).items()
+                ConfigSpace.InCondition(parameters[name], parameters[parent], list(map(specs[parent].index_of, values)))
+                for parent, values in (specs[name].when or {}).items()
             ]
             if conditions:
                 grid.add(ConfigSpace.AndConjunction(*conditions) if len(conditions) > 1 else conditions[0])

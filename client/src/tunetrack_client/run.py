@@ -131,8 +131,8 @@ class Run:
         """Tell what was measured at an epoch, e.g. `run.log(3, loss=0.41)` or `run.log(3, {"val/loss": 0.41})`.
 
         Epochs may come in any order, and the metrics of one in several calls. A second value of a metric at an epoch is
-        left out, with a warning: whoever logs each batch counts batches. So is a metric whose
-        name the service does not take, and one too many.
+        left out, with a warning: whoever logs each batch counts batches. So is a metric whose name the service does
+        not take, and one too many.
 
         Raises:
             TypeError, ValueError: a value is no number, or the epoch is none.
