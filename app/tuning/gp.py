@@ -13,9 +13,10 @@ from app.tuning.encoding import Array
 from app.tuning.fronts import best_first, ranked
 from app.tuning.gaussian.acquisition import Improvement
 from app.tuning.gaussian.features import Features
-from app.tuning.gaussian.fit import Hyperparameters, fit, unlearnt
+from app.tuning.gaussian.fit import unlearnt
 from app.tuning.gaussian.hypervolume import Hypervolume
 from app.tuning.gaussian.posterior import Posterior
+from app.tuning.gaussian.robust import learn
 from app.tuning.gaussian.search import Search, everywhere, trust_region
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import Warp, warp
@@ -136,17 +137,12 @@ class Gp(Strategy):
         has_score = np.isfinite(losses[:, 0])
         scored = rows[has_score]
         warps = [warp(column) for column in losses[has_score].T]
-        learnt = [fit(self._features, scored, one.targets) for one in warps]
-        posteriors = self._posteriors(scored, warps, learnt)
+        posteriors = [learn(self._features, scored, one.targets) for one in warps]
         success = None
         if not has_score.all():
-            weights = np.prod([one.weights for one in learnt], axis=0) ** (1 / len(learnt))
+            weights = np.prod([one.hyperparameters.weights for one in posteriors], axis=0) ** (1 / len(posteriors))
             success = Success(self._features, weights, rows, has_score)
         return _Model(posteriors, success, warps, np.vstack([tried, unseen]), len(unseen))
-
-    def _posteriors(self, rows: Array, warps: list[Warp], beliefs: list[Hyperparameters]) -> list[Posterior]:
-        pairs = zip(beliefs, warps, strict=True)
-        return [Posterior(self._features, belief, rows, one.targets) for belief, one in pairs]
 
     def _best(self, model: _Model, awaited: Array, rng: Draws) -> Proposal:
         turn = _TURNS[rng.number % len(_TURNS)]
@@ -169,8 +165,7 @@ class Gp(Strategy):
         if search is None:
             posteriors = model.posteriors
             if turn == "unlearnt":
-                beliefs = [unlearnt(posterior.hyperparameters) for posterior in posteriors]
-                posteriors = self._posteriors(posteriors[0].rows, model.warps, beliefs)
+                posteriors = [one.believing(unlearnt(one.hyperparameters)) for one in posteriors]
             n_tried = len(model.taken) - model.n_unseen
             rng = generator(seed, _NO_TRIAL + n_tried)
             is_near = turn == "trust region"

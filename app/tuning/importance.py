@@ -91,7 +91,7 @@ def _variances(columns: Columns, rows: Array, losses: Array, rarity: Array) -> A
         return variances
     targets = (losses - losses.mean()) / spread
     features = Features(columns)
-    posterior = Posterior(features, fit(features, rows, targets, _NOISE), rows, targets)
+    posterior = Posterior(features, fit(features, rows, targets, noise=_NOISE), rows, targets)
     foreseen = 1 - float(np.square(posterior.surprises()).mean())
     if foreseen < _LEAST_FORESEEN * (10 / len(rows)) ** _FORESEEN_POWER:
         return variances

@@ -16,9 +16,10 @@ from app.tuning.encoding import Array
 from app.tuning.fronts import non_dominated
 from app.tuning.gaussian.acquisition import LEAST_IMPROVEMENT, Improvement, improvement_slopes, log_improvement
 from app.tuning.gaussian.features import Features
-from app.tuning.gaussian.fit import NOISE_MEDIAN, Hyperparameters, _Objective, fit
+from app.tuning.gaussian.fit import NOISE_MEDIAN, Hyperparameters, _Objective, fit, unlearnt
 from app.tuning.gaussian.hypervolume import LEAST_MARGIN, MARGIN, Hypervolume
 from app.tuning.gaussian.posterior import Posterior, Watched
+from app.tuning.gaussian.robust import LEAST_NOISE, learn
 from app.tuning.gaussian.search import N_BASES, Search, everywhere, trust_region
 from app.tuning.gaussian.success import Success
 from app.tuning.gaussian.warp import warp
@@ -66,7 +67,7 @@ def test_a_trial_without_a_number_is_far_from_those_that_have_it() -> None:
 
 def test_the_gradient_of_the_fit_is_that_of_its_value() -> None:
     rows = rows_of(25)
-    objective = _Objective(FEATURES, rows, np.sin(np.arange(25.0)), NOISE_MEDIAN)
+    objective = _Objective(FEATURES, rows, np.sin(np.arange(25.0)), NOISE_MEDIAN, np.linspace(1.0, 900.0, 25))
     logs = objective.centre + np.random.default_rng(5).normal(0, 0.5, len(objective.centre))
     numeric = slopes_of(lambda x: objective(x)[0], logs)
     np.testing.assert_allclose(objective(logs)[1], numeric, rtol=1e-4, atol=1e-4)
@@ -79,6 +80,59 @@ def test_a_parameter_that_does_nothing_gets_a_long_scale() -> None:
     learnt = fit(Features(Columns(space)), rows, targets)
     assert learnt.weights[0] > 20 * learnt.weights[1]
     assert learnt.noise < 0.01
+
+
+def test_a_fit_goes_on_from_where_another_one_has_ended() -> None:
+    rows, targets = rows_of(40), np.sin(np.arange(40.0))
+    learnt = fit(FEATURES, rows, targets)
+    again = fit(FEATURES, rows, targets, start=learnt)
+    np.testing.assert_allclose(again.logs, learnt.logs, atol=0.05)
+
+
+NUMBERS = Features(Columns(Space.from_json({name: {"type": "float_range", "min": 0, "max": 1} for name in "abcd"})))
+
+
+def near_the_best(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    """Trials as a search makes them, and their losses, without any luck."""
+    rows = np.clip(0.4 + 0.2 * rng.normal(size=(n, 4)), 0.0, 1.0)
+    return rows, ((rows - 0.4) ** 2).sum(axis=1)
+
+
+def trusting(rows: Array, targets: Array) -> Posterior:
+    return Posterior(NUMBERS, fit(NUMBERS, rows, targets), rows, targets)
+
+
+def test_trials_that_came_out_badly_by_chance_hide_nothing_of_the_others() -> None:
+    rng = np.random.default_rng(5)
+    (rows, losses), (others, expected) = near_the_best(rng, 60), near_the_best(rng, 200)
+    warped = warp(losses + np.where(rng.random(60) < 0.15, rng.uniform(0.2, 1.0, 60), 0.0))
+    doubting = learn(NUMBERS, rows, warped.targets)
+    far, near, as_near = (
+        np.abs(warped.losses(known.at(others)[0]) - expected).mean() / expected.std()
+        for known in (
+            trusting(rows, warped.targets),
+            doubting,
+            doubting.believing(unlearnt(doubting.hyperparameters)),
+        )
+    )
+    assert max(near, as_near) < 0.3 < 1.0 < far
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5, 1.0])
+def test_noise_that_all_trials_share_is_no_reason_to_doubt_some(noise: float) -> None:
+    rng = np.random.default_rng(5)
+    rows, losses = near_the_best(rng, 80)
+    targets = warp(losses + noise * losses.std() * rng.normal(size=80)).targets
+    plain = trusting(rows, targets)
+    assert plain.hyperparameters.noise > LEAST_NOISE
+    np.testing.assert_array_equal(learn(NUMBERS, rows, targets).at(rows), plain.at(rows))
+
+
+def test_nobody_is_thought_to_be_better_by_chance() -> None:
+    rng = np.random.default_rng(5)
+    rows, losses = near_the_best(rng, 60)
+    targets = warp(losses - np.where(rng.random(60) < 0.15, rng.uniform(0.2, 1.0, 60), 0.0)).targets
+    np.testing.assert_array_equal(learn(NUMBERS, rows, targets).at(rows), trusting(rows, targets).at(rows))
 
 
 def test_the_trend_goes_on_where_nothing_was_seen() -> None:

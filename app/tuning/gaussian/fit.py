@@ -25,7 +25,8 @@ NOISE_MEDIAN, NOISE_SIGMA = 1e-3, 1.5
 NOISE_FLOOR = 1e-6
 """Below it, covariances of near neighbours cannot be told apart."""
 
-MOST_ITERATIONS = 40
+MOST_ITERATIONS, MORE_ITERATIONS = 40, 8
+"""From the prior's median, and from where a fit to nearly the same has ended."""
 
 _LOG_SCALES = math.log(0.02), math.log(200.0)
 _LOG_VARIANCES = (math.log(0.05), math.log(20.0)), (math.log(0.001), math.log(100.0)), (math.log(NOISE_FLOOR), 0.0)
@@ -46,6 +47,11 @@ class Hyperparameters:
     trend: float
     noise: float
 
+    @property
+    def logs(self) -> Array:
+        """The logarithms of the d length scales and of the three variances."""
+        return np.append(-0.5 * np.log(self.weights), np.log([self.signal, self.trend, self.noise]))
+
     def trend_scale(self, features: Features) -> float:
         """The standard deviation of a coefficient of the trend."""
         return math.sqrt(self.trend / max(features.n_numbers, 1))
@@ -57,21 +63,31 @@ def unlearnt(learnt: Hyperparameters) -> Hyperparameters:
     return Hyperparameters(np.full(d, 2 / (SCALE_MEDIAN**2 * d)), max(learnt.signal, 1.0), learnt.trend, learnt.noise)
 
 
-def fit(features: Features, rows: Array, targets: Array, noise: float = NOISE_MEDIAN) -> Hyperparameters:
-    """The maximum a posteriori, found from the prior's median by L-BFGS with analytic gradients.
+def fit(
+    features: Features,
+    rows: Array,
+    targets: Array,
+    *,
+    noise: float = NOISE_MEDIAN,
+    inflation: Array | float = 1.0,
+    start: Hyperparameters | None = None,
+) -> Hyperparameters:
+    """The maximum a posteriori, found by L-BFGS with analytic gradients.
 
     Args:
         rows: shape (n, d), of `columns`; targets: shape (n,).
         noise: the median of its variance a priori.
+        inflation: shape (n,); how many times as large the variance of each one's noise is.
+        start: where to begin; None: at the prior's median.
     """
     from scipy.optimize import minimize
 
     d = rows.shape[1]
-    objective = _Objective(features, rows, targets, noise)
-    start = objective.centre.copy()
+    objective = _Objective(features, rows, targets, noise, inflation)
+    begin, most = (objective.centre, MOST_ITERATIONS) if start is None else (start.logs, MORE_ITERATIONS)
     bounds = [_LOG_SCALES] * d + [*_LOG_VARIANCES]
     found = minimize(
-        objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MOST_ITERATIONS, "ftol": 1e-5}
+        objective, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": most, "ftol": 1e-5}
     )
     return objective.hyperparameters(found.x)
 
@@ -82,9 +98,9 @@ class _Objective:
     Its argument has the logarithms of d length scales and of the variances of the signal, the trend and the noise.
     """
 
-    def __init__(self, features: Features, rows: Array, targets: Array, noise: float) -> None:
+    def __init__(self, features: Features, rows: Array, targets: Array, noise: float, inflation: Array | float) -> None:
         self._n, self._d = rows.shape
-        self._targets = targets
+        self._targets, self._inflation = targets, inflation
         self._distances = features.pair_distances(rows)
         self._pairs = np.triu_indices(self._n, 1)
         self._flat = self._pairs[0] * self._n + self._pairs[1]
@@ -108,7 +124,7 @@ class _Objective:
         covariance = np.zeros(n * n)
         covariance[self._flat] = h.signal * correlations + h.trend * self._products
         covariance = covariance.reshape(n, n)
-        covariance.flat[:: n + 1] = h.signal + h.trend * self._squares + h.noise
+        covariance.flat[:: n + 1] = h.signal + h.trend * self._squares + h.noise * self._inflation
         # The transpose has the memory order that LAPACK wants; its lower triangle is the upper one here.
         factor, failed = dpotrf(covariance.T, lower=1, overwrite_a=1)
         if failed:
@@ -126,9 +142,8 @@ class _Objective:
         by_diagonal = 0.5 * (diagonal - explained**2)
         gradient = np.empty(d + 3)
         gradient[:d] = -2 * h.weights * h.signal * ((by_pair * slopes) @ self._distances)
-        trace = float(by_diagonal.sum())
-        gradient[d] = h.signal * (float(by_pair @ correlations) + trace)
+        gradient[d] = h.signal * float(by_pair @ correlations + by_diagonal.sum())
         gradient[d + 1] = h.trend * float(by_pair @ self._products + by_diagonal @ self._squares)
-        gradient[d + 2] = h.noise * trace
+        gradient[d + 2] = h.noise * float((by_diagonal * self._inflation).sum())
         off = logs - self.centre
         return value + 0.5 * float(self._precision @ off**2), gradient + self._precision * off

@@ -18,14 +18,23 @@ class Posterior:
 
     Args:
         rows: shape (n, d); targets: shape (n,).
+        inflation: shape (n,); how many times as large the variance of each one's noise is.
     Source: Rasmussen, Williams 2006, Gaussian Processes for Machine Learning, equations 2.39 and 2.40.
     """
 
-    def __init__(self, features: Features, hyperparameters: Hyperparameters, rows: Array, targets: Array) -> None:
+    def __init__(
+        self,
+        features: Features,
+        hyperparameters: Hyperparameters,
+        rows: Array,
+        targets: Array,
+        inflation: Array | float = 1.0,
+    ) -> None:
         from scipy.linalg import solve_triangular
         from scipy.linalg.lapack import dpotrf
 
         self.features, self.hyperparameters, self.rows = features, hyperparameters, rows
+        self._observed = rows, targets, inflation
         self._scales = np.sqrt(hyperparameters.weights)[features.column]
         self._trend_scale = hyperparameters.trend_scale(features)
         self._points = self._points_of(rows)
@@ -33,7 +42,7 @@ class Posterior:
         self._noise = hyperparameters.noise
         factor = covariance
         for _ in range(9):
-            covariance.flat[:: len(rows) + 1] = prior + self._noise
+            covariance.flat[:: len(rows) + 1] = prior + self._noise * inflation
             factor, failed = dpotrf(covariance, lower=1, clean=1)
             if not failed:
                 break
@@ -42,6 +51,10 @@ class Posterior:
         self._explained: Array = self._inverse.T @ (self._inverse @ targets)
         # Several searches await the same trials.
         self._next: tuple[bytes, Posterior, float] | None = None
+
+    def believing(self, hyperparameters: Hyperparameters) -> "Posterior":
+        """What would be known with other hyperparameters, of what was seen."""
+        return Posterior(self.features, hyperparameters, *self._observed)
 
     def awaiting(self, row: Array) -> tuple["Posterior", float]:
         """The posterior if this row comes out as expected, and the expected target: only deviations have changed.
