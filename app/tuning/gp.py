@@ -69,7 +69,8 @@ class Gp(Strategy):
 
     It begins near the middle of the space, and goes on with points of a Sobol sequence. Where trials have no score,
     what a point promises is multiplied by the probability that a trial there has one. Those that a stopper cut short
-    count with their last score. Pending ones count as if they came out as this model expects: nothing is left to be
+    count with their last score, and those that came out far worse than the others let one expect, as trainings do that
+    diverge by chance, count less. Pending ones count as if they came out as this model expects: nothing is left to be
     found beside them, and others must promise more than they do. Of several objectives each has a model of its own, and
     a trial is proposed where the hypervolume that the front dominates is expected to grow most.
 

@@ -5,6 +5,7 @@
     kernel         distances -> covariances, but for those of the trend
     fit            features, targets -> the hyperparameters that explain them best
     posterior      what is known at any point, given the observations and those still awaited
+    robust         the same, where some trials came out badly by chance
     success        how likely a trial is to have a score at all
     acquisition    how much each point promises
     hypervolume    the same, where several objectives count
