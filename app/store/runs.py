@@ -13,7 +13,7 @@ from app.domain.errors import UnknownRun
 from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
-from app.store import bulk, tags
+from app.store import bulk, clock, tags
 from app.store.tables import events, runs
 from app.store.types import Instant
 
@@ -115,8 +115,13 @@ def lock(connection: Connection, run_ids: Collection[UUID]) -> dict[UUID, Run]:
 
 
 def _find(connection: Connection, run_ids: Collection[UUID], *, is_locked: bool) -> dict[UUID, Run]:
-    found = bulk.select(connection, runs, _COLUMNS, "run_id", run_ids, computed=(LAST_EPOCH_TIME,), is_locked=is_locked)
-    return {run.run_id: run for run in map(read, found)}
+    rows = bulk.select(connection, runs, _COLUMNS, "run_id", run_ids, computed=(LAST_EPOCH_TIME,), is_locked=is_locked)
+    found = {run.run_id: run for run in map(read, rows)}
+    for run in found.values():
+        if run.last_epoch is not None and run.last_epoch_time is None:
+            # Told in this very transaction, which stores its events last; or in one that the lock has waited for.
+            run.last_epoch_time = clock.now(connection)
+    return found
 
 
 _CHANGING = ("run_id", "status", "end_time", "final_metrics", "stop", "lease_s", "stale_at", "indexed")
