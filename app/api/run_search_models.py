@@ -26,6 +26,7 @@ class SomeOfRun(Answer):
     summary: Summary | None = None
     final_metrics: Metrics | None = None
     last_epoch: int | None = None
+    last_epoch_time: Time | None = None
     tuner_id: Id | None = None
     trial_id: Id | None = None
     stop_requested: bool | None = None

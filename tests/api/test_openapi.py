@@ -209,6 +209,11 @@ def test_unknown_fields_are_declared_as_refused() -> None:
                     assert resolve(one).get("additionalProperties") is False, f"{method} {path}"
 
 
+def test_some_of_a_run_may_be_any_of_its_fields() -> None:
+    models = document()["components"]["schemas"]
+    assert models["SomeOfRun"]["properties"].keys() == models["Run"]["properties"].keys()
+
+
 def test_the_stream_is_described_without_keywords_of_later_versions() -> None:
     content = resolve(operations()["get", "/v1/events/stream"]["responses"]["200"])["content"]
     assert set(content) == {"text/event-stream"}
