@@ -12,11 +12,10 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from app.api.run_models import EpochAnswer, EpochRequest
-from app.api.strict import StrictRoute
 from app.domain.values import to_rfc3339
 from benchmarks.noop import serve
 
-router = APIRouter(prefix="/v1", route_class=StrictRoute)
+router = APIRouter(prefix="/v1")
 _numbers = count(1)
 _queues: set[asyncio.Queue[bytes]] = set()
 

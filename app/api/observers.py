@@ -111,9 +111,10 @@ async def get_observer(request: Request, observer_id: str) -> Observer:
 
 @router.patch(
     "/observers/{observer_id}",
+    response_model=Observer,
     responses=declared(*BODY_ERRORS, UnknownObserver, InvalidRequest, WebhookUrlNotAllowed, BadFilter),
 )
-async def change_observer(request: Request, observer_id: str, body: ObserverPatch) -> Observer:
+async def change_observer(request: Request, observer_id: str, body: ObserverPatch) -> Response:
     """Change a webhook. One that is switched on again continues where it stopped, and misses nothing."""
     parts = services(request)
     fields = {name: getattr(body, name) for name in body.model_fields_set}
@@ -126,7 +127,7 @@ async def change_observer(request: Request, observer_id: str, body: ObserverPatc
     wanted = parse_id(observer_id, UnknownObserver)
     changed = await parts.database.write(change, Change(wanted, fields, parts.reached_for_webhook(wanted)))
     parts.look_at_webhooks()
-    return Observer.of(changed)
+    return show(Observer.of(changed))
 
 
 @router.delete(

@@ -56,24 +56,15 @@ def needs(scope: Scope | None) -> Callable[[_Endpoint], _Endpoint]:
     return mark
 
 
-class _ReadRequest(Request):
-    """A request whose JSON was read already, by `read_json`."""
-
-    document: Any = None
-
-    async def json(self) -> Any:
-        return self.document
-
-
 class StrictRoute(APIRoute):
     """A route that refuses unknown query parameters, bodies that are no JSON, and JSON that is not exact.
 
-    Most writes go straight to their endpoint: see `_straight`.
+    What may bring a body goes straight to its endpoint: see `_straight`.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        if _needs_no_framework(self):
+        if not (self.methods or set()) <= {"GET", "HEAD", "DELETE"}:
             self.app = self._straight()
 
     @cached_property
@@ -96,22 +87,10 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> _Handler:
         handle = super().get_route_handler()
         known = {one.alias: _is_list(one.field_info.annotation) for one in self.dependant.query_params}
-        has_body = bool(self.dependant.body_params)
-        may_bring_body = has_body or not (self.methods or set()) <= {"GET", "HEAD", "DELETE"}
-        most = getattr(self.endpoint, _LIMIT, _BODY_BYTES)
 
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
                 _check_query(request, known)
-            if may_bring_body:
-                body = await _receive(request, most)
-                read = _ReadRequest(request.scope, request.receive)
-                read._body = body
-                if body:
-                    read.document = await apart(body, lambda: _read_body(request, body))
-                    if not has_body and read.document != {}:
-                        raise InvalidRequest("this call takes no body", "body")
-                request = read
             return await handle(request)
 
         return handle_strictly
@@ -121,18 +100,23 @@ class StrictRoute(APIRoute):
 
         They cost more than all else that becomes of a request. What is refused is what the framework would refuse.
         """
+        assert _needs_no_framework(self), f"{self.name} takes more than the request, words of the path and one body"
         endpoint = self.endpoint
         takes_request = self.dependant.request_param_name
-        (body_param,) = self.dependant.body_params
-        is_required = body_param.field_info.is_required()
-        expected: Any = Annotated[body_param.field_info.annotation, body_param.field_info]
+        parameter = next(iter(self.dependant.body_params), None)
+        is_required = parameter is not None and parameter.field_info.is_required()
+        expected: Any = parameter and Annotated[parameter.field_info.annotation, parameter.field_info]
         validate = TypeAdapter[Any](expected).validate_python
         most = getattr(endpoint, _LIMIT, _BODY_BYTES)
 
-        def understand(request: Request, body: bytes) -> Any:
+        def understand(request: Request, body: bytes) -> dict[str, Any]:
             request._json = document = _read_body(request, body)
+            if parameter is None:
+                if document != {}:
+                    raise InvalidRequest("this call takes no body", "body")
+                return {}
             try:
-                return validate(document)
+                return {parameter.name: validate(document)}
             except ValidationError as error:
                 found = error.errors(include_url=False, include_input=False, include_context=False)
                 raise RequestValidationError(
@@ -146,7 +130,7 @@ class StrictRoute(APIRoute):
             arguments = {takes_request: request, **scope["path_params"]}
             request._body = body = await _receive(request, most)
             if body:
-                arguments[body_param.name] = await apart(body, lambda: understand(request, body))
+                arguments |= await apart(body, lambda: understand(request, body))
             elif is_required:
                 raise RequestValidationError([{"loc": ("body",), "msg": "Field required"}])
             response = await endpoint(**arguments)
@@ -156,14 +140,14 @@ class StrictRoute(APIRoute):
 
 
 def _needs_no_framework(route: APIRoute) -> bool:
-    """Whether the endpoint takes the request, words of the path and one body, and makes its answer itself."""
+    """Whether the endpoint takes the request, words of the path and at most one body, and makes its answer itself."""
     wants = route.dependant
     wants_more = wants.query_params or wants.header_params or wants.cookie_params or wants.dependencies
     return (
         not wants_more
         and wants.request_param_name is not None
         and all(parameter.field_info.annotation is str for parameter in wants.path_params)
-        and len(wants.body_params) == 1
+        and len(wants.body_params) <= 1
         and inspect.signature(route.endpoint).return_annotation is Response
     )
 
