@@ -14,6 +14,7 @@ from app.service.condense import condense_runs
 from app.store import facts, log, runs
 from app.store.database import Database
 from app.store.engines import parse
+from app.store.log import Record
 from app.store.runs import Run
 
 _T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,7 +83,7 @@ def log_curve(connection: Connection, run_id: UUID, epochs: range, names: Sequen
     drawn = random.Random(epochs.start)
     log.append(
         connection,
-        [(EpochEnd(run_id, epoch, {name: drawn.random() for name in names}), None, None) for epoch in epochs],
+        [Record(EpochEnd(run_id, epoch, {name: drawn.random() for name in names}), None, None) for epoch in epochs],
     )
 
 

@@ -16,8 +16,9 @@ from app.service.keep_alive import Alive, GivenUp, keep_alive
 from app.store import curve_pieces, events, runs
 from app.store.events import StoredEpoch
 from app.store.locks import Rows, locking
+from app.store.log import Record
 from app.store.runs import Progress
-from app.store.transaction import Record, Transaction
+from app.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

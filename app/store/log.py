@@ -4,7 +4,7 @@ The hottest statements of the service: they go past SQLAlchemy's compiler, which
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -32,8 +32,20 @@ _BODY_FIELDS = {
     for name, event_type in EVENT_TYPES.items()
 }
 
-Recorded = tuple[Event, datetime | None, UUID | None]
-"""An event, its time (None: now) and the tuner that it concerns."""
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """An event that will be stored with its transaction; its number is known once it is.
+
+    Args:
+        timestamp: when it happened; None is now.
+        tuner_id: the tuner that it concerns.
+    """
+
+    event: Event
+    timestamp: datetime | None
+    tuner_id: UUID | None
+    event_id: int = 0
 
 
 class Appended(NamedTuple):
@@ -48,14 +60,14 @@ class Appended(NamedTuple):
     body: str
 
 
-def append(connection: Connection, recorded: Sequence[Recorded]) -> list[Appended]:
-    """Append events and answer their rows, with numbers that rise in commit order.
+def append(connection: Connection, records: Sequence[Record]) -> list[Appended]:
+    """Append events, at least one, and answer their rows, with numbers that rise in commit order.
 
     The last thing that a transaction does: from here to its commit no other one can take a number.
     """
     if connection.dialect.name == "postgresql":
-        return _append_postgresql(connection, recorded)
-    return _append_sqlite(connection, recorded)
+        return _append_postgresql(connection, records)
+    return _append_sqlite(connection, records)
 
 
 def _body(event: Event) -> str:
@@ -64,26 +76,24 @@ def _body(event: Event) -> str:
     return orjson.dumps({name: getattr(event, name) for name in _BODY_FIELDS[event.type]}).decode()
 
 
-def _epoch(event: Event) -> int | None:
-    return event.epoch if isinstance(event, EpochEnd) else None
-
-
-def _run_id(event: Event) -> UUID | None:
-    run_id: UUID | None = getattr(event, "run_id", None)
-    return run_id
+def _columns(record: Record) -> tuple[UUID | None, UUID | None, int | None, str]:
+    """Those after the time: run, tuner, epoch, body."""
+    event = record.event
+    epoch = event.epoch if isinstance(event, EpochEnd) else None
+    return getattr(event, "run_id", None), record.tuner_id, epoch, _body(event)
 
 
 _STORED = ("event_id", "type", "timestamp", "run_id", "tuner_id", "epoch", "body")
 
 
-def _append_sqlite(connection: Connection, recorded: Sequence[Recorded]) -> list[Appended]:
+def _append_sqlite(connection: Connection, records: Sequence[Record]) -> list[Appended]:
     # There is one writer, and it holds the lock already: the next numbers are ours.
     found = driver.fetch(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
     last: int = found[0][0] if found else 0
     now = datetime.now(UTC)
     appended = [
-        Appended(number, event.type, time or now, _run_id(event), tuner_id, _epoch(event), _body(event))
-        for number, (event, time, tuner_id) in enumerate(recorded, last + 1)
+        Appended(number, one.event.type, one.timestamp or now, *_columns(one))
+        for number, one in enumerate(records, last + 1)
     ]
     rows = [
         (
@@ -119,16 +129,11 @@ _APPEND = f"""
 """
 
 
-def _append_postgresql(connection: Connection, recorded: Sequence[Recorded]) -> list[Appended]:
-    run_ids = [_run_id(event) for event, _, _ in recorded]
-    tuner_ids = [tuner_id for _, _, tuner_id in recorded]
-    epochs = [_epoch(event) for event, _, _ in recorded]
-    bodies = [_body(event) for event, _, _ in recorded]
-    codes, times = [EVENT_CODES[event.type] for event, _, _ in recorded], [time for _, time, _ in recorded]
-    stored = driver.fetch(connection, _APPEND, (codes, times, run_ids, tuner_ids, epochs, bodies))
+def _append_postgresql(connection: Connection, records: Sequence[Record]) -> list[Appended]:
+    columns = [_columns(one) for one in records]
+    codes, times = [EVENT_CODES[one.event.type] for one in records], [one.timestamp for one in records]
+    stored = driver.fetch(connection, _APPEND, (codes, times, *map(list, zip(*columns, strict=True))))
     return [
-        Appended(event_id, event.type, time, *columns)
-        for (event_id, time, _), (event, _, _), *columns in zip(
-            stored, recorded, run_ids, tuner_ids, epochs, bodies, strict=True
-        )
+        Appended(event_id, one.event.type, time, *rest)
+        for (event_id, time, _), one, rest in zip(stored, records, columns, strict=True)
     ]

@@ -1,6 +1,5 @@
 """One group commit under way."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from uuid import UUID
@@ -9,17 +8,7 @@ from sqlalchemy import Connection
 
 from app.domain.events import Event
 from app.store import clock, log
-from app.store.log import Appended
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """An event that will be stored with the transaction; its number is known once it is."""
-
-    event: Event
-    timestamp: datetime | None
-    tuner_id: UUID | None
-    event_id: int = 0
+from app.store.log import Appended, Record
 
 
 class Transaction:
@@ -53,8 +42,7 @@ class Transaction:
         """Store what was recorded, and answer it as it stands in the log."""
         if not self._records:
             return []
-        recorded = [(record.event, record.timestamp, record.tuner_id) for record in self._records]
-        appended = log.append(self.connection, recorded)
+        appended = log.append(self.connection, self._records)
         for record, stored in zip(self._records, appended, strict=True):
             record.event_id = stored.event_id
         return appended

@@ -18,8 +18,9 @@ from app.domain.errors import DomainError
 from app.domain.events import EpochEnd
 from app.store.database import Database
 from app.store.engines import open_writer, parse
+from app.store.log import Record
 from app.store.tables import events
-from app.store.transaction import Record, Transaction
+from app.store.transaction import Transaction
 from tests.chaos.sizes import size
 from tests.chaos.stubborn import PATIENCE_S, together
 from tests.conftest import Shared

@@ -22,7 +22,8 @@ from app.service.aside import aside
 from app.service.hold import HELD, Hold, hold
 from app.store.database import Database
 from app.store.engines import parse
-from app.store.transaction import Record, Transaction
+from app.store.log import Record
+from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
 from tests.waiting import eventually
 

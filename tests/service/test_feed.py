@@ -17,7 +17,8 @@ from app.store import tags
 from app.store.database import Database
 from app.store.engines import parse
 from app.store.events import EventFilter
-from app.store.transaction import Record, Transaction
+from app.store.log import Record
+from app.store.transaction import Transaction
 from tests.conftest import NewDatabase
 
 RUN = UUID(int=1)

@@ -36,6 +36,7 @@ from app.domain.values import Number, Scalar
 from app.store import bulk, facts, log, narrowing, runs, search, tags, ways
 from app.store.engines import open_writer, parse
 from app.store.filter_sql import Compiler
+from app.store.log import Record
 from app.store.run_columns import columns_of_rows
 from app.store.runs import Run
 from app.store.search import Search, thing_of
@@ -183,7 +184,7 @@ def _fill(connection: Connection, made: list[Run]) -> None:
     runs.add(connection, made)
     for run in made:
         if run.last_epoch is not None and run.last_epoch_time is not None:
-            log.append(connection, [(EpochEnd(run.run_id, run.last_epoch, {}), run.last_epoch_time, None)])
+            log.append(connection, [Record(EpochEnd(run.run_id, run.last_epoch, {}), run.last_epoch_time, None)])
     facts.put(connection, wanted)
     changed = [run.run_id for run in made if run.indexed == _CHANGED_SINCE]
     # Their facts are those of before: as if all of them had had everything, and other values.

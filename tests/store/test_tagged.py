@@ -10,6 +10,7 @@ from app.domain.values import INT64_MAX
 from app.store import events, log, tags
 from app.store.engines import open_writer, parse
 from app.store.events import EventFilter
+from app.store.log import Record
 from tests.conftest import NewDatabase
 
 TAGS = ["a", "b", "c"]
@@ -27,7 +28,7 @@ def test_the_tagged_are_those_that_have_the_tag(new_database: NewDatabase, monke
         for number in range(120):
             run_id = chance.choice(run_ids[: 1 + number // 14])  # of some there is none for long
             event: Event = RunCrash(run_id, 0) if chance.random() < 0.5 else EpochEnd(run_id, number, {"loss": 1.0})
-            log.append(connection, [(event, None, chance.choice([None, *tuner_ids]))])
+            log.append(connection, [Record(event, None, chance.choice([None, *tuner_ids]))])
         everything = events.list_news(connection, 0, 1000)
         assert len(everything) == 120
         for wanted in ({"a"}, {"b", "c"}, {"none"}):
