@@ -16,9 +16,10 @@
     filter_language.py  how things are asked for, by a filter and in an order; filter_tree.py, what that means,
                    filter_literals.py, of each literal; filter_faults.py, what to say where it does not parse
     look_back.py   what the trials have taught
-    each.py        each request of a batch by itself
+    each.py        each request of a batch by itself; trial.py, what there is to say of one trial
     lifecycle.py   tuners opened for a change and saved; open_tuner.py has the rules that all of these share
-    invariants.py  what must be true of the store, for `tunetrack check`
+    invariants.py  what must be true of the store, for `tunetrack check`; diagnose.py, what is not well with it
+    set_back.py    the database was set back under this process
     sweep.py       what is kept for a time only
     feed.py        committed events to whoever watches; audience.py, who wants which; subscriber.py, what waits for one
     observe.py     webhooks are registered and changed; deliver.py, events become deliveries and are settled

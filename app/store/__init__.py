@@ -6,7 +6,8 @@ A store function is a plain function of a `Connection`; `Database` decides where
     writer.py     group commit: every write is a batch, a single write a batch of one
     locks.py      the order in which rows are locked
     listener.py   what other replicas commit
-    engines.py    how the two databases are opened; patience.py, how long SQLite may read
+    engines.py    how the two databases are opened; sessions.py, a session with PostgreSQL; patience.py, how long
+                  SQLite may read; place.py, its file is the one in its place
     faults.py     what the drivers' errors mean
     exclusive.py  one process per SQLite file; durability.py, whether PostgreSQL keeps what it acknowledged
     migrate.py    the schema is brought up to date at start; clock.py, the time

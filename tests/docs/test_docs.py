@@ -1,5 +1,6 @@
 """The documentation is true: its code runs, its links lead somewhere, and nothing a user can meet is left out of it."""
 
+import ast
 import os
 import re
 import subprocess
@@ -123,6 +124,13 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("room", sorted(ROOT.glob("app/*/__init__.py")), ids=lambda path: path.parent.name)
+def test_the_first_lines_of_a_room_name_what_lies_there(room: Path) -> None:
+    said = ast.get_docstring(ast.parse(room.read_text())) or ""
+    there = {path.stem for path in room.parent.glob("*.py")} - {"__init__"}
+    assert not [name for name in sorted(there) if not name.endswith("_models") and not re.search(rf"\b{name}\b", said)]
 
 
 def text() -> str:
