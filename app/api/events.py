@@ -56,7 +56,7 @@ async def list_events(
 ) -> Response:
     """List the events after a number, in the order in which they were committed."""
     wanted = _filter(types, run_ids, tuner_ids, tags)
-    found, _ = await services(request).database.read(events.list_after, after, wanted, limit)
+    found = await services(request).database.read(events.list_next, after, wanted, limit)
     last = found[-1].event_id if found else after
     items = b",".join(event.data for event in found)
     return Response(b'{"items":[%s],"last_event_id":%d}' % (items, last), media_type="application/json")

@@ -129,7 +129,7 @@ def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "I
     from app.cli.database import reason_of, shown
     from app.service import diagnose
     from app.service.diagnose import Finding, Grade
-    from app.store import clock, keys, sessions
+    from app.store import keys, sessions
     from app.store.engines import open_readers
 
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
@@ -147,7 +147,7 @@ def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "I
             yield schema
             if schema.grade is not Grade.ok:
                 return
-            if not is_loopback(host) and not keys.is_any_good(connection, clock.now(connection)):
+            if not is_loopback(host) and not keys.is_any_good(connection):
                 yield _no_key(host)
             yield from diagnose.examine(connection, vault, is_thorough=is_thorough)
     except sessions.NoSession as error:

@@ -38,13 +38,13 @@ def create(
     """Make a key and print it. It is not shown again."""
     from app.cli.database import make_database, writing
     from app.service.keys import make_key
-    from app.store import clock, keys
+    from app.store import keys
 
     if not name.strip():
         raise typer.BadParameter("a key needs a name that says who uses it", param_hint="--name")
     good_for = _length(expires)
     with writing(make_database(database)) as connection:
-        if if_none and keys.is_any_good(connection, clock.now(connection)):
+        if if_none and keys.is_any_good(connection):
             typer.echo("there is a key already; nothing was made", err=True)
             return
         _, key = make_key(connection, name.strip(), scope, good_for)
@@ -73,10 +73,10 @@ def revoke(
 ) -> None:
     """Revoke a key. It stops working within seconds, on all replicas."""
     from app.cli.database import find_database, writing
-    from app.store import clock, keys
+    from app.store import keys
 
     with writing(find_database(database)) as connection:
-        was_good = keys.revoke(connection, key_id, clock.now(connection))
+        was_good = keys.revoke(connection, key_id)
     if not was_good:
         fail(f"there is no valid key {key_id}; see `tunetrack keys list`")
     typer.echo(f"key {key_id} was revoked")

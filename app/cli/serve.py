@@ -147,10 +147,10 @@ def secret_key() -> None:
 def _require_a_key(url: "URL", host: str) -> None:
     """Whoever can be reached by others does not start before there is a key."""
     from app.cli.database import reading, shown
-    from app.store import clock, keys
+    from app.store import keys
 
     with reading(url) as connection:
-        if not keys.is_any_good(connection, clock.now(connection)):
+        if not keys.is_any_good(connection):
             fail(
                 f"others can reach {host}, and there is no key yet. Make one with: "
                 f"tunetrack keys create --name me --scope admin --database {shown(url)}"

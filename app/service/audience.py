@@ -42,13 +42,13 @@ class Audience:
         self._groups[subscriber.wanted].add(subscriber)
         self._n_streams += 1
 
-    def discard(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: Subscriber) -> None:
         """It is offered nothing more."""
-        group = self._groups.get(subscriber.wanted, set())
-        self._n_streams -= subscriber in group
-        group.discard(subscriber)
+        group = self._groups[subscriber.wanted]
+        group.remove(subscriber)
+        self._n_streams -= 1
         if not group:
-            self._groups.pop(subscriber.wanted, None)
+            del self._groups[subscriber.wanted]
             for key in _keys_of_filter(subscriber.wanted):
                 self._concerned[key].discard(subscriber.wanted)
                 if not self._concerned[key]:

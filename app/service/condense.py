@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.domain.curve import Logged, condense
 from app.domain.errors import DomainError
 from app.store import curve_pieces, events, runs
-from app.store.curve_pieces import SHORTEST, StoredPiece
+from app.store.curve_pieces import StoredPiece
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 
@@ -46,4 +46,4 @@ def _condense(connection: Connection, run_id: UUID) -> bool:
 
 def list_long(connection: Connection, run_ids: Sequence[UUID]) -> list[UUID]:
     """Those of these runs that have enough epochs without pieces."""
-    return [run_id for run_id in run_ids if curve_pieces.has_waiting(connection, run_id, SHORTEST)]
+    return [run_id for run_id in run_ids if curve_pieces.has_waiting(connection, run_id)]

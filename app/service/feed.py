@@ -198,7 +198,7 @@ class Feed:
                 async for chunk in subscriber.chunks():
                     yield chunk
             finally:
-                self._audience.discard(subscriber)
+                self._audience.remove(subscriber)
 
     @contextmanager
     def _asking_tags(self, wanted: EventFilter) -> Iterator[None]:

@@ -77,11 +77,11 @@ def stop_of(connection: Connection, run_id: UUID) -> int:
     return connection.execute(_STOP, {"run": run_id}).scalar_one() or 0
 
 
-def has_waiting(connection: Connection, run_id: UUID, least: int) -> bool:
-    """Whether at least so many epochs of a run come after its pieces."""
-    stop = stop_of(connection, run_id)
-    beyond = select(events.c.epoch).where(events.c.run_id == run_id, events.c.epoch >= stop).limit(least).subquery()
-    return connection.execute(select(func.count()).select_from(beyond)).scalar_one() == least
+def has_waiting(connection: Connection, run_id: UUID) -> bool:
+    """Whether enough epochs of a run come after its pieces for more of these."""
+    is_beyond = and_(events.c.run_id == run_id, events.c.epoch >= stop_of(connection, run_id))
+    beyond = select(events.c.epoch).where(is_beyond).limit(SHORTEST).subquery()
+    return connection.execute(select(func.count()).select_from(beyond)).scalar_one() == SHORTEST
 
 
 def forget(connection: Connection, run_id: UUID, epochs: Collection[int]) -> None:

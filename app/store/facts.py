@@ -8,7 +8,7 @@ Logging an epoch writes no facts, it only marks the run. They are written some t
 are silent; a search reads the few others from their rows (`search.py`). So no answer ever depends on when that was.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -69,13 +69,8 @@ def put(connection: Connection, changed: Sequence[Run]) -> None:
         by_state[INDEXED if is_short else TOO_LONG].append(run.run_id)
         if is_short:
             rows += (Fact(run.run_id, name, value) for name, value in found.items())
-    _forget(connection, [run.run_id for run in changed])
+    connection.execute(delete(facts).where(facts.c.run_id.in_([run.run_id for run in changed])))
     bulk.insert(connection, facts, ("run_id", "name", "value"), rows)
     for state, run_ids in by_state.items():
         if run_ids:
             connection.execute(update(runs).where(runs.c.run_id.in_(run_ids)).values(indexed=state))
-
-
-def _forget(connection: Connection, run_ids: Collection[UUID]) -> None:
-    if run_ids:
-        connection.execute(delete(facts).where(facts.c.run_id.in_(run_ids)))

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from app.domain.access import Scope
+from app.store import clock
 from app.store.tables import keys
 
 
@@ -41,15 +42,17 @@ def list_all(connection: Connection) -> Sequence[Key]:
     return [_read(row) for row in connection.execute(select(keys).order_by(keys.c.create_time, keys.c.key_id))]
 
 
-def find_good(connection: Connection, digest: bytes, now: datetime) -> Key | None:
-    """The key of this digest, if it is good at this time."""
-    row = connection.execute(select(keys).where(keys.c.digest == digest, _is_good(now))).one_or_none()
+def find_good(connection: Connection, digest: bytes) -> Key | None:
+    """The key of this digest, if it is good."""
+    is_it = and_(keys.c.digest == digest, _is_good(clock.now(connection)))
+    row = connection.execute(select(keys).where(is_it)).one_or_none()
     return None if row is None else _read(row)
 
 
-def is_any_good(connection: Connection, now: datetime) -> bool:
-    """Whether there is a key that is good at this time."""
-    return connection.execute(select(keys.c.key_id).where(_is_good(now)).limit(1)).one_or_none() is not None
+def is_any_good(connection: Connection) -> bool:
+    """Whether there is a key that is good."""
+    found = select(keys.c.key_id).where(_is_good(clock.now(connection))).limit(1)
+    return connection.execute(found).one_or_none() is not None
 
 
 def is_any(connection: Connection) -> bool:
@@ -57,8 +60,9 @@ def is_any(connection: Connection) -> bool:
     return connection.execute(select(keys.c.key_id).limit(1)).one_or_none() is not None
 
 
-def revoke(connection: Connection, key_id: UUID, now: datetime) -> bool:
+def revoke(connection: Connection, key_id: UUID) -> bool:
     """Make a key good for nothing from now on; whether it was good for something."""
+    now = clock.now(connection)
     changed = update(keys).where(keys.c.key_id == key_id, _is_good(now)).values(revoke_time=now)
     return connection.execute(changed).rowcount > 0
 
