@@ -18,7 +18,7 @@ from app.domain.states import RUN_ENDS, SCORED, RunStatus, TrialState
 from app.domain.summary import MetricSummary, fold
 from app.domain.values import INT64_MAX
 from app.service.trial import has_ended
-from app.store import events, search, trials, tuners
+from app.store import events, search, sessions, trials, tuners
 from app.store.events import EventFilter, StoredEvent
 from app.store.runs import Run
 from app.store.search import Search
@@ -29,7 +29,8 @@ _PAGE = 500
 
 
 def find_violations(connection: Connection) -> Iterator[str]:
-    """A sentence for each thing that is not as it must be; none, where all is well."""
+    """A sentence for each thing that is not as it must be; none, where all is well. All that is stored is looked at."""
+    sessions.take_time(connection)
     place: Place | None = None
     while page := search.list_found(connection, Search(after=place), _PAGE):
         for one in page:

@@ -57,7 +57,7 @@ def migrate(url: URL) -> list[str]:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 # A migration of much data takes as long as it takes, and so does waiting for another replica's.
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                sessions.take_time(connection)
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             present = current_revision(connection)

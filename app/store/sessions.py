@@ -51,6 +51,12 @@ def settle(connection: psycopg.Connection) -> None:
     connection.autocommit = is_autocommit
 
 
+def take_time(connection: Connection) -> None:
+    """Let the statements of this transaction take as long as they take."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+
+
 def connect(url: URL) -> psycopg.Connection:
     """A session beside those of the engines, which commits by itself."""
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
