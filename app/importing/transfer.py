@@ -149,6 +149,8 @@ class Transfer:
                     raise CannotImport(f"there is no service at {self._service.base_url}: {why}") from error
             else:
                 self._is_reached = True
+                if response.is_success and response.headers.get("content-type") != "application/json":
+                    raise CannotImport(f"something else than tunetrack answers at {self._service.base_url}")
                 if response.status_code not in _COME_BACK:
                     return response
                 why = f"it answers {response.status_code}"

@@ -32,6 +32,7 @@ from tests.calls import (
     suggest,
 )
 from tests.importing import mlflow
+from tests.receiver import Receiver
 from tests.server import Server
 
 
@@ -292,6 +293,13 @@ def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
     path.write_text(json.dumps({"run_id": str(uuid.uuid4())}))
     with pytest.raises(CannotImport, match="there is no service"):
         import_from([str(path)], "http://127.0.0.1:1", None, Console(file=io.StringIO()))
+
+
+def test_something_else_that_answers_is_told_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "runs.ndjson"
+    path.write_text(json.dumps({"run_id": str(uuid.uuid4())}))
+    with Receiver() as page, pytest.raises(CannotImport, match="something else than tunetrack answers at http"):
+        import_from([str(path)], page.url(""), None, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize(
