@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from app.domain.goal import Objective
 from app.domain.states import SCORED
 from app.domain.values import Number, from_json_number
+from app.service.suggest import observation_of
 from app.store import standing, trials, tuners
 from app.store.trials import Trial
 from app.store.tuners import Tuner
@@ -26,16 +27,10 @@ def list_pareto(connection: Connection, tuner_id: UUID) -> list[Trial]:
     scored = [
         (trial, losses)
         for trial in trials.list_in(connection, tuner_id, SCORED)
-        if (losses := _losses(trial, objectives))
+        if (losses := observation_of(trial, objectives).values)
     ]
     kept = non_dominated([losses for _, losses in scored])
     return [trial for (trial, _), is_kept in zip(scored, kept, strict=True) if is_kept]
-
-
-def _losses(trial: Trial, objectives: list[Objective]) -> tuple[float, ...] | None:
-    if trial.scores is not None:
-        return _losses_of(trial.scores, objectives)
-    return None if trial.score is None else (objectives[0].loss(trial.score),)
 
 
 def _losses_of(scores: Mapping[str, Number], objectives: list[Objective]) -> tuple[float, ...]:
