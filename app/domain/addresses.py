@@ -1,4 +1,5 @@
-"""Which network addresses lie in public: the others are those of this machine, its neighbours and its landlord."""
+"""Which network addresses lie in public: the others are those of this machine, its neighbours and its landlord. And
+which no proxy can reach."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network

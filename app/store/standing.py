@@ -1,4 +1,4 @@
-"""How tuners stand: when the best score got better, and when something was last heard."""
+"""How tuners stand: when the best score got better, when something was last heard, what of theirs is worth a look."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
