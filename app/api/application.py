@@ -84,6 +84,7 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=lifespan,
         telemetry=telemetry.configuration(),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -107,6 +108,7 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
         )
+    app.add_route("/openapi.json", docs.get_document, include_in_schema=False)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way that the framework documents
     return app
 

@@ -5,9 +5,11 @@ from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
+from threading import Lock
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 
 from app.api.problems import declared
 from app.api.strict import new_router
@@ -40,10 +42,25 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none
         **declared(InvalidRequest),
     },
 )
-async def get_docs(request: Request) -> Response:
+def get_docs(request: Request) -> Response:
     """Show this interface as a page for people."""
-    page = "\n".join(_lines(request.app.openapi()))
+    page = "\n".join(_lines(_document(request)))
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
+def get_document(request: Request) -> Response:
+    """The OpenAPI document."""
+    return JSONResponse(_document(request))
+
+
+_making = Lock()
+
+
+def _document(request: Request) -> dict[str, Any]:
+    """In a thread, as whoever asks for it: to make it, when it is first wanted, takes half a second of a processor."""
+    with _making:
+        document: dict[str, Any] = request.app.openapi()
+    return document
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

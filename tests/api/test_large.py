@@ -1,7 +1,7 @@
 """Large bodies and answers hold up nobody else: the event loop does other things meanwhile."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import Response
 from sqlalchemy import make_url
 
-from app.api import large, once, strict, tuners
+from app.api import docs, large, once, strict, tuners
 from app.main import Application
 from app.service import snapshot
 from tests.calls import JSON, SPACE, answer, create_tuner, log_epoch, problem, report, start_run, suggest
@@ -54,6 +54,17 @@ def post(client: httpx.Client, path: str, content: bytes, key: str | None = None
 def sent_beside_others(
     client: httpx.Client, path: str, content: bytes, module: object, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> httpx.Response:
+    """What a body is answered, where the way waits as `asked_beside_others` says."""
+    return asked_beside_others(lambda: post(client, path, content), client, module, name, monkeypatch)
+
+
+def asked_beside_others(
+    ask: Callable[[], httpx.Response],
+    client: httpx.Client,
+    module: object,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> httpx.Response:
     """What is answered, where a function of the way waits until another request, sent meanwhile, was answered."""
     is_begun, are_others_answered = threading.Event(), threading.Event()
     function = getattr(module, name)
@@ -65,7 +76,7 @@ def sent_beside_others(
 
     monkeypatch.setattr(module, name, patient)
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(post, client, path, content)
+        sending = pool.submit(ask)
         assert is_begun.wait(PATIENCE_S)
         answer(client.get("/healthz"))
         are_others_answered.set()
@@ -94,6 +105,13 @@ def test_others_are_answered_while_any_large_body_is_read(
 ) -> None:
     path = path.format(**start_run(inside))
     answer(sent_beside_others(inside, path, padded({}), strict, "read_json", monkeypatch), 200, 201)
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+def test_others_are_answered_while_the_document_is_made(
+    inside: httpx.Client, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked_beside_others(lambda: inside.get(path), inside, docs, "_document", monkeypatch).status_code == 200
 
 
 def test_a_snapshot_is_parsed_once(inside: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
