@@ -83,14 +83,14 @@ def _open(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database is not None:
             _rid_of_alien_log(url, url.database)
-        engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5)
+        engine = create_engine(url, pool_size=pool_size, max_overflow=0)
         event.listen(engine, "connect", _set_up_sqlite)
         if url.database is not None:
             _stay_with_file(engine, Place(url.database))
         return engine
     # The encoding would else be that of the database, and texts would come as bytes, or not fit.
     connect_args = sessions.PATIENCE | {"client_encoding": "utf8"}
-    engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, connect_args=connect_args)
+    engine = create_engine(url, pool_size=pool_size, max_overflow=0, connect_args=connect_args)
     event.listen(engine, "connect", lambda connection, _: sessions.settle(connection))
     return engine
 

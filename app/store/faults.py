@@ -4,7 +4,6 @@ import sqlite3
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.domain.errors import CorruptState, DomainError, StorageFull, StoreBusy
 from app.store.place import Misplaced
@@ -49,8 +48,6 @@ def is_connection_lost(error: BaseException) -> bool:
 
 def translate(error: BaseException) -> BaseException:
     """The domain's word for an error of the database that is no fault of the request; else the error itself."""
-    if isinstance(error, PoolTimeout):
-        return StoreBusy()
     if isinstance(error, Misplaced):
         return StoreBusy(f"{error} Put it back, or start the service anew; nothing was changed.")
     # What a connection says while it is taken from the pool or given back has not passed through SQLAlchemy.
