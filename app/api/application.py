@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
@@ -92,7 +91,8 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
         exception_handlers={
             DomainError: problems.on_domain_error,
             RequestValidationError: problems.on_invalid_request,
-            HTTPException: _on_http_error,
+            404: problems.on_no_such_path,
+            405: _on_method_not_allowed,
             Exception: problems.on_failure,
         },
     )
@@ -113,11 +113,8 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
     return app
 
 
-async def _on_http_error(request: Request, error: Exception) -> Response:
-    """A refusal of the framework; of a method, with all the methods that the path takes."""
-    assert isinstance(error, HTTPException)
-    if error.status_code != 405:
-        return await problems.on_http_error(request, error)
+async def _on_method_not_allowed(request: Request, _: Exception) -> Response:
+    """A route fits, but for its method; with all those that the path takes."""
     routes = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
     fitting = [route for route in routes if route.path_regex.match(request.url.path)]
     # Only those of the first: what is called like a run (`compare`) is none.

@@ -11,7 +11,6 @@ import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from app.api.mistakes import place_in, what_is_right
 from app.domain import errors
@@ -92,14 +91,6 @@ _STATUS: dict[type[DomainError], int] = {
     errors.Conflict: 409,
     errors.Unavailable: 503,
     DomainError: 500,
-}
-
-_OF_FRAMEWORK: dict[int, type[DomainError]] = {
-    400: MalformedJson,
-    404: NoSuchPath,
-    405: MethodNotAllowed,
-    413: TooLarge,
-    415: UnsupportedMediaType,
 }
 
 
@@ -245,11 +236,9 @@ def _shown(part: str | int) -> str | int:
     return part if isinstance(part, int) else part[:100]
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
-    """A refusal of the framework."""
-    assert isinstance(error, HTTPException)
-    kind = _OF_FRAMEWORK.get(error.status_code, Internal)
-    return respond(request, kind(), error.headers)
+async def on_no_such_path(request: Request, _: Exception) -> Response:
+    """No route fits."""
+    return respond(request, NoSuchPath())
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
