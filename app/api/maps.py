@@ -19,11 +19,8 @@ def spell_out(schema: Any) -> None:
             ((pattern, values),) = schema.pop("patternProperties").items()
             schema["additionalProperties"] = values
             schema["propertyNames"] = schema.get("propertyNames", {}) | {"pattern": pattern}
-        # The framework makes them floats, and the upper one one more.
+        # The framework makes them floats, and the upper one is one more.
         if schema.get("maximum") == float(INT64_MAX):
-            schema["maximum"] = INT64_MAX
-        if schema.get("exclusiveMaximum") == float(INT64_MAX) and schema.get("type") == "integer":
-            del schema["exclusiveMaximum"]
             schema["maximum"] = INT64_MAX
         if schema.get("minimum") == float(INT64_MIN):
             schema["minimum"] = INT64_MIN

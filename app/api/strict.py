@@ -16,7 +16,7 @@ from starlette.types import Scope as ASGIScope
 from app.api.large import apart
 from app.api.problems import MalformedJson, TooLarge, UnsupportedMediaType
 from app.domain.access import Grant, Scope
-from app.domain.errors import Forbidden, InvalidRequest, Unauthorized
+from app.domain.errors import Forbidden, InvalidRequest
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -77,9 +77,7 @@ class StrictRoute(APIRoute):
     async def handle(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         needed = self.needed_scope
         if needed is not None:
-            grant: Grant | None = scope["state"].get("grant")
-            if grant is None:
-                raise Unauthorized()
+            grant: Grant = scope["state"]["grant"]  # the gate lets nobody come here without one
             if not grant.scope.allows(needed):
                 raise Forbidden(needs=needed, has=grant.scope)
         await super().handle(scope, receive, send)

@@ -109,8 +109,13 @@ def test_a_filter_or_order_that_does_not_parse_is_refused(client: httpx.Client) 
 def test_a_token_of_another_order_is_refused(client: httpx.Client) -> None:
     tag, _ = _some(client)
     query: dict[str, Any] = {"filter": f'"{tag}" in tags', "page_size": 1}
-    token = answer(client.get("/v1/runs", params=query | {"order_by": "name"}))["next_page_token"]
-    problem(client.get("/v1/runs", params=query | {"page_token": token}), 422, "invalid-request")
+    for order, said in (
+        ("name", "is not a next_page_token of this list"),
+        ("start_time", "is of a list in another order"),
+    ):
+        token = answer(client.get("/v1/runs", params=query | {"order_by": order}))["next_page_token"]
+        told = problem(client.get("/v1/runs", params=query | {"page_token": token}), 422, "invalid-request")
+        assert said in told["detail"]
 
 
 def test_trials_are_filtered_and_ordered(client: httpx.Client) -> None:

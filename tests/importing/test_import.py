@@ -6,6 +6,8 @@ import json
 import sqlite3
 import subprocess
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from rich.console import Console
 
 from app.importing.command import import_from
 from app.importing.own_files import OwnFiles
-from app.importing.steps import CannotImport
+from app.importing.steps import CannotImport, End, Start, Step
 from app.importing.transfer import Tally, Transfer
 from tests import nursery
 from tests.calls import (
@@ -293,6 +295,23 @@ def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
     path.write_text(json.dumps({"run_id": str(uuid.uuid4())}))
     with pytest.raises(CannotImport, match="there is no service"):
         import_from([str(path)], "http://127.0.0.1:1", None, Console(file=io.StringIO()))
+
+
+def test_an_import_goes_on_where_the_service_was_away(fresh_server: Server, fresh_client: httpx.Client) -> None:
+    run_id = uuid.uuid4()
+
+    def steps() -> Iterator[Step]:
+        yield Start("here", run_id, {"run_id": str(run_id)})
+        fresh_server.kill()
+        starting = pool.submit(fresh_server.start)
+        yield End("here", run_id, {"status": "finished"})
+        starting.result()
+
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=fresh_server.url) as service:
+        transfer = Transfer(service, print)
+        transfer.do(steps())
+    assert (transfer.tally.runs_new, transfer.tally.bad) == (1, 0)
+    assert get_run(fresh_client, {"run_id": str(run_id)})["status"] == "finished"
 
 
 def test_something_else_that_answers_is_told_in_a_line(tmp_path: Path) -> None:
