@@ -190,8 +190,8 @@ class OpenTuner:
             self.release(trial, outcome.reason or _UNSAID)
 
     def give_up_spent(self, waiting: Iterable[Trial]) -> None:
-        """Those of these trials that wait for an attempt which there is not any more have failed; what was handed back
-        has cost none. Records `trial_end`."""
+        """Those of these waiting trials that have failed as often as they may have failed for good; to be handed back
+        is no failure. Records `trial_end`."""
         for trial in waiting:
             has_failed = trial.state is TrialState.stale or trial.reason is not None
             if has_failed and trial.attempt >= self.budget.max_attempts:

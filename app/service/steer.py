@@ -108,8 +108,8 @@ def _rows_of_edit(connection: Connection, requests: Sequence[EditTuner]) -> Rows
 
 @locking(_rows_of_edit)
 def edit_tuners(transaction: Transaction, requests: Sequence[EditTuner]) -> list[Steered | DomainError]:
-    """Edit tuners. A completed one whose budget is raised goes on; one whose budget is used up now completes. Trials
-    that wait for an attempt which there is not any more have failed.
+    """Edit tuners. A completed one whose budget is raised goes on; one whose budget is used up now completes. Waiting
+    trials that have had all attempts that are left to them have failed.
 
     Records `trial_end` for these, and `tuner_end`.
     """
