@@ -9,11 +9,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, delete, func, select
+from sqlalchemy import Connection, and_, bindparam, delete
 
 from app.domain.curve import Piece
 from app.store import bulk, driver
-from app.store.tables import curve_pieces, events
+from app.store.tables import curve_pieces
 
 SHORTEST = 512
 """Of a run with no more epochs than this there are no pieces."""
@@ -69,19 +69,21 @@ def iterate(connection: Connection, run_id: UUID, start: int, keys: Collection[s
         start = rows[-1][1]
 
 
-_STOP = select(func.max(curve_pieces.c.stop)).where(curve_pieces.c.run_id == bindparam("run"))
+_STOP = "SELECT stop FROM curve_pieces WHERE run_id = {id} ORDER BY start DESC LIMIT 1"
 
 
 def stop_of(connection: Connection, run_id: UUID) -> int:
     """Up to which epoch a run has pieces, 0 where it has none."""
-    return connection.execute(_STOP, {"run": run_id}).scalar_one() or 0
+    found = driver.fetch_of_run(connection, _STOP, run_id)
+    return found[0][0] if found else 0
+
+
+_BEYOND = "SELECT 1 FROM events WHERE run_id = {id} AND epoch >= {number} ORDER BY epoch LIMIT 1 OFFSET {number}"
 
 
 def has_waiting(connection: Connection, run_id: UUID) -> bool:
     """Whether enough epochs of a run come after its pieces for more of these."""
-    is_beyond = and_(events.c.run_id == run_id, events.c.epoch >= stop_of(connection, run_id))
-    beyond = select(events.c.epoch).where(is_beyond).limit(SHORTEST).subquery()
-    return connection.execute(select(func.count()).select_from(beyond)).scalar_one() == SHORTEST
+    return bool(driver.fetch_of_run(connection, _BEYOND, run_id, stop_of(connection, run_id), SHORTEST - 1))
 
 
 def forget(connection: Connection, run_id: UUID, epochs: Collection[int]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from app.domain.filters import Compare, Field, Kind
-from app.store import events, facts, runs, search, standing, trials, tuners
+from app.store import curve_pieces, events, facts, runs, search, standing, trials, tuners
 from app.store.engines import open_readers, open_writer, parse
 from app.store.events import EventFilter
 from app.store.migrate import migrate
@@ -100,6 +100,12 @@ _RUN = """
 """
 
 
+_PIECES = """
+    WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
+    INSERT INTO curve_pieces (run_id, start, stop, curves) SELECT ?, n, n + 1, '{}' FROM number
+"""
+
+
 @contextmanager
 def counted_steps(connection: Connection) -> Iterator[list[int]]:
     """How many steps SQLite's machine takes meanwhile, in hundreds."""
@@ -152,6 +158,17 @@ def test_the_time_of_the_last_epoch_of_a_run_takes_one_look_however_long_that_is
         assert runs.get(empty, run_id).last_epoch_time == datetime.fromtimestamp(0.02, UTC)
         (found,) = search.list_found(empty, Search(condition), 10)
     assert found.run.run_id == run_id
+    assert hundreds[0] < 10
+
+
+def test_where_the_pieces_of_a_run_end_takes_one_look_however_many_there_are(empty: Connection) -> None:
+    run_id = uuid4()
+    empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
+    empty.exec_driver_sql(_RUN, (run_id.bytes,))
+    empty.exec_driver_sql(_PIECES, (run_id.bytes,))
+    with counted_steps(empty) as hundreds:
+        assert curve_pieces.stop_of(empty, run_id) == 20001
+        assert not curve_pieces.has_waiting(empty, run_id)
     assert hundreds[0] < 10
 
 
