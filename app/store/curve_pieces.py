@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, delete
+from sqlalchemy import Connection, and_, bindparam, delete, func, select
 
 from app.domain.curve import Piece
 from app.store import bulk, driver
@@ -88,9 +88,11 @@ def has_waiting(connection: Connection, run_id: UUID) -> bool:
 
 def forget(connection: Connection, run_id: UUID, epochs: Collection[int]) -> None:
     """Forget the pieces that one of these epochs belongs to."""
+    others = curve_pieces.alias()
+    is_before = and_(others.c.run_id == run_id, others.c.start <= bindparam("epoch"))
     belongs = and_(
         curve_pieces.c.run_id == run_id,
-        curve_pieces.c.start <= bindparam("epoch"),
+        curve_pieces.c.start == select(func.max(others.c.start)).where(is_before).scalar_subquery(),
         curve_pieces.c.stop > bindparam("epoch"),
     )
     connection.execute(delete(curve_pieces).where(belongs), [{"epoch": epoch} for epoch in epochs])

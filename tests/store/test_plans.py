@@ -161,7 +161,7 @@ def test_the_time_of_the_last_epoch_of_a_run_takes_one_look_however_long_that_is
     assert hundreds[0] < 10
 
 
-def test_where_the_pieces_of_a_run_end_takes_one_look_however_many_there_are(empty: Connection) -> None:
+def test_the_pieces_of_a_run_are_found_however_many_there_are(empty: Connection) -> None:
     run_id = uuid4()
     empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
     empty.exec_driver_sql(_RUN, (run_id.bytes,))
@@ -169,6 +169,8 @@ def test_where_the_pieces_of_a_run_end_takes_one_look_however_many_there_are(emp
     with counted_steps(empty) as hundreds:
         assert curve_pieces.stop_of(empty, run_id) == 20001
         assert not curve_pieces.has_waiting(empty, run_id)
+        curve_pieces.forget(empty, run_id, [20000, 19999, 20001])
+    assert curve_pieces.stop_of(empty, run_id) == 19999
     assert hundreds[0] < 10
 
 
