@@ -1,5 +1,6 @@
 """Trials: a tuner's proposals and observations, numbered in the order in which they were made."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -15,7 +16,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     select,
-    tuple_,
     union_all,
 )
 
@@ -76,7 +76,6 @@ def _any_of(name: str) -> BindParameter[Any]:
 _N: BindParameter[int] = bindparam("n")
 
 # Built once: to build a query costs more than to run it.
-_EQUAL = _where(tuple_(trials.c.tuner_id, trials.c.params_digest).in_(_any_of("wanted")))
 _WAITING = union_all(
     *(
         select(_where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.state == state).limit(_N).subquery())
@@ -90,6 +89,9 @@ _HELD = _where(
 )
 _BY_NUMBER = _where(trials.c.tuner_id == bindparam("tuner_id"), trials.c.number.in_(_any_of("numbers")))
 # Not in order: SQLite would rather walk through all trials than find these few by their index.
+_EQUAL = select(trials).where(
+    trials.c.tuner_id == bindparam("tuner_id"), trials.c.params_digest.in_(_any_of("digests"))
+)
 _EXPIRED = select(trials).where(trials.c.lease_expires_at <= bindparam("now"))
 _HELD_AT = select(trials.c.trial_id, trials.c.lease_expires_at, tuners.c.lease_s).join(tuners)
 _HELD_AT = _HELD_AT.where(trials.c.lease_expires_at > bindparam("now"))
@@ -135,9 +137,16 @@ def numbers_of(connection: Connection, trial_ids: Collection[UUID]) -> dict[UUID
 
 def find_equal(connection: Connection, wanted: Collection[tuple[UUID, bytes]]) -> list[Trial]:
     """The trials with one of these (tuner, digest of parameters), by tuner and number."""
-    if not wanted:
-        return []
-    return _list(connection, _EQUAL, wanted=list(wanted))
+    of_tuners: defaultdict[UUID, list[bytes]] = defaultdict(list)
+    for tuner_id, digest in wanted:
+        of_tuners[tuner_id].append(digest)
+    found = [
+        trial
+        for tuner_id, digests in of_tuners.items()
+        for start in range(0, len(digests), _AT_ONCE)
+        for trial in _list(connection, _EQUAL, tuner_id=tuner_id, digests=digests[start : start + _AT_ONCE])
+    ]
+    return sorted(found, key=lambda trial: (trial.tuner_id, trial.number))
 
 
 def list_waiting(connection: Connection, tuner_id: UUID, limit: int) -> list[Trial]:

@@ -149,6 +149,15 @@ def test_the_last_sign_of_a_tuner_takes_one_look_however_long_its_log(empty: Con
     assert hundreds[0] < 10
 
 
+def test_trials_with_some_parameters_are_found_however_many_others_there_are(empty: Connection) -> None:
+    tuner_id = uuid4()
+    empty.exec_driver_sql(_TUNER, (tuner_id.bytes,))
+    empty.exec_driver_sql(_QUEUED, (tuner_id.bytes,))
+    with counted_steps(empty) as hundreds:
+        assert trials.find_equal(empty, [(tuner_id, b"one"), (tuner_id, b"other")]) == []
+    assert hundreds[0] < 10
+
+
 def test_the_time_of_the_last_epoch_of_a_run_takes_one_look_however_long_that_is(empty: Connection) -> None:
     run_id = uuid4()
     empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
