@@ -7,7 +7,21 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, exists, func, or_, select, text, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union,
+)
 
 from app.domain.curve import Logged
 from app.domain.events import EpochEnd, RunDelete
@@ -71,7 +85,10 @@ def list_next(connection: Connection, after: int, event_filter: EventFilter, lim
     Those with a common tag are found soonest by looking at each event, those with a rare one by looking at what carries
     it. Which it is shows in the first stretch of the log; each of the others is longer than the one before.
     """
-    wanted = {name: tuple(values) for name in _FILTERED if (values := getattr(event_filter, name))}
+    wanted: dict[str, Any] = {name: tuple(values) for name in _FILTERED if (values := getattr(event_filter, name))}
+    for one, many in _OWNERS.items():
+        if len(wanted.get(many, ())) == 1:
+            (wanted[one],) = wanted.pop(many)
     has_epochs = _has_epochs(event_filter.types)
     found: list[StoredEvent] = []
 
@@ -80,7 +97,7 @@ def list_next(connection: Connection, after: int, event_filter: EventFilter, lim
         bounds = {"after": first, "up_to": min(last, INT64_MAX), "limit": limit - len(found)}
         found.extend(stored(row) for row in connection.execute(query, bounds | wanted))
 
-    if "tags" not in wanted or wanted.keys() & {"run_ids", "tuner_ids"} or not has_epochs:  # an index leads to them
+    if "tags" not in wanted or event_filter.run_ids or event_filter.tuner_ids or not has_epochs:  # an index leads there
         find(after, INT64_MAX)
         return found
     last, stretch = last_event_id(connection), _STRETCH
@@ -147,6 +164,19 @@ def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, S
 
 
 _FILTERED = ("types", "run_ids", "tuner_ids", "tags")
+_OWNERS = {"run_id": "run_ids", "tuner_id": "tuner_ids"}
+
+
+def _is(name: str) -> ColumnElement[bool]:
+    """Of the one run or tuner that is given, and not before its first event.
+
+    Where PostgreSQL knows that much of the log is of this one, it expects to come across it soon, and walks through all
+    that lies before. That first event is looked up without its knowing of whom: by index.
+    """
+    first = events.alias()
+    that_one = select(bindparam(name, type_=events.c[name].type)).scalar_subquery()
+    begin = select(func.min(first.c.event_id)).where(first.c[name] == that_one, first.c.event_id > bindparam("after"))
+    return and_(events.c[name] == bindparam(name), events.c.event_id >= begin.scalar_subquery())
 
 
 @cache
@@ -161,6 +191,7 @@ def _matching(filtered: frozenset[str], *, has_epochs: bool, by_owner: bool) -> 
     is_its_owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
     conditions = {
         "types": events.c.type.in_(wanted["types"]),
+        **{one: _is(one) for one in _OWNERS},
         "run_ids": events.c.run_id.in_(wanted["run_ids"]),
         "tuner_ids": events.c.tuner_id.in_(wanted["tuner_ids"]),
         "tags": exists().where(is_its_owner, tags.c.tag.in_(wanted["tags"])),

@@ -16,6 +16,7 @@ from app.store.engines import open_readers, open_writer, parse
 from app.store.events import EventFilter
 from app.store.migrate import migrate
 from app.store.search import Search
+from tests.conftest import Shared
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -219,3 +220,32 @@ def test_what_has_a_rare_tag_is_found_however_many_others_lie_between(empty: Con
     empty.exec_driver_sql(_EPOCHS, (uuid4().bytes, None))
     empty.exec_driver_sql("INSERT INTO events (type, timestamp, run_id, body) VALUES (1, 0, ?, '{}')", (tagged,))
     assert find() < n_steps + 10
+
+
+@pytest.mark.parametrize("of", ["run", "tuner"])
+def test_postgresql_does_not_walk_through_what_lies_before_a_run_that_has_much_of_the_log(
+    shared: Shared, of: str
+) -> None:
+    url, run_id, tuner_id = parse(shared.new_database("postgres")), uuid4(), uuid4()
+    engine = open_writer(url)
+    epochs = (
+        "INSERT INTO events (type, timestamp, run_id, tuner_id, epoch, body) SELECT 2, now(), {}, n, '{{}}' FROM {}"
+    )
+    with engine.begin() as connection:
+        others = "md5((n / 100)::text)::uuid, md5((n / 100)::text)::uuid"
+        connection.exec_driver_sql(epochs.format(others, "generate_series(1, 20000) AS n"))
+        connection.exec_driver_sql(epochs.format(f"'{run_id}', '{tuner_id}'", "generate_series(1, 10000) AS n"))
+        connection.exec_driver_sql("ANALYZE events")
+        asked: list[tuple[str, Any]] = []
+
+        @event.listens_for(connection, "before_cursor_execute")
+        def note(_connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+            asked.append((sql, parameters))
+
+        run, tuner = EventFilter(run_ids=frozenset({run_id})), EventFilter(tuner_ids=frozenset({tuner_id}))
+        wanted = run if of == "run" else tuner
+        assert len(events.list_next(connection, 0, wanted, 10)) == 10
+        ((sql, parameters),) = asked
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {sql}", parameters))
+    engine.dispose()
+    assert "Rows Removed by Filter" not in plan, plan
