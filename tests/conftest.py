@@ -66,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
         tempfile.tempdir = None
     if config.getoption("numprocesses", None):
         nursery.found()
+    else:
+        gc.disable()  # until all is collected: what was imported would be looked through again and again
 
 
 @pytest.hookimpl(trylast=True)
@@ -87,6 +89,7 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays: no later collection of garbage need look through it."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 class Shared:

@@ -195,6 +195,7 @@ def _become(order: dict[str, Any], stdout: int, stderr: int) -> None:
 
 
 def _main() -> None:
+    gc.disable()  # while all that stays is imported
     import app
     from app.cli import main
     from app.store import migrate
@@ -208,6 +209,7 @@ def _main() -> None:
     # What is there now is nothing that a child need look through, and by that copy.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
     with socket.socket(fileno=int(sys.argv[1])) as door, socket.socket(fileno=int(sys.argv[2])) as founder:
         is_born = _tend(door, founder)
