@@ -21,7 +21,7 @@ from tests.conftest import Shared, open_client
 from tests.server import Server
 from tests.subscriber import Subscriber
 
-N_CLIENTS = size(12, 64)
+N_CLIENTS = size(8, 64)
 LONG_S = size(60.0, 600.0)
 GRID = {
     "a": {"type": "int_range", "min": 1, "max": size(4, 20), "step": 1},

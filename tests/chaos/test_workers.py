@@ -19,7 +19,7 @@ from tests.conftest import Shared, open_client
 from tests.server import Server
 from tests.training import Training
 
-N_CLIENTS = size(12, 32)
+N_CLIENTS = size(8, 32)
 N_AT_ONCE = size(3, 40)
 SOON = timedelta(seconds=size(60, 10))
 """How long after the end of its lease a trial is handed out again, at most."""

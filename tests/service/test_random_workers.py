@@ -306,7 +306,7 @@ def test_the_service_does_what_the_model_does_whatever_the_workers_do(service: S
     run_state_machine_as_test(
         partial(Workers, service),  # type: ignore[arg-type]  # it makes machines, as the type would
         settings=settings(
-            max_examples=size(25, 500),
+            max_examples=size(15, 500),
             stateful_step_count=30,
             deadline=None,
             phases=[Phase.generate],  # to shrink a case takes minutes
