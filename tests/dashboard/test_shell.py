@@ -78,7 +78,7 @@ def test_each_script_is_a_module_that_parses() -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node here to check the syntax with; the browser does it in the other tests")
-    command = [node, "--experimental-vm-modules", "--eval", PARSE, *SCRIPTS]
+    command = [node, "--experimental-vm-modules", "--eval", PARSE, *map(str, SCRIPTS)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
 

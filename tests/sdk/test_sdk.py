@@ -51,7 +51,7 @@ def test_the_generated_python_client(shared: Shared, tmp_path: Path) -> None:
     assert models <= {name.lower() for name in document()["components"]["schemas"]}, "a name that no person gave"
     assert (package / "pyproject.toml").exists()
     types = {"MYPYPATH": str(package)}
-    flags = ["--strict", "--cache-dir", ROOT / ".mypy_cache" / "sdk", "--config-file", ""]  # of what it imports
+    flags = ["--strict", "--cache-dir", str(ROOT / ".mypy_cache" / "sdk"), "--config-file", ""]  # of what it imports
     run(sys.executable, "-m", "mypy", *flags, HERE / "scenario.py", env=types)
     path = {"PYTHONPATH": str(package)}
     assert run_with_a_key(shared, sys.executable, HERE / "scenario.py", env=path) == "all is well\n"
