@@ -115,7 +115,8 @@ class ResultRequest(_Outcome):
 
 
 class TrialRequest(_Outcome):
-    """Parameters to hand out next; with a score or a state, an observation from outside."""
+    """Parameters to hand out next, of which those left open are drawn at random, as `drawn` in `why` says; with a score
+    or a state, an observation from outside, of all parameters."""
 
     params: Params
 

@@ -127,7 +127,10 @@ def _show_reported(reported: Reported) -> Response:
 @needs(Scope.tune)
 @body_limit(4 * 2**20)
 async def add_trial(request: Request, tuner_id: str, body: OneOrMoreTrials) -> Response:
-    """Enqueue parameters to hand out next, or import observations. A known observation is answered, not added again."""
+    """Enqueue parameters to hand out next, or import observations. A known observation is answered, not added again.
+
+    What an enqueued trial leaves open is drawn at random at once.
+    """
     sent = [body] if isinstance(body, TrialRequest) else body.trials
     wanted = AddTrials(
         parse_id(tuner_id, UnknownTuner),

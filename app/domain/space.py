@@ -80,12 +80,14 @@ class Space:
             for parent, values in self._when[name].items()
         )
 
-    def coerce(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
+    def coerce(self, params: Mapping[str, Any], *, is_whole: bool = True) -> dict[str, Scalar]:
         """The same values, in the order of the space; an integer for a float_range becomes the equal float.
 
+        Args:
+            is_whole: whether no active parameter may be missing.
         Raises:
             ParamsOutOfSpace: an unknown name, a value outside of its spec, an active parameter that is
-                missing, or an inactive one that is there.
+                missing, or one that is there and inactive, or active only under some values of a missing one.
         """
         unknown = next((name for name in params if name not in self.specs), None)
         if unknown is not None:
@@ -94,14 +96,16 @@ class Space:
         for name in self.order:
             if not self.is_active(name, checked):
                 if name in params:
-                    raise ParamsOutOfSpace("its `when` does not hold for these parameters; leave it out.", name)
-            elif name not in params:
-                raise ParamsOutOfSpace("it is missing.", name)
-            else:
+                    raise ParamsOutOfSpace(
+                        "its `when` does not hold here; leave it out, or add what it asks for.", name
+                    )
+            elif name in params:
                 try:
                     checked[name] = self.specs[name].check(params[name])
                 except ValueError as problem:
                     raise ParamsOutOfSpace(str(problem), name) from problem
+            elif is_whole:
+                raise ParamsOutOfSpace("it is missing.", name)
         return self.arrange(checked)
 
     def arrange(self, params: Params) -> dict[str, Scalar]:

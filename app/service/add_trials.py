@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.domain.errors import DomainError, TunerStopped
 from app.domain.goal import Outcome
+from app.domain.space import Space
 from app.domain.states import TunerState
 from app.domain.values import Scalar
 from app.service.each import each
@@ -14,6 +15,8 @@ from app.service.report import Known, Spaces, check_outcome
 from app.store.locks import Rows, locking
 from app.store.transaction import Transaction
 from app.store.trials import Trial
+from app.tuning.random import complete
+from app.tuning.strategy import generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,25 @@ def add_trials(transaction: Transaction, requests: Sequence[AddTrials]) -> list[
     """
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
     spaces = Spaces(opened)
-    coerced = each(requests, lambda r: [spaces.coerced(r.tuner_id, new.params) for new in r.trials])
+    coerced = each(requests, lambda r: _coerce(spaces.get(r.tuner_id), r.trials))
     good = [(r.tuner_id, one) for r, one in zip(requests, coerced, strict=True) if not isinstance(one, DomainError)]
     known = Known(transaction.connection, set(), [(tuner_id, params) for tuner_id, one in good for params in one])
-    answers = each(zip(requests, coerced, strict=True), lambda asked: _add(opened, known, *asked))
+    answers = each(zip(requests, coerced, strict=True), lambda asked: _add(opened, spaces, known, *asked))
     save_tuners(transaction, opened.values())
     return answers
 
 
+def _coerce(space: Space, new: Sequence[NewTrial]) -> list[dict[str, Scalar]]:
+    # Of an observation all must be known: nothing is learnt from a score of who knows what.
+    return [space.coerce(one.params, is_whole=one.outcome is not None) for one in new]
+
+
 def _add(
-    opened: Mapping[UUID, OpenTuner], known: Known, request: AddTrials, coerced: list[dict[str, Scalar]] | DomainError
+    opened: Mapping[UUID, OpenTuner],
+    spaces: Spaces,
+    known: Known,
+    request: AddTrials,
+    coerced: list[dict[str, Scalar]] | DomainError,
 ) -> list[Trial]:
     if isinstance(coerced, DomainError):
         raise coerced
@@ -60,12 +72,19 @@ def _add(
             check_outcome(tuner, new.outcome)
     if n_queued:
         _check_room(tuner, n_queued)
+    space = spaces.get(request.tuner_id)
     return [
-        tuner.propose(params, {"phase": "enqueued"})
+        _enqueue(tuner, space, params)
         if new.outcome is None
         else known.ended_equally(tuner, params, new.outcome) or known.observe(tuner, params, new.outcome)
         for new, params in zip(request.trials, coerced, strict=True)
     ]
+
+
+def _enqueue(tuner: OpenTuner, space: Space, params: dict[str, Scalar]) -> Trial:
+    whole = complete(space, params, generator(tuner.tuner.seed, tuner.tuner.n_trials))
+    drawn = [name for name in whole if name not in params]
+    return tuner.propose(whole, {"phase": "enqueued", "drawn": drawn} if drawn else {"phase": "enqueued"})
 
 
 def _check_room(tuner: OpenTuner, n_queued: int) -> None:

@@ -56,7 +56,7 @@ def report(transaction: Transaction, requests: Sequence[Result]) -> list[Reporte
     """End the trials that these results are about. Records `trial_end`, and `tuner_end` where it was the last."""
     opened = open_tuners(transaction, {request.tuner_id for request in requests})
     spaces = Spaces(opened)
-    coerced = each(requests, lambda r: None if r.params is None else spaces.coerced(r.tuner_id, r.params))
+    coerced = each(requests, lambda r: None if r.params is None else spaces.get(r.tuner_id).coerce(r.params))
     described = [(r.tuner_id, params) for r, params in zip(requests, coerced, strict=True) if isinstance(params, dict)]
     known = Known(transaction.connection, {r.trial_id for r in requests if r.trial_id is not None}, described)
 
@@ -83,16 +83,16 @@ class Spaces:
         self._opened = opened
         self._spaces: dict[UUID, Space] = {}
 
-    def coerced(self, tuner_id: UUID, params: dict[str, Scalar]) -> dict[str, Scalar]:
-        """The parameters as the tuner's space has them.
+    def get(self, tuner_id: UUID) -> Space:
+        """The tuner's space.
 
         Raises:
-            UnknownTuner, ParamsOutOfSpace
+            UnknownTuner
         """
         tuner = get_known(self._opened, tuner_id, UnknownTuner)
         if tuner_id not in self._spaces:
             self._spaces[tuner_id] = Space.from_json(tuner.tuner.space)
-        return self._spaces[tuner_id].coerce(params)
+        return self._spaces[tuner_id]
 
 
 _Params = tuple[UUID, bytes]

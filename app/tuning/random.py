@@ -7,7 +7,7 @@ import numpy as np
 
 from app.domain.space import IntRange, Space
 from app.domain.values import Params, Scalar
-from app.tuning.encoding import Encoding
+from app.tuning.encoding import Encoding, line_of
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
 _WIDE = 2**32
@@ -47,3 +47,16 @@ class Random(Strategy):
             if name in params:
                 params[name] = spec.value_at(int(index))
         return params
+
+
+def complete(space: Space, fixed: Params, rng: np.random.Generator) -> dict[str, Scalar]:
+    """These parameters, and what they leave open drawn uniformly.
+
+    Args:
+        fixed: such that no other value decides whether they are active.
+    """
+    params = dict(fixed)
+    for name in space.order:
+        if name not in params and space.is_active(name, params):
+            params[name] = line_of(space.specs[name]).decode([rng.random()])
+    return space.arrange(params)

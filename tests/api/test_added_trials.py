@@ -18,6 +18,7 @@ from tests.calls import (
     report,
     suggest,
 )
+from tests.spaces import EXAMPLE
 
 
 def post(client: httpx.Client, tuner: JSON, body: JSON) -> httpx.Response:
@@ -55,6 +56,28 @@ def test_enqueueing_changes_no_later_proposal_of_the_same_number(client: httpx.C
     assert suggest(client, alone, 3)[1:] != []
     expected = [trial["params"] for trial in suggest(client, create_tuner(client, seed=6, strategy="random"), 3)]
     assert [trial["params"] for trial in suggest(client, other, 3)][1:] == expected[1:]
+
+
+def test_what_an_enqueued_trial_leaves_open_is_drawn_at_once_and_why_says_so(client: httpx.Client) -> None:
+    tuner, same = (create_tuner(client, space=EXAMPLE, seed=7) for _ in range(2))
+    wanted: list[JSON] = [{"num_layers": 2, "optimizer": "sgd"}, {"num_layers": 2, "optimizer": "sgd"}, {}]
+    trials, again = (add(client, one, *({"params": params} for params in wanted)) for one in (tuner, same))
+    assert [trial["params"] for trial in trials] == [trial["params"] for trial in again]
+    first, second, free = trials
+    assert list(first["params"]) == list(EXAMPLE)
+    assert [first["params"][name] for name in ("num_layers", "optimizer")] == [2, "sgd"]
+    assert first["why"] == {"phase": "enqueued", "drawn": ["learning_rate", "dropout", "nesterov"]}
+    assert first["params"]["learning_rate"] != second["params"]["learning_rate"]
+    assert free["why"]["drawn"] == list(free["params"])
+    assert [trial["params"] for trial in suggest(client, tuner, 3)] == [trial["params"] for trial in trials]
+    assert report(client, tuner, params=second["params"], score=1.0)["trial"]["trial_id"] == second["trial_id"]
+
+
+def test_a_parameter_whose_condition_is_left_open_cannot_be_enqueued(client: httpx.Client) -> None:
+    tuner = create_tuner(client, space=EXAMPLE)
+    for refused, name in (({"nesterov": True}, "nesterov"), ({"optimiser": "sgd"}, "optimiser")):
+        problem(post(client, tuner, {"params": refused}), 422, "params-out-of-space", name=name)
+    assert get_tuner(client, tuner)["counts"]["queued"] == 0
 
 
 def test_observations_are_imported_and_the_best_of_them_is_the_best(client: httpx.Client) -> None:
@@ -118,7 +141,7 @@ def test_a_thousand_at_a_time(client: httpx.Client) -> None:
     ("bad", "code"),
     [
         ({"params": {"x": 2.0}}, "params-out-of-space"),
-        ({"params": {}}, "params-out-of-space"),
+        ({"params": {}, "score": 1.0}, "params-out-of-space"),
         ({"params": {"x": 0.5, "y": 1}, "score": 1.0}, "params-out-of-space"),
         ({"params": {"x": 0.5}, "scores": {"a": 1.0}}, "invalid-request"),
         ({"params": {"x": 0.5}, "score": True}, "invalid-request"),

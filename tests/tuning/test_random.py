@@ -4,12 +4,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain.space import Space
 from app.domain.values import INT64_MAX, INT64_MIN, Scalar
-from app.tuning.random import Random
+from app.tuning.random import Random, complete
 from app.tuning.strategy import generator
-from tests.spaces import EXAMPLE
+from tests.spaces import EXAMPLE, law, params_of, spaces, typed
 
 
 def draws(spec: dict[str, Any], n: int) -> list[Scalar]:
@@ -50,3 +52,18 @@ def test_a_seed_gives_these_proposals_for_ever() -> None:
         "optimizer": "adam",
     }
     assert proposal.why == {"strategy": "random", "phase": "startup"}
+
+
+@law
+@given(st.data(), spaces())
+def test_some_parameters_are_completed_to_ones_of_the_space_and_whole_ones_stay(
+    data: st.DataObject, space: Space
+) -> None:
+    whole = data.draw(params_of(space))
+    assert typed(complete(space, whole, generator(7, 0))) == typed(whole)
+    # The first ones in the space's order, so that no value is there without its parents.
+    named = [name for name in space.order if name in whole][: data.draw(st.integers(0, len(whole)))]
+    fixed = space.coerce({name: whole[name] for name in named}, is_whole=False)
+    completed = complete(space, fixed, generator(7, 0))
+    assert typed(space.coerce(completed)) == typed(completed)
+    assert {name: completed[name] for name in fixed} == fixed

@@ -98,7 +98,7 @@ class Tuner:
         return [self._trial(wire) for wire in self._ask(count, worker or _own_name())["trials"]]
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
-        """Have these parameters tried next."""
+        """Have these parameters tried next; those that are left open are drawn at random."""
         self._client.ask("POST", f"{self._path}/trials", {"params": plain(params)}, is_new=True)
 
     def observe(
