@@ -38,7 +38,7 @@ from app.domain.errors import (
     UnknownTrial,
 )
 from app.domain.states import RunStatus
-from app.service.edit_run import EditRun, delete_runs, edit_runs
+from app.service.edit_run import EditRun, clear, delete_runs, edit_runs
 from app.service.end import EndRun, end_runs
 from app.service.log_epochs import Epoch, LogEpochs, Logged
 from app.service.start import Started, StartRun, start_runs
@@ -183,7 +183,8 @@ async def edit_run(request: Request, run_id: str, body: RunPatch = _NO_CHANGE) -
 @needs(Scope.tune)
 async def delete_run(request: Request, run_id: str) -> Response:
     """Delete a run and its history."""
-    await services(request).database.write(delete_runs, parse_id(run_id, UnknownRun))
+    database = services(request).database
+    await clear(database, await database.write(delete_runs, parse_id(run_id, UnknownRun)))
     return Response(status_code=204)
 
 

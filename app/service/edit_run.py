@@ -1,8 +1,10 @@
 """Runs are named, tagged, annotated, and deleted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from app.domain.errors import DomainError, InvalidRequest, ParamExists, RunEnded, UnknownRun
 from app.domain.events import RunDelete
@@ -11,7 +13,8 @@ from app.domain.values import MAX_NAMES, Scalar, same_scalar
 from app.service.each import each, get_known
 from app.service.edition import require_edition
 from app.service.holding import open_holdings, rows_of_runs, save_holdings
-from app.store import runs
+from app.store import events, runs
+from app.store.database import Database
 from app.store.locks import Rows, locking
 from app.store.runs import Run
 from app.store.transaction import Transaction
@@ -61,12 +64,28 @@ def _edit(locked: Mapping[UUID, Run], request: EditRun) -> Run:
     return run
 
 
+_AT_ONCE = 2048
+"""Events of a run in one transaction: what waits for the writer meanwhile waits a hundredth of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Events of a deleted run that the log still has: those with numbers above `after`, and not above `up_to`."""
+
+    run_id: UUID
+    after: int
+    up_to: int
+
+
 @locking(lambda connection, requests: rows_of_runs(connection, set(requests)), goes_first=True)
-def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[DomainError | None]:
+def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[Left | DomainError | None]:
     """Delete runs with their history. A trial that one of them spoke for is held until its lease is over.
+
+    Of long histories only the beginning: `Left` says what is still in the log, for `clear_logs`.
 
     Records `run_delete`.
     """
+    connection = transaction.connection
     holdings = open_holdings(transaction, set(requests))
     gone = {run_id: holdings.runs[run_id] for run_id in dict.fromkeys(requests) if run_id in holdings.runs}
     for run in gone.values():
@@ -76,5 +95,23 @@ def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[Doma
             tuner.change(trial)
         transaction.record(RunDelete(run.run_id, run.last_epoch), tuner_id=run.tuner_id)
     save_holdings(transaction, holdings)
-    runs.delete(transaction.connection, gone.keys())
-    return [None if run_id in gone else UnknownRun(run_id) for run_id in requests]
+    runs.delete(connection, gone.keys())
+    up_to = events.last_event_id(connection)
+    left = {run_id: _clear(connection, Left(run_id, 0, up_to)) for run_id in gone}
+    return [left[run_id] if run_id in left else UnknownRun(run_id) for run_id in requests]
+
+
+async def clear(database: Database, left: Left | None) -> None:
+    """Remove what is left of a deleted run's history, some at once: others have something to write, too."""
+    while left is not None:
+        left = await database.write(clear_logs, left)
+
+
+def clear_logs(transaction: Transaction, requests: Sequence[Left]) -> list[Left | DomainError | None]:
+    """Remove some more of the histories of deleted runs; of each, what is left then."""
+    return [_clear(transaction.connection, left) for left in requests]
+
+
+def _clear(connection: Connection, left: Left) -> Left | None:
+    reached = events.delete_some(connection, left.run_id, left.after, left.up_to, _AT_ONCE)
+    return None if reached is None else replace(left, after=reached)

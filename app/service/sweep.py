@@ -1,4 +1,4 @@
-"""What is kept for a time only is removed when its time is over."""
+"""What is kept for a time only is removed when its time is over, and what is left of what was deleted."""
 
 import asyncio
 import logging
@@ -7,7 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.domain.errors import DomainError, Unavailable
-from app.store import deliveries, idempotency
+from app.service.edit_run import Left, clear
+from app.store import deliveries, events, idempotency
 from app.store.database import Database
 from app.store.transaction import Transaction
 
@@ -21,12 +22,19 @@ async def sweep_for_ever(database: Database) -> None:
     """Now, and every hour: of several replicas each does it, which is harmless."""
     while True:
         try:
-            await database.write(sweep, None)
+            await clean(database)
         except Unavailable as error:
             log.warning("the sweep waits for the store: %s", error)
         except Exception:
             log.exception("what has had its time could not be removed")  # the next sweep may pass
         await asyncio.sleep(_EVERY_S)
+
+
+async def clean(database: Database) -> None:
+    """Remove what has had its time, and what a deletion that was interrupted has left."""
+    await database.write(sweep, None)
+    for run_id, up_to in await database.read(events.list_left):
+        await clear(database, Left(run_id, 0, up_to))
 
 
 def sweep(transaction: Transaction, requests: Sequence[None]) -> list[int | DomainError]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     or_,
@@ -287,6 +288,33 @@ def first_epoch(connection: Connection, run_id: UUID, start: int) -> int:
     """The first epoch of a run that is not before this one; 0 where there is none."""
     ((first,),) = driver.fetch_of_run(connection, _FIRST, run_id, start)
     return first or 0
+
+
+def delete_some(connection: Connection, run_id: UUID, after: int, up_to: int, limit: int) -> int | None:
+    """Delete the next events of a run after a number, of those up to another one, at most `limit`.
+
+    Returns:
+        The number of the last of them where there may be more.
+    """
+    nth = select(events.c.event_id).where(_is("run_id"), events.c.event_id <= up_to).order_by(events.c.event_id)
+    values = {"run_id": run_id, "after": after}
+    reached: int | None = connection.execute(nth.offset(limit - 1).limit(1), values).scalar_one_or_none()
+    # One bound: of two, SQLite may walk to the further one.
+    is_near = events.c.event_id <= (up_to if reached is None else reached)
+    connection.execute(delete(events).where(events.c.run_id == run_id, events.c.event_id > after, is_near))
+    return reached
+
+
+def list_left(connection: Connection, run_ids: Collection[UUID] | None = None) -> list[tuple[UUID, int]]:
+    """The deleted runs, of these ids or any, of which the log still has events; and up to which number."""
+    deletion, left = events.alias(), events.alias()
+    has_left = exists().where(left.c.run_id == deletion.c.run_id, left.c.event_id < deletion.c.event_id)
+    # Of no epoch: an index leads to those.
+    query = select(deletion.c.run_id, deletion.c.event_id).where(deletion.c.type == RunDelete.type, has_left)
+    query = query.where(deletion.c.epoch.is_(None))
+    if run_ids is not None:
+        query = query.where(deletion.c.run_id.in_(run_ids))
+    return [(run_id, event_id - 1) for run_id, event_id in connection.execute(query)]
 
 
 def list_orphans(connection: Connection) -> list[int]:

@@ -14,6 +14,7 @@ from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, clock, tags
+from app.store import events as log
 from app.store.tables import events, runs
 from app.store.types import Instant
 
@@ -87,7 +88,9 @@ def rows() -> Select[Any]:
 
 
 def add(connection: Connection, added: Sequence[Run]) -> None:
-    """Add new runs, with their tags and none of a deleted one that had the same id."""
+    """Add new runs, with their tags and none of a deleted one that had the same id; nor any of its events."""
+    for run_id, up_to in log.list_left(connection, [run.run_id for run in added]):
+        connection.execute(sql_delete(events).where(events.c.run_id == run_id, events.c.event_id <= up_to))
     bulk.insert(connection, runs, _COLUMNS, added)
     tags.replace(connection, [(run.run_id, run.tags) for run in added])
 
@@ -146,11 +149,10 @@ def edit(connection: Connection, edited: Collection[Run]) -> None:
 
 
 def delete(connection: Connection, run_ids: Collection[UUID]) -> None:
-    """Delete runs with all that the log says of them. The rows must be locked.
+    """Delete runs; their events are deleted apart, as they may be many. The rows must be locked.
 
     Their tags stay in their table: by them is found who is to be told of the deletion.
     """
-    connection.execute(sql_delete(events).where(events.c.run_id.in_(run_ids)))
     connection.execute(sql_delete(runs).where(runs.c.run_id.in_(run_ids)))
 
 

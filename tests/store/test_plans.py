@@ -54,8 +54,9 @@ def empty(tmp_path: Path) -> Iterator[Connection]:
         lambda connection: tuners.list_overdue(connection, _NOW),
         lambda connection: trials.list_held_too_long(connection, _NOW),
         lambda connection: runs.list_awaited_too_long(connection, _NOW),
+        lambda connection: events.list_left(connection, [uuid4()]),
     ],
-    ids=["changed", "silent", "expired", "overdue", "held", "awaited"],
+    ids=["changed", "silent", "expired", "overdue", "held", "awaited", "left"],
 )
 def test_nothing_is_walked_through(connection: Connection, query: Query) -> None:
     asked: list[tuple[str, Any]] = []
@@ -138,6 +139,14 @@ def test_of_the_runs_of_a_tuner_those_of_the_trials_that_are_shown_are_read(empt
     shown = [trial.trial_id for trial in trials.list_numbered(empty, tuner_id, [7, 8])]
     with counted_steps(empty) as hundreds:
         assert list(standing.runs_of(empty, shown)) == shown
+    assert hundreds[0] < 10
+
+
+def test_some_of_a_long_history_are_deleted_without_a_look_at_the_others(empty: Connection) -> None:
+    run_id = uuid4()
+    empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
+    with counted_steps(empty) as hundreds:
+        assert events.delete_some(empty, run_id, 0, 20_000, 10) == 10
     assert hundreds[0] < 10
 
 
