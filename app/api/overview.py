@@ -95,10 +95,13 @@ async def get_tuner_overview(
     max_trials: Annotated[int, Query(ge=1, le=10_000, description="The maximum number of trials.")] = 1000,
     max_curves: Annotated[int, Query(ge=0, le=200, description="The maximum number of curves.")] = 50,
     max_points: MaxPoints = 200,
+    metric: Annotated[str | None, Query(description="Whose curves; by default the first objective's.")] = None,
 ) -> Response:
     """Show how a tuner is doing: what is best and since when, its trials in columns, and its learning curves."""
     tuner = parse_id(tuner_id, UnknownTuner)
-    return await _show_packed(request, _shape_tuner, overview.look_at_tuner, tuner, max_trials, max_curves, max_points)
+    return await _show_packed(
+        request, _shape_tuner, overview.look_at_tuner, tuner, max_trials, max_curves, max_points, metric
+    )
 
 
 def _shape_tuner(found: overview.TunerOverview) -> TunerOverview:

@@ -92,7 +92,7 @@ class TrialColumns(Answer):
 
 
 class RunCurve(Answer):
-    """A run's curve of the objective's metric."""
+    """A run's curve of the metric that was asked for."""
 
     run_id: Id
     trial_id: Id | None

@@ -115,7 +115,7 @@ def _some(improvements: list[Improvement]) -> list[Improvement]:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A run's curve of the objective's metric."""
+    """A run's curve of a metric."""
 
     owner: CurveOwner
     series: Series
@@ -138,10 +138,12 @@ class TunerOverview:
 
 
 def look_at_tuner(
-    connection: Connection, tuner_id: UUID, max_trials: int, max_curves: int, max_points: int
+    connection: Connection, tuner_id: UUID, max_trials: int, max_curves: int, max_points: int, metric: str | None
 ) -> TunerOverview:
     """How a tuner stands.
 
+    Args:
+        metric: of the curves; None means that of the first objective.
     Raises:
         UnknownTuner: there is none with this id.
     """
@@ -165,14 +167,14 @@ def look_at_tuner(
         places=[place_of.get(trial.number) for trial in shown],
         run_of=standing.runs_of(connection, [trial.trial_id for trial in shown]),
         n_runs=standing.count_runs(connection, tuner_id),
-        curves=_read_curves(connection, tuner, best_numbers, max_curves, max_points),
+        curves=_read_curves(connection, tuner, metric, best_numbers, max_curves, max_points),
     )
 
 
 def _read_curves(
-    connection: Connection, tuner: Tuner, best_numbers: Sequence[int], limit: int, max_points: int
+    connection: Connection, tuner: Tuner, wanted: str | None, best_numbers: Sequence[int], limit: int, max_points: int
 ) -> list[Curve]:
-    metric = tuner.objectives[0]["metric"]
+    metric = wanted or tuner.objectives[0]["metric"]
     few = best_numbers[: max(1, limit // 5)]
     owners = standing.pick_runs(connection, tuner.tuner_id, is_upward=_is_upward(tuner), limit=limit, best_numbers=few)
     series = read_many_series(connection, [owner.run_id for owner in owners], [metric], max_points)

@@ -180,6 +180,9 @@ def test_of_several_objectives_the_curves_are_of_trials_that_none_beats(client: 
         runs.append(end_run(client, run, final_metrics={"a": a, "b": b})["run_id"])
     for n_curves, shown in ((1, 1), (10, 6), (0, 0)):
         assert len(overview(client, tuner, max_curves=n_curves)["curves"]) == shown
+    for metric, values in ((None, [0.5]), ("b", [9.0]), ("c", [])):
+        asked = {} if metric is None else {"metric": metric}
+        assert overview(client, tuner, **asked)["curves"][0]["values"] == values
     found = [curve["run_id"] for curve in overview(client, tuner, max_curves=1)["curves"]]
     assert set(found) <= {runs[1], runs[2]}
     for _ in range(12):

@@ -94,6 +94,31 @@ def test_what_matters_is_told_for_each_of_several_objectives(
     chromium.run(server.url, scenario)
 
 
+def test_of_several_objectives_each_has_its_learning_curves(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
+    tuner = new_tuner(client, objectives=objectives)
+    finish_trial(client, tuner, 0.5, latency=30.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        chart = chart_of(page, "Learning curves")
+        expect(chart.get_by_role("img")).to_have_accessible_name(re.compile("1 curve of accuracy .* Trial 0 at 0.4844"))
+        page.get_by_label("Learning curves of").select_option("latency")
+        expect(chart.get_by_role("img")).to_have_accessible_name(re.compile("1 curve of latency .* Trial 0 at 30"))
+        expect(chart.locator("svg text", has_text="latency")).to_be_visible()
+        page.wait_for_url(re.compile("curves=latency"))
+        # Live, and for whom the address is sent.
+        finish_trial(client, tuner, 0.6, latency=25.0)
+        expect(chart.get_by_role("img")).to_have_accessible_name(re.compile("2 curves of latency .* Trial 1 at 25"))
+        page.reload()
+        expect(page.get_by_label("Learning curves of")).to_have_value("latency")
+        expect(chart.get_by_role("img")).to_have_accessible_name(re.compile("2 curves of latency"))
+
+    chromium.run(server.url, scenario)
+
+
 def test_of_several_objectives_those_that_none_beats_are_compared(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

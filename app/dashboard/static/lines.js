@@ -121,7 +121,7 @@ export function lines(curves, width, height, zoom, before, looks, { xLabel = "ep
   const plot = {
     x, y, full, isLog,
     offers: [seen.isWide && "log", isWhole && curves.some((one) => one.ys.length > MANY_POINTS) && "smooth"].filter(Boolean),
-    key: JSON.stringify([isLog, x.domain, y.domain, curves.map((one) => [one.colour, one.edits ?? 0])]),
+    key: JSON.stringify([isLog, yLabel, x.domain, y.domain, curves.map((one) => [one.colour, one.edits ?? 0])]),
     nodes: [axes(x, y, { xLabel, yLabel })],
     over: ends.map(({ one, x: px, y: py }) => one.isStopped
       ? s("path", { class: "stop-mark", d: `M${px - 3} ${py - 3}l6 6m0 -6l-6 6`, style: { stroke: `var(${one.colour ?? "--faint-ink"})` } })

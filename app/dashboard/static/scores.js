@@ -226,13 +226,13 @@ const spread = (row) => (row.length <= N_COLOURED ? row : Array.from({ length: N
  */
 export function learningCurves(address) {
   const curves = new Map(), slots = new Array(N_COLOURED).fill(null), key = h("div", { class: "key" });
-  let model = null, colouring = 0;
+  let model = null, metric = null, colouring = 0;
   const all = () => [...curves.values()];
   const chart = figure({
     title: "Learning curves", note: () => [all().some((one) => !one.colour) && "grey: the others", all().some((one) => one.isStopped) && "×: stopped early"].filter(Boolean).join(", "), file: "learning-curves", canZoom: true, height: 210, address,
-    draw: (...how) => lines(all(), ...how, { yLabel: model.metric }),
-    describe: () => `${count(curves.size, "curve")} of ${model.metric} over epochs. Best: ${all().filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
-    rows: () => lineRows(all(), model.metric),
+    draw: (...how) => lines(all(), ...how, { yLabel: metric }),
+    describe: () => `${count(curves.size, "curve")} of ${metric} over epochs. Best: ${all().filter((one) => one.colour).map((one) => `${one.name} at ${num(one.ys.at(-1))}`).join(", ")}.`,
+    rows: () => lineRows(all(), metric),
   });
   chart.element.append(key);
 
@@ -242,9 +242,9 @@ export function learningCurves(address) {
 
   const nameOf = (number) => (typeof number === "number" ? `Trial ${number}` : "A run without a trial");
 
-  /** The curves of an answer of the service, of which the model was made. */
-  function take(seen, next) {
-    model = next;
+  /** The curves of an answer of the service, of which the model was made; `of`: their metric. */
+  function take(seen, next, of) {
+    [model, metric] = [next, of];
     curves.clear();
     const newest = new Map(model.trials.map((trial) => [trial.trialId, trial.runId]));
     for (const one of seen.curves) {
@@ -256,7 +256,7 @@ export function learningCurves(address) {
   function hear(event) {
     const curve = curves.get(event.run_id);
     if (event.type === "run_start" && !curve) add(event.run_id, nameOf(model.trials.find((trial) => trial.trialId === event.trial_id)?.number), "running");
-    else if (event.type === "epoch_end" && curve && Object.hasOwn(event.metrics, model.metric)) put(curve, event.epoch, event.metrics[model.metric]);
+    else if (event.type === "epoch_end" && curve && Object.hasOwn(event.metrics, metric)) put(curve, event.epoch, event.metrics[metric]);
     else if (event.type === "training_end" && curve) Object.assign(curve, { isOpen: false, isStopped: event.status === "stopped" });
     else if (event.type === "run_crash" && curve) curve.isOpen = false;
     else if (event.type === "run_delete") curves.delete(event.run_id);
@@ -266,7 +266,7 @@ export function learningCurves(address) {
 
   function colour() {
     const scoreOf = new Map(model.trials.filter(isScored).map((trial) => [trial.runId, trial.score])); // not of the runs that lost it
-    const sign = model.isUpward ? 1 : -1;
+    const { direction } = model.tuner.objectives.find((one) => one.metric === metric) ?? model.tuner.objectives[0], sign = direction === "maximize" ? 1 : -1;
     const worth = (curve) => sign * (scoreOf.get(curve.runId) ?? curve.ys.reduce((best, value) => (typeof value === "number" && sign * value > sign * best ? value : best), -sign * Infinity));
     const learnt = all().filter((one) => one.ys.length), unbeaten = new Map(model.trials.filter((trial) => model.front.has(trial.trialId)).map((trial) => [trial.runId, trial.score]));
     const best = unbeaten.size ? spread(learnt.filter((one) => unbeaten.has(one.runId)).sort((a, b) => unbeaten.get(a.runId) - unbeaten.get(b.runId)))

@@ -24,9 +24,11 @@ const UNDER_WAY = new Set(["queued", "running", "stale"]);
 export async function view(place, { id, crumbs, address }) {
   const path = `/v1/tuners/${id}`;
   const readShares = () => get(`${path}/importance`).then((told) => { [shares, byMetric] = [told.importance, told.by_metric]; }, () => null);
+  /** How it stands, with the curves of the metric that was chosen. */
+  const look = async (metric = address.search.get("curves")) => ({ metric, ...(await get(`${path}/overview${query({ metric })}`)) });
   let older = [], shares = {}, byMetric = {}, drawn = "", drawnAt = 0, redrawing = null, model;
   const recent = [], curves = learningCurves(address);
-  const [first] = await Promise.all([get(`${path}/overview`), readShares()]);
+  const [first] = await Promise.all([look(), readShares()]);
 
   const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
   const title = h("div", { class: "title-line" }), words = h("span", { class: "words" }), actions = h("span", { class: "actions" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
@@ -35,7 +37,7 @@ export async function view(place, { id, crumbs, address }) {
   function take(seen) {
     const kept = model?.front;
     model = Object.assign(modelOf(seen, older), kept && { front: kept });
-    curves.take(seen, model);
+    curves.take(seen, model, seen.metric ?? model.metric);
     for (const event of recent.splice(0).filter((one) => one.event_id > seen.last_event_id)) {
       curves.hear(event);
       recent.push(event);
@@ -57,6 +59,9 @@ export async function view(place, { id, crumbs, address }) {
     describe: () => sentence(model, shares),
     rows: () => ({ columns: ["trials ended", "trial", model.metric], rows: model.improvements.map((one) => [one.place, one.number, one.score]) }),
   })];
+  const curvesOf = h("select", { "aria-label": "Learning curves of", onchange: () => { address.keep("curves", curvesOf.value); all.now(); } },
+    [...new Set([...model.metrics, first.metric ?? model.metric])].map((metric) => h("option", { selected: metric === first.metric }, metric)));
+  if (model.isMany) curves.element.querySelector(".key").before(curvesOf);
   const shareChart = figure({
     title: "What matters", note: model.isMany ? "%: mean over the objectives" : "", file: "importance", height: 210,
     draw: (width, height) => importance(shares, byMetric, width, height, scored().length > ENOUGH),
@@ -198,7 +203,7 @@ export async function view(place, { id, crumbs, address }) {
   /** What only the service knows. */
   const all = refresher(async () => {
     try {
-      const seen = await get(`${path}/overview`);
+      const seen = await look();
       if (isGone) return;
       take(seen);
       await readFront();
@@ -237,7 +242,7 @@ export async function view(place, { id, crumbs, address }) {
 
   async function restart() {
     unfollow?.();
-    const seen = await get(`${path}/overview`).catch((error) => error);
+    const seen = await look().catch((error) => error);
     if (isGone) return;
     if (seen instanceof Error) return seen.status === 404 ? end() : setTimeout(restart, 3000);
     recent.length = 0;
