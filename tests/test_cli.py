@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -280,6 +281,9 @@ def test_a_backup_holds_what_was_there_and_passes_the_check(tmp_path: Path) -> N
             tunetrack("backup", str(nowhere), "--database", server.database), f"there is no folder {nowhere.parent}"
         )
         expected = answer(client.get(f"/v1/runs/{run['run_id']}"))
+        # Nobody else may read them: that would take no key.
+        for name in ("x.db", "x.db-wal", "x.db-shm", "copy.db"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600, name
     assert "all is well" in tunetrack("check", "--database", f"sqlite:///{copy}").stdout
     with Server(f"sqlite:///{copy}") as server:
         assert answer(httpx.get(f"{server.url}/v1/runs/{run['run_id']}")) == expected
@@ -315,10 +319,12 @@ def test_a_backup_is_of_the_file_that_was_named(tmp_path: Path, name: str) -> No
     source, copy = tmp_path / name, tmp_path / "copy.db"
     with closing(sqlite3.connect(source)) as connection:
         connection.execute("CREATE TABLE kept (x)")
+    source.chmod(0o600)
     back_up(URL.create("sqlite", database=str(source)), copy)
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("kept",)]
     assert {path.name for path in tmp_path.iterdir()} == {name, "copy.db"}
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 def test_a_backup_comes_to_an_end_while_a_service_writes(tmp_path: Path) -> None:

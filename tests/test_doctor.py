@@ -185,6 +185,17 @@ def test_a_key_file_that_others_can_read_is_found(tmp_path: Path) -> None:
     assert "chmod 600" in examine(f"sqlite:///{tmp_path / 'x.db'}")[1]["secrets"]
 
 
+def test_a_database_that_everybody_can_read_without_a_key_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    url = f"sqlite:///{file}"
+    migrate(parse(url))
+    for connection in change(url):
+        make_key(connection, "x", Scope.admin, None)
+    assert "keys" not in examine(url)[1]
+    file.chmod(0o644)
+    assert "chmod 600" in examine(url)[1]["keys"]
+
+
 def test_a_key_file_that_holds_no_key_is_found(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     migrate(parse(url))

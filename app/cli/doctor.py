@@ -149,6 +149,9 @@ def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "I
                 return
             if not is_loopback(host) and not keys.is_any_good(connection):
                 yield _no_key(host)
+            if url.get_backend_name() == "sqlite" and keys.is_any(connection) and _is_for_all(Path(url.database or "")):
+                text = f"others can read {url.database} without one: chmod 600, also what is beside it"
+                yield Finding("keys", Grade.warning, text)
             yield from diagnose.examine(connection, vault, is_thorough=is_thorough)
     except sessions.NoSession as error:
         yield Finding("database", Grade.problem, f"{error} ({shown(url)})")
@@ -161,6 +164,10 @@ def _of_store(url: "URL", vault: "Vault", host: str, *, is_thorough: bool) -> "I
         yield Finding("database", Grade.problem, f"cannot be read: {reason} ({shown(url)}); {remedy}")
     finally:
         engine.dispose()
+
+
+def _is_for_all(file: Path) -> bool:
+    return bool(file.stat().st_mode & 0o004)
 
 
 def _no_key(host: str) -> "Finding":

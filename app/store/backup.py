@@ -1,8 +1,10 @@
 """A consistent copy of a SQLite database, also while a service writes to it."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from stat import S_IMODE
 
 from sqlalchemy import URL
 
@@ -12,7 +14,7 @@ class NotACopy(RuntimeError):
 
 
 def back_up(url: URL, target: Path) -> None:
-    """Copy the database into a new file.
+    """Copy the database into a new file, for those who may read the database.
 
     Raises:
         NotACopy: it is no SQLite file, or it does not exist, or the target does; the message says what to do.
@@ -28,6 +30,7 @@ def back_up(url: URL, target: Path) -> None:
         raise NotACopy(f"{target} exists already; nothing is overwritten, so choose another name")
     partial = target.with_name(f"{target.name}-partial")
     try:
+        os.close(os.open(partial, os.O_CREAT, 0o600 | S_IMODE(Path(url.database).stat().st_mode)))
         with (
             closing(sqlite3.connect(f"{Path(url.database).absolute().as_uri()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(partial)) as copy,

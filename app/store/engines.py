@@ -1,5 +1,6 @@
 """How the two databases are opened: what every connection must be like before anything runs on it."""
 
+import os
 import sqlite3
 import time
 from contextlib import suppress
@@ -55,6 +56,7 @@ def open_writer(url: URL) -> Engine:
     engine = _open(url, pool_size=1)
     if url.get_backend_name() == "sqlite":
         _begin_with(engine, "BEGIN IMMEDIATE")
+        event.listen(engine, "do_connect", lambda *_: _make_private(str(url.database)))
     else:
         driver.use_pipelines(engine)
     return engine
@@ -93,6 +95,12 @@ def _open(url: URL, pool_size: int) -> Engine:
     engine = create_engine(url, pool_size=pool_size, max_overflow=0, connect_args=connect_args)
     event.listen(engine, "connect", lambda connection, _: sessions.settle(connection))
     return engine
+
+
+def _make_private(database: str) -> None:
+    """A new file is its owner's alone, and so is what SQLite lays beside it; one that is there stays as it is."""
+    with suppress(OSError):  # why there can be none, SQLite says
+        os.close(os.open(database, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 _rid_of: set[str] = set()
