@@ -212,15 +212,14 @@ class _Block:
     """Options without an order: each as far from the others as any."""
 
     def __init__(self, spec: Choice) -> None:
-        self._options = spec.options
-        self._index = {(type(option), option): index for index, option in enumerate(spec.options)}
-        self.size = len(spec.options)
+        self._spec = spec
+        self.size = spec.size
         self.neutral = [1 / self.size] * self.size
 
     def encode(self, value: Scalar) -> Sequence[float]:
         coordinates = [0.0] * self.size
-        coordinates[self._index[type(value), value]] = 1.0
+        coordinates[self._spec.index_of(value)] = 1.0
         return coordinates
 
     def decode(self, coordinates: Sequence[float]) -> Scalar:
-        return self._options[coordinates.index(max(coordinates))]
+        return self._spec.value_at(coordinates.index(max(coordinates)))
