@@ -77,6 +77,14 @@ RequestTimeout = Annotated[
         help="Seconds that a request may take to arrive; a large one gets a second more for each 1000 bytes.",
     ),
 ]
+KeepAlive = Annotated[
+    int,
+    typer.Option(
+        envvar="TUNETRACK_KEEP_ALIVE_S",
+        min=1,
+        help="Seconds that an idle connection is kept; more than a load balancer before it keeps one.",
+    ),
+]
 LongestWait = Annotated[
     float,
     typer.Option(
@@ -100,6 +108,7 @@ def serve(
     rate_limit: RateLimit = None,
     stream_limit: StreamLimit = None,
     request_timeout_s: RequestTimeout = 20.0,
+    keep_alive_s: KeepAlive = 75,
     longest_wait_s: LongestWait = LONGEST_WAIT_S,
     webhook_allow: WebhookAllow = "",
 ) -> None:
@@ -128,7 +137,7 @@ def serve(
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         application = Application(url, Settings(not is_private, rules, secret_keys, networks, longest_wait_s))
         greeting = f"tunetrack is listening on {address}, data in {shown(url)}"
-        server = Server(application, greeting, trusted_proxies, drain_s, request_timeout_s)
+        server = Server(application, greeting, trusted_proxies, drain_s, request_timeout_s, keep_alive_s)
         settle()
         server.run(sockets=[listener])
         if not server.started:

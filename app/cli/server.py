@@ -40,7 +40,13 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, application: Application, greeting: str, trusted_proxies: str, drain_s: float, patience_s: float
+        self,
+        application: Application,
+        greeting: str,
+        trusted_proxies: str,
+        drain_s: float,
+        patience_s: float,
+        keep_alive_s: int,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -50,6 +56,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=trusted_proxies,
+                timeout_keep_alive=keep_alive_s,
                 timeout_graceful_shutdown=_UNDER_WAY_S,
                 loop="uvloop",
                 http=Connection,

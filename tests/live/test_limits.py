@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 
 import httpx
 import psycopg
@@ -20,6 +21,7 @@ N_STREAMS = 2
 LIMITS = {
     "TUNETRACK_STREAM_LIMIT": str(N_STREAMS),
     "TUNETRACK_REQUEST_TIMEOUT_S": "1",
+    "TUNETRACK_KEEP_ALIVE_S": "1",
     "TUNETRACK_LONGEST_WAIT_S": "0.5",
 }
 
@@ -143,6 +145,15 @@ def test_a_connection_that_is_kept_is_not_kept_longer_for_what_is_no_request(
         connection.sendall(rest)
         while connection.recv(65_536):
             pass
+
+
+def test_an_idle_connection_is_kept_for_longer_than_clients_keep_one(server: Server) -> None:
+    with closing(HTTPConnection("127.0.0.1", server.port)) as connection:
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        connection.sock.settimeout(6)  # httpx gives one up after five seconds, and asks on it until then
+        with pytest.raises(TimeoutError):
+            connection.sock.recv(1)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_who_is_asked_to_go_while_it_starts_goes(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(cli_server, "end_within", lambda _: None)  # it would be the end of this process
     url = parse(f"sqlite:///{tmp_path / 'x.db'}")
     migrate(url)
-    server = cli_server.Server(Application(url), "", "", drain_s=0.0, patience_s=20.0)
+    server = cli_server.Server(Application(url), "", "", drain_s=0.0, patience_s=20.0, keep_alive_s=75)
     begin = server.config.load
 
     def load() -> None:
@@ -73,7 +73,7 @@ class Stuck:
 
     leave = end_streams = lambda self: None
 
-server.Server(Stuck(), "ready", "", 0.0, 20.0).run(sockets=[server.listen("127.0.0.1", 0)])
+server.Server(Stuck(), "ready", "", 0.0, 20.0, 75).run(sockets=[server.listen("127.0.0.1", 0)])
 """
 
 
