@@ -81,7 +81,8 @@ class Left:
 def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[Left | DomainError | None]:
     """Delete runs with their history. A trial that one of them spoke for is held until its lease is over.
 
-    Of long histories only the beginning: `Left` says what is still in the log, for `clear_logs`.
+    Of long histories only the beginning: `Left` says what is still in the log, for `clear_logs`. Repeated, a deletion
+    that was interrupted goes on.
 
     Records `run_delete`.
     """
@@ -96,8 +97,9 @@ def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[Left
         transaction.record(RunDelete(run.run_id, run.last_epoch), tuner_id=run.tuner_id)
     save_holdings(transaction, holdings)
     runs.delete(connection, gone.keys())
-    up_to = events.last_event_id(connection)
-    left = {run_id: _clear(connection, Left(run_id, 0, up_to)) for run_id in gone}
+    interrupted = dict(events.list_left(connection, set(requests) - gone.keys()))
+    ends = dict.fromkeys(gone, events.last_event_id(connection)) | interrupted
+    left = {run_id: _clear(connection, Left(run_id, 0, up_to)) for run_id, up_to in ends.items()}
     return [left[run_id] if run_id in left else UnknownRun(run_id) for run_id in requests]
 
 

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
-from app.service.edit_run import Left, clear_logs, delete_runs
+import pytest
+
+from app.domain.errors import UnknownRun
+from app.service.edit_run import Left, clear, clear_logs, delete_runs
 from app.service.invariants import find_violations
 from app.service.log_epochs import Epoch, LogEpochs, log_epochs
 from app.service.start import StartRun, start_runs
@@ -63,6 +66,18 @@ def test_what_an_interrupted_deletion_leaves_is_removed_later(new_database: NewD
         assert "epoch_end" in (await types_told(database))[2:]
         await clean(database)
         assert await types_told(database) == ["run_start", "epoch_end", "run_delete"]
+
+    within(new_database, story)
+
+
+def test_a_deletion_that_was_interrupted_goes_on_when_it_is_repeated(new_database: NewDatabase) -> None:
+    async def story(database: Database) -> None:
+        run_id = await start(database, n_epochs=5000)
+        assert await database.write(delete_runs, run_id) is not None
+        await clear(database, await database.write(delete_runs, run_id))
+        assert await types_told(database) == ["run_delete"]
+        with pytest.raises(UnknownRun):
+            await database.write(delete_runs, run_id)
 
     within(new_database, story)
 
