@@ -157,7 +157,9 @@ def list_page(
     return [_read(row) for row in connection.execute(query)]
 
 
-def forget(connection: Connection, before: UUID) -> int:
-    """Remove those that are over, made before an id: ids rise with time. How many there were."""
-    is_old = deliveries.c.delivery_id < before
-    return connection.execute(delete(deliveries).where(is_old, deliveries.c.state != DeliveryState.pending)).rowcount
+def forget(connection: Connection, before: UUID, limit: int) -> int:
+    """Remove the oldest of those that are over, made before an id, at most `limit`; how many they were."""
+    is_over = deliveries.c.state != DeliveryState.pending  # ids rise with time
+    oldest = select(deliveries.c.delivery_id).where(deliveries.c.delivery_id < before, is_over)
+    oldest = oldest.order_by(deliveries.c.delivery_id).limit(limit)
+    return connection.execute(delete(deliveries).where(deliveries.c.delivery_id.in_(oldest))).rowcount

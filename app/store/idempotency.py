@@ -96,6 +96,8 @@ def remember(connection: Connection, now: datetime, answered: Sequence[tuple[Onc
     connection.execute(insert(idempotency), rows)
 
 
-def forget(connection: Connection, now: datetime) -> int:
-    """Remove the answers that are older than a day; how many there were."""
-    return connection.execute(delete(idempotency).where(idempotency.c.create_time < now - KEPT)).rowcount
+def forget(connection: Connection, now: datetime, limit: int) -> int:
+    """Remove the oldest of the answers that are older than a day, at most `limit`; how many they were."""
+    oldest = select(idempotency.c.key_digest).where(idempotency.c.create_time < now - KEPT)
+    oldest = oldest.order_by(idempotency.c.create_time).limit(limit)
+    return connection.execute(delete(idempotency).where(idempotency.c.key_digest.in_(oldest))).rowcount

@@ -170,7 +170,7 @@ def test_a_webhook_is_switched_off_where_all_tries_of_a_delivery_failed_and_noth
 
 def test_what_is_over_is_forgotten_and_what_waits_is_not(tell: Tell) -> None:
     def forget(transaction: Transaction, requests: Sequence[None]) -> list[int | DomainError]:
-        return [deliveries.forget(transaction.connection, UUID(int=2**128 - 1)) for _ in requests]
+        return [deliveries.forget(transaction.connection, UUID(int=2**128 - 1), 10) for _ in requests]
 
     async def story(sender: Sender) -> None:
         await sender.add(3)
