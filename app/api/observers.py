@@ -138,7 +138,9 @@ async def change_observer(request: Request, observer_id: str, body: ObserverPatc
 )
 async def delete_observer(request: Request, observer_id: str) -> Response:
     """Delete a webhook and its deliveries."""
-    await services(request).database.write(remove, OfObserver(parse_id(observer_id, UnknownObserver)))
+    wanted = OfObserver(parse_id(observer_id, UnknownObserver))
+    while await services(request).database.write(remove, wanted):
+        pass  # there is more
     return Response(status_code=204)
 
 

@@ -147,12 +147,21 @@ class OfObserver:
     observer_id: UUID
 
 
-def remove(transaction: Transaction, requests: Sequence[OfObserver]) -> list[DomainError | None]:
-    """Remove observers with their deliveries."""
-    return [
-        None if observers.remove(transaction.connection, request.observer_id) else UnknownObserver(request.observer_id)
-        for request in requests
-    ]
+_AT_ONCE = 1000
+"""Deliveries of an observer in one transaction: what waits for the writer meanwhile waits a hundredth of a second."""
+
+
+def remove(transaction: Transaction, requests: Sequence[OfObserver]) -> list[bool | DomainError]:
+    """Remove observers with their deliveries, or first some of those, where they are many; whether there is more."""
+
+    def answer(request: OfObserver) -> bool:
+        if deliveries.forget_of(transaction.connection, request.observer_id, _AT_ONCE) == _AT_ONCE:
+            return True
+        if not observers.remove(transaction.connection, request.observer_id):
+            raise UnknownObserver(request.observer_id)
+        return False
+
+    return each(requests, answer)
 
 
 def add_test(transaction: Transaction, requests: Sequence[OfObserver]) -> list[Delivery | DomainError]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, true, update
 
 from app.domain.states import DeliveryState, ObserverState
 from app.store import bulk, clock
@@ -159,7 +159,15 @@ def list_page(
 
 def forget(connection: Connection, before: UUID, limit: int) -> int:
     """Remove the oldest of those that are over, made before an id, at most `limit`; how many they were."""
-    is_over = deliveries.c.state != DeliveryState.pending  # ids rise with time
-    oldest = select(deliveries.c.delivery_id).where(deliveries.c.delivery_id < before, is_over)
+    return _forget(connection, deliveries.c.delivery_id < before, limit)  # ids rise with time
+
+
+def forget_of(connection: Connection, observer_id: UUID, limit: int) -> int:
+    """Remove the oldest of an observer's that are over, at most `limit`; how many they were."""
+    return _forget(connection, deliveries.c.observer_id == observer_id, limit)
+
+
+def _forget(connection: Connection, which: ColumnElement[bool], limit: int) -> int:
+    oldest = select(deliveries.c.delivery_id).where(which, deliveries.c.state != DeliveryState.pending)
     oldest = oldest.order_by(deliveries.c.delivery_id).limit(limit)
     return connection.execute(delete(deliveries).where(deliveries.c.delivery_id.in_(oldest))).rowcount

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection
 
-from app.domain.errors import DomainError
+from app.domain.errors import DomainError, UnknownObserver
 from app.domain.states import DeliveryState, ObserverState
 from app.service.deliver import CLAIMED, DELAYS_S, Attempted, Claim, Claimed, TakeOn, claim, find_news, settle, take_on
-from app.service.observe import Change, Register, change, register
+from app.service.observe import Change, OfObserver, Register, change, register, remove
 from app.service.start import StartRun, start_runs
 from app.store import clock, deliveries, observers
 from app.store.database import Database
@@ -164,6 +164,20 @@ def test_a_webhook_is_switched_off_where_all_tries_of_a_delivery_failed_and_noth
             sender.now += timedelta(seconds=1.2 * delay_s)
             assert await fail(sender) is ObserverState.on
         assert [one.state for one in await sender.look()] == [DeliveryState.failed] * 2
+
+    tell(story)
+
+
+def test_an_observer_with_many_deliveries_is_removed_in_several_transactions(tell: Tell) -> None:
+    async def story(sender: Sender) -> None:
+        await sender.add(2500)
+        await asyncio.gather(*(sender.settle(one, None) for one in await sender.claim(2500)))
+        await sender.add(1)
+        asked = OfObserver(sender.observer_id)
+        assert [await sender.database.write(remove, asked) for _ in range(3)] == [True, True, False]
+        assert await sender.look() == []
+        with pytest.raises(UnknownObserver):
+            await sender.database.write(remove, asked)
 
     tell(story)
 
