@@ -305,16 +305,20 @@ def delete_some(connection: Connection, run_id: UUID, after: int, up_to: int, li
     return reached
 
 
+# Built once: runs begin all the time.
+_deletion, _earlier = events.alias(), events.alias()
+_LEFT = select(_deletion.c.run_id, _deletion.c.event_id).where(
+    _deletion.c.type == RunDelete.type,
+    _deletion.c.epoch.is_(None),  # an index leads to those
+    exists().where(_earlier.c.run_id == _deletion.c.run_id, _earlier.c.event_id < _deletion.c.event_id),
+)
+_LEFT_OF = _LEFT.where(_deletion.c.run_id.in_(bindparam("run_ids", expanding=True)))
+
+
 def list_left(connection: Connection, run_ids: Collection[UUID] | None = None) -> list[tuple[UUID, int]]:
     """The deleted runs, of these ids or any, of which the log still has events; and up to which number."""
-    deletion, left = events.alias(), events.alias()
-    has_left = exists().where(left.c.run_id == deletion.c.run_id, left.c.event_id < deletion.c.event_id)
-    # Of no epoch: an index leads to those.
-    query = select(deletion.c.run_id, deletion.c.event_id).where(deletion.c.type == RunDelete.type, has_left)
-    query = query.where(deletion.c.epoch.is_(None))
-    if run_ids is not None:
-        query = query.where(deletion.c.run_id.in_(run_ids))
-    return [(run_id, event_id - 1) for run_id, event_id in connection.execute(query)]
+    query, values = (_LEFT, {}) if run_ids is None else (_LEFT_OF, {"run_ids": list(run_ids)})
+    return [(run_id, event_id - 1) for run_id, event_id in connection.execute(query, values)]
 
 
 def list_orphans(connection: Connection) -> list[int]:
