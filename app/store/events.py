@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -152,8 +153,9 @@ def _tags(collected: str | list[str] | None) -> list[str]:
 
 def list_told(connection: Connection, run_id: UUID, limit: int | None = None) -> list[StoredEvent]:
     """The events of a run but for its epochs, the first so many, in order."""
-    query = select(events).where(events.c.run_id == run_id, events.c.epoch.is_(None))
-    return [stored(row) for row in connection.execute(query.order_by(events.c.event_id).limit(limit))]
+    query = select(events).where(events.c.run_id == _some("run_id"), events.c.epoch.is_(None))
+    query = query.order_by(events.c.event_id).limit(limit)
+    return [stored(row) for row in connection.execute(query, {"run_id": run_id})]
 
 
 def find_many(connection: Connection, event_ids: Collection[int]) -> dict[int, StoredEvent]:
@@ -169,15 +171,21 @@ _OWNERS = {"run_id": "run_ids", "tuner_id": "tuner_ids"}
 
 
 def _is(name: str) -> ColumnElement[bool]:
-    """Of the one run or tuner that is given, and not before its first event.
-
-    Where PostgreSQL knows that much of the log is of this one, it expects to come across it soon, and walks through all
-    that lies before. That first event is looked up without its knowing of whom: by index.
-    """
+    """Of the one run or tuner that is given, and not before its first event."""
     first = events.alias()
-    that_one = select(bindparam(name, type_=events.c[name].type)).scalar_subquery()
-    begin = select(func.min(first.c.event_id)).where(first.c[name] == that_one, first.c.event_id > bindparam("after"))
+    begin = select(func.min(first.c.event_id)).where(
+        first.c[name] == _some(name), first.c.event_id > bindparam("after")
+    )
     return and_(events.c[name] == bindparam(name), events.c.event_id >= begin.scalar_subquery())
+
+
+def _some(name: str) -> ScalarSelect[Any]:
+    """The run or tuner that is given, without PostgreSQL's knowing which it is.
+
+    Of one of which it knows that it has much of the log, it expects to come across some events soon, and walks through
+    those of all others.
+    """
+    return select(bindparam(name, type_=events.c[name].type)).scalar_subquery()
 
 
 @cache
