@@ -115,10 +115,13 @@ class ResultRequest(_Outcome):
 
 
 class TrialRequest(_Outcome):
-    """Parameters to hand out next, of which those left open are drawn at random, as `drawn` in `why` says; with a score
-    or a state, an observation from outside, of all parameters."""
+    """Parameters to hand out next; with a score or a state, an observation from outside."""
 
     params: Params
+    partial: bool = Field(
+        default=False,
+        description="Draw what the params leave out at random, instead of refusing them; see `drawn` in `why`.",
+    )
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> "TrialRequest":
@@ -128,6 +131,8 @@ class TrialRequest(_Outcome):
             raise ValueError("a failed or infeasible trial has no score")
         if self._n_scores == 0 and self.state is None and self.reason is not None:
             raise ValueError("a proposal has no reason; send the state that it explains")
+        if self.partial and self.is_observation:
+            raise ValueError("an observation is of all parameters: leave out partial")
         return self
 
     @property

@@ -127,14 +127,11 @@ def _show_reported(reported: Reported) -> Response:
 @needs(Scope.tune)
 @body_limit(4 * 2**20)
 async def add_trial(request: Request, tuner_id: str, body: OneOrMoreTrials) -> Response:
-    """Enqueue parameters to hand out next, or import observations. A known observation is answered, not added again.
-
-    What an enqueued trial leaves open is drawn at random at once.
-    """
+    """Enqueue parameters to hand out next, or import observations. A known observation is answered, not added again."""
     sent = [body] if isinstance(body, TrialRequest) else body.trials
     wanted = AddTrials(
         parse_id(tuner_id, UnknownTuner),
-        [NewTrial(dict(one.params), one.outcome() if one.is_observation else None) for one in sent],
+        [NewTrial(dict(one.params), one.outcome() if one.is_observation else None, one.partial) for one in sent],
     )
     return await write_once(request, add_trials, wanted, _show_added)
 

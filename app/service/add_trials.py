@@ -21,10 +21,15 @@ from app.tuning.strategy import generator
 
 @dataclass(frozen=True, slots=True)
 class NewTrial:
-    """Parameters to hand out next, or with an outcome an observation from outside."""
+    """Parameters to hand out next, or with an outcome an observation from outside.
+
+    Args:
+        is_partial: what the params leave out is drawn at random.
+    """
 
     params: dict[str, Scalar]
     outcome: Outcome | None
+    is_partial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,7 @@ def add_trials(transaction: Transaction, requests: Sequence[AddTrials]) -> list[
 
 
 def _coerce(space: Space, new: Sequence[NewTrial]) -> list[dict[str, Scalar]]:
-    # Of an observation all must be known: nothing is learnt from a score of who knows what.
-    return [space.coerce(one.params, is_whole=one.outcome is not None) for one in new]
+    return [space.coerce(one.params, is_whole=not one.is_partial) for one in new]
 
 
 def _add(

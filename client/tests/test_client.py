@@ -531,6 +531,16 @@ def test_proposals_and_observations_of_ones_own(client: Client) -> None:
     assert [one["score"] for one in tuner.history()] == [1.0, 2.0]
 
 
+def test_some_of_the_parameters_may_be_ones_own(client: Client) -> None:
+    tuner = client.tuner({"x": float_range(0, 1), "y": float_range(0, 1)})
+    with pytest.raises(Refused, match="missing"):
+        tuner.enqueue({"x": 0.25})
+    tuner.enqueue({"x": 0.25}, partial=True)
+    (trial,) = tuner.suggest()
+    assert trial.params["x"] == 0.25
+    assert trial.why["drawn"] == ["y"]
+
+
 def test_a_worker_that_waits_for_others_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     tuner = client.tuner(SPACE, name="busy", max_trials=1)
     (held,) = tuner.suggest()

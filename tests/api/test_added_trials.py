@@ -61,7 +61,9 @@ def test_enqueueing_changes_no_later_proposal_of_the_same_number(client: httpx.C
 def test_what_an_enqueued_trial_leaves_open_is_drawn_at_once_and_why_says_so(client: httpx.Client) -> None:
     tuner, same = (create_tuner(client, space=EXAMPLE, seed=7) for _ in range(2))
     wanted: list[JSON] = [{"num_layers": 2, "optimizer": "sgd"}, {"num_layers": 2, "optimizer": "sgd"}, {}]
-    trials, again = (add(client, one, *({"params": params} for params in wanted)) for one in (tuner, same))
+    trials, again = (
+        add(client, one, *({"params": params, "partial": True} for params in wanted)) for one in (tuner, same)
+    )
     assert [trial["params"] for trial in trials] == [trial["params"] for trial in again]
     first, second, free = trials
     assert list(first["params"]) == list(EXAMPLE)
@@ -76,7 +78,7 @@ def test_what_an_enqueued_trial_leaves_open_is_drawn_at_once_and_why_says_so(cli
 def test_a_parameter_whose_condition_is_left_open_cannot_be_enqueued(client: httpx.Client) -> None:
     tuner = create_tuner(client, space=EXAMPLE)
     for refused, name in (({"nesterov": True}, "nesterov"), ({"optimiser": "sgd"}, "optimiser")):
-        problem(post(client, tuner, {"params": refused}), 422, "params-out-of-space", name=name)
+        problem(post(client, tuner, {"params": refused, "partial": True}), 422, "params-out-of-space", name=name)
     assert get_tuner(client, tuner)["counts"]["queued"] == 0
 
 
@@ -141,7 +143,9 @@ def test_a_thousand_at_a_time(client: httpx.Client) -> None:
     ("bad", "code"),
     [
         ({"params": {"x": 2.0}}, "params-out-of-space"),
+        ({"params": {}}, "params-out-of-space"),
         ({"params": {}, "score": 1.0}, "params-out-of-space"),
+        ({"params": {}, "partial": True, "score": 1.0}, "invalid-request"),
         ({"params": {"x": 0.5, "y": 1}, "score": 1.0}, "params-out-of-space"),
         ({"params": {"x": 0.5}, "scores": {"a": 1.0}}, "invalid-request"),
         ({"params": {"x": 0.5}, "score": True}, "invalid-request"),

@@ -97,9 +97,10 @@ class Tuner:
         self._client.flush_or_raise()
         return [self._trial(wire) for wire in self._ask(count, worker or _own_name())["trials"]]
 
-    def enqueue(self, params: Mapping[str, Any]) -> None:
-        """Have these parameters tried next; those that are left open are drawn at random."""
-        self._client.ask("POST", f"{self._path}/trials", {"params": plain(params)}, is_new=True)
+    def enqueue(self, params: Mapping[str, Any], *, partial: bool = False) -> None:
+        """Have these parameters tried next; if `partial`, what they leave out is drawn at random."""
+        body = {"params": plain(params)} | ({"partial": True} if partial else {})
+        self._client.ask("POST", f"{self._path}/trials", body, is_new=True)
 
     def observe(
         self, params: Mapping[str, Any], score: Value | Mapping[str, Value] | None = None, /, **scores: Value
