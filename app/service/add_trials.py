@@ -29,7 +29,7 @@ class NewTrial:
 
     params: dict[str, Scalar]
     outcome: Outcome | None
-    is_partial: bool
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
