@@ -16,7 +16,7 @@ from tests.dashboard.scenes import finish_trial, new_tuner
 from tests.server import Server
 from tests.waiting import eventually
 
-N_VISITS = 5
+N_VISITS = 10
 
 
 def stays(place: Locator, change: Callable[[], object], told: Locator, text: str) -> None:
