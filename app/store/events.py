@@ -313,7 +313,7 @@ def delete_some(connection: Connection, run_id: UUID, after: int, up_to: int, li
     return reached
 
 
-# Built once: runs begin all the time.
+# Built once: runs with ids of their own begin all the time.
 _deletion, _earlier = events.alias(), events.alias()
 _LEFT = select(_deletion.c.run_id, _deletion.c.event_id).where(
     _deletion.c.type == RunDelete.type,
@@ -327,6 +327,12 @@ def list_left(connection: Connection, run_ids: Collection[UUID] | None = None) -
     """The deleted runs, of these ids or any, of which the log still has events; and up to which number."""
     query, values = (_LEFT, {}) if run_ids is None else (_LEFT_OF, {"run_ids": list(run_ids)})
     return [(run_id, event_id - 1) for run_id, event_id in connection.execute(query, values)]
+
+
+def delete_left(connection: Connection, run_ids: Collection[UUID]) -> None:
+    """Delete what the log still has of deleted runs with these ids: they begin anew."""
+    for run_id, up_to in list_left(connection, run_ids) if run_ids else ():
+        connection.execute(delete(events).where(events.c.run_id == run_id, events.c.event_id <= up_to))
 
 
 def list_orphans(connection: Connection) -> list[int]:

@@ -14,7 +14,6 @@ from app.domain.states import RunStatus
 from app.domain.summary import MetricSummary
 from app.domain.values import Number, Scalar
 from app.store import bulk, clock, tags
-from app.store import events as log
 from app.store.tables import events, runs
 from app.store.types import Instant
 
@@ -88,9 +87,7 @@ def rows() -> Select[Any]:
 
 
 def add(connection: Connection, added: Sequence[Run]) -> None:
-    """Add new runs, with their tags and none of a deleted one that had the same id; nor any of its events."""
-    for run_id, up_to in log.list_left(connection, [run.run_id for run in added]):
-        connection.execute(sql_delete(events).where(events.c.run_id == run_id, events.c.event_id <= up_to))
+    """Add new runs, with their tags and none of a deleted one that had the same id."""
     bulk.insert(connection, runs, _COLUMNS, added)
     tags.replace(connection, [(run.run_id, run.tags) for run in added])
 
