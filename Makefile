@@ -31,11 +31,11 @@ demo: $(DEMO_READY) ## tune a real model, and watch it (KEEP=1 leaves the servic
 
 .PHONY: test
 test: $(ALL_READY) chromium nginx ## run all tests, in random order
-	@$(PY) -m pytest -n auto --maxprocesses 6 --dist worksteal
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: coverage
 coverage: $(ALL_READY) chromium nginx ## run all tests with branch coverage, of the services that they start too (takes half as long again)
-	@$(PY) -m pytest -n auto --maxprocesses 6 --dist worksteal --cov
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal --cov
 
 .PHONY: check
 check: $(ALL_READY) ## all that can be known without running it: lint, format, types, imports, OpenAPI

@@ -49,8 +49,8 @@ NewDatabase = Callable[[], str]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three for each processor: half of the time of a test is waiting, for leases, for a browser, for an answer."""
-    return 3 * (os.cpu_count() or 1)
+    """Two more than there are processors: some of the tests wait."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
