@@ -13,7 +13,7 @@ from app.domain.values import MAX_NAMES, Scalar, same_scalar
 from app.service.each import each, get_known
 from app.service.edition import require_edition
 from app.service.holding import open_holdings, rows_of_runs, save_holdings
-from app.store import events, runs
+from app.store import events, leavings, runs
 from app.store.database import Database
 from app.store.locks import Rows, locking
 from app.store.runs import Run
@@ -97,7 +97,7 @@ def delete_runs(transaction: Transaction, requests: Sequence[UUID]) -> list[Left
         transaction.record(RunDelete(run.run_id, run.last_epoch), tuner_id=run.tuner_id)
     save_holdings(transaction, holdings)
     runs.delete(connection, gone.keys())
-    interrupted = dict(events.list_left(connection, set(requests) - gone.keys()))
+    interrupted = dict(leavings.list_left(connection, set(requests) - gone.keys()))
     ends = dict.fromkeys(gone, events.last_event_id(connection)) | interrupted
     left = {run_id: _clear(connection, Left(run_id, 0, up_to)) for run_id, up_to in ends.items()}
     return [left[run_id] if run_id in left else UnknownRun(run_id) for run_id in requests]
@@ -115,5 +115,5 @@ def clear_logs(transaction: Transaction, requests: Sequence[Left]) -> list[Left 
 
 
 def _clear(connection: Connection, left: Left) -> Left | None:
-    reached = events.delete_some(connection, left.run_id, left.after, left.up_to, _AT_ONCE)
+    reached = leavings.delete_some(connection, left.run_id, left.after, left.up_to, _AT_ONCE)
     return None if reached is None else replace(left, after=reached)

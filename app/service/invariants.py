@@ -18,7 +18,7 @@ from app.domain.states import RUN_ENDS, SCORED, RunStatus, TrialState
 from app.domain.summary import MetricSummary, fold
 from app.domain.values import INT64_MAX
 from app.service.trial import has_ended
-from app.store import events, search, sessions, trials, tuners
+from app.store import events, leavings, search, sessions, trials, tuners
 from app.store.events import EventFilter, StoredEvent
 from app.store.runs import Run
 from app.store.search import Search
@@ -41,7 +41,9 @@ def find_violations(connection: Connection) -> Iterator[str]:
         for tuner in found:
             yield from (f"tuner {tuner.tuner_id}: {what}" for what in _of_tuner(connection, tuner))
         after_tuner = (found[-1].create_time, found[-1].tuner_id)
-    yield from (f"event {event_id} tells of a run that does not exist" for event_id in events.list_orphans(connection))
+    yield from (
+        f"event {event_id} tells of a run that does not exist" for event_id in leavings.list_orphans(connection)
+    )
 
 
 def _of_run(connection: Connection, run: Run) -> Iterator[str]:

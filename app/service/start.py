@@ -16,7 +16,7 @@ from app.service.each import each, get_known
 from app.service.lifecycle import OpenTuner, open_tuners, save_tuners
 from app.service.stop import STOPPED_TUNER
 from app.service.trial import has_ended, require_holder
-from app.store import events, runs, trials
+from app.store import leavings, runs, trials
 from app.store.locks import Rows, locking
 from app.store.runs import Run
 from app.store.transaction import Transaction
@@ -72,7 +72,7 @@ def start_runs(transaction: Transaction, requests: Sequence[StartRun]) -> list[S
     connection = transaction.connection
     chosen = {request.run_id for request in requests if request.run_id is not None}
     there = runs.find_many(connection, chosen)
-    events.delete_left(connection, chosen - there.keys())
+    leavings.delete_left(connection, chosen - there.keys())
     trial_ids = {request.trial_id for request in requests if request.trial_id is not None}
     opened = open_tuners(transaction, {trial.tuner_id for trial in trials.find_many(connection, trial_ids).values()})
     of_trials = trials.find_many(connection, trial_ids)  # as they are now that nobody else can change them

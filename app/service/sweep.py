@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.domain.errors import DomainError, Unavailable
 from app.service.edit_run import Left, clear
-from app.store import deliveries, events, idempotency
+from app.store import deliveries, idempotency, leavings
 from app.store.database import Database
 from app.store.transaction import Transaction
 
@@ -36,7 +36,7 @@ async def clean(database: Database) -> None:
     """Remove what has had its time, and what a deletion that was interrupted has left."""
     while await database.write(sweep, None):
         pass  # there may be more
-    for run_id, up_to in await database.read(events.list_left):
+    for run_id, up_to in await database.read(leavings.list_left):
         await clear(database, Left(run_id, 0, up_to))
 
 

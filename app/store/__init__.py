@@ -18,6 +18,7 @@ A store function is a plain function of a `Connection`; `Database` decides where
     log.py        events appended, in commit order
     events.py tuners.py trials.py runs.py tags.py keys.py observers.py deliveries.py plugins.py
                   the queries, by noun
+    leavings.py   what the log still has of deleted runs
     histories.py  epochs of many runs; curve_pieces.py, long ones in short; standing.py, how tuners stand
     search.py     runs found: ways.py, by which index; narrowing.py, where they are few; facts.py, what is indexed
     trial_search.py   trials of a tuner found

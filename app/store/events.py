@@ -16,7 +16,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    delete,
     exists,
     func,
     or_,
@@ -26,11 +25,11 @@ from sqlalchemy import (
 )
 
 from app.domain.curve import Logged
-from app.domain.events import EpochEnd, RunDelete
+from app.domain.events import EpochEnd
 from app.domain.values import INT64_MAX, Number, to_rfc3339
 from app.store import driver
 from app.store.log import COLUMNS_SHOWN, Appended
-from app.store.tables import events, runs, tags
+from app.store.tables import events, tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ _FILTERED = ("types", "run_ids", "tuner_ids", "tags")
 _OWNERS = {"run_id": "run_ids", "tuner_id": "tuner_ids"}
 
 
-def _is(name: str) -> ColumnElement[bool]:
+def of_one(name: str) -> ColumnElement[bool]:
     """Of the one run or tuner that is given, and not before its first event."""
     first = events.alias()
     begin = select(func.min(first.c.event_id)).where(
@@ -200,7 +199,7 @@ def _matching(filtered: frozenset[str], *, has_epochs: bool, by_owner: bool) -> 
     is_its_owner = or_(tags.c.owner_id == events.c.run_id, tags.c.owner_id == events.c.tuner_id)
     conditions = {
         "types": events.c.type.in_(wanted["types"]),
-        **{one: _is(one) for one in _OWNERS},
+        **{one: of_one(one) for one in _OWNERS},
         "run_ids": events.c.run_id.in_(wanted["run_ids"]),
         "tuner_ids": events.c.tuner_id.in_(wanted["tuner_ids"]),
         "tags": exists().where(is_its_owner, tags.c.tag.in_(wanted["tags"])),
@@ -296,48 +295,3 @@ def first_epoch(connection: Connection, run_id: UUID, start: int) -> int:
     """The first epoch of a run that is not before this one; 0 where there is none."""
     ((first,),) = driver.fetch_of_run(connection, _FIRST, run_id, start)
     return first or 0
-
-
-def delete_some(connection: Connection, run_id: UUID, after: int, up_to: int, limit: int) -> int | None:
-    """Delete the next events of a run after a number, of those up to another one, at most `limit`.
-
-    Returns:
-        The number of the last of them where there may be more.
-    """
-    nth = select(events.c.event_id).where(_is("run_id"), events.c.event_id <= up_to).order_by(events.c.event_id)
-    values = {"run_id": run_id, "after": after}
-    reached: int | None = connection.execute(nth.offset(limit - 1).limit(1), values).scalar_one_or_none()
-    # One bound: of two, SQLite may walk to the further one.
-    is_near = events.c.event_id <= (up_to if reached is None else reached)
-    connection.execute(delete(events).where(events.c.run_id == run_id, events.c.event_id > after, is_near))
-    return reached
-
-
-# Built once: runs with ids of their own begin all the time.
-_deletion, _earlier = events.alias(), events.alias()
-_LEFT = select(_deletion.c.run_id, _deletion.c.event_id).where(
-    _deletion.c.type == RunDelete.type,
-    _deletion.c.epoch.is_(None),  # an index leads to those
-    exists().where(_earlier.c.run_id == _deletion.c.run_id, _earlier.c.event_id < _deletion.c.event_id),
-)
-_LEFT_OF = _LEFT.where(_deletion.c.run_id.in_(bindparam("run_ids", expanding=True)))
-
-
-def list_left(connection: Connection, run_ids: Collection[UUID] | None = None) -> list[tuple[UUID, int]]:
-    """The deleted runs, of these ids or any, of which the log still has events; and up to which number."""
-    query, values = (_LEFT, {}) if run_ids is None else (_LEFT_OF, {"run_ids": list(run_ids)})
-    return [(run_id, event_id - 1) for run_id, event_id in connection.execute(query, values)]
-
-
-def delete_left(connection: Connection, run_ids: Collection[UUID]) -> None:
-    """Delete what the log still has of deleted runs with these ids: they begin anew."""
-    for run_id, up_to in list_left(connection, run_ids) if run_ids else ():
-        connection.execute(delete(events).where(events.c.run_id == run_id, events.c.event_id <= up_to))
-
-
-def list_orphans(connection: Connection) -> list[int]:
-    """The numbers of events of runs that do not exist; but for those that tell of their deletion."""
-    has_run = exists().where(runs.c.run_id == events.c.run_id)
-    is_left = and_(events.c.run_id.is_not(None), events.c.type != RunDelete.type)
-    query = select(events.c.event_id).where(is_left, ~has_run).order_by(events.c.event_id)
-    return list(connection.execute(query).scalars())

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from app.domain.filters import Compare, Field, Kind
-from app.store import curve_pieces, events, facts, runs, search, standing, trials, tuners
+from app.store import curve_pieces, events, facts, leavings, runs, search, standing, trials, tuners
 from app.store.engines import open_readers, open_writer, parse
 from app.store.events import EventFilter
 from app.store.migrate import migrate
@@ -54,7 +54,7 @@ def empty(tmp_path: Path) -> Iterator[Connection]:
         lambda connection: tuners.list_overdue(connection, _NOW),
         lambda connection: trials.list_held_too_long(connection, _NOW),
         lambda connection: runs.list_awaited_too_long(connection, _NOW),
-        lambda connection: events.list_left(connection, [uuid4()]),
+        lambda connection: leavings.list_left(connection, [uuid4()]),
     ],
     ids=["changed", "silent", "expired", "overdue", "held", "awaited", "left"],
 )
@@ -146,7 +146,7 @@ def test_some_of_a_long_history_are_deleted_without_a_look_at_the_others(empty: 
     run_id = uuid4()
     empty.exec_driver_sql(_EPOCHS, (run_id.bytes, None))
     with counted_steps(empty) as hundreds:
-        assert events.delete_some(empty, run_id, 0, 20_000, 10) == 10
+        assert leavings.delete_some(empty, run_id, 0, 20_000, 10) == 10
     assert hundreds[0] < 10
 
 
