@@ -458,6 +458,26 @@ def test_a_search_in_a_trust_region_stays_near_the_best_trial() -> None:
         assert (row[continuous] <= region.high[continuous]).all()
 
 
+def test_what_the_best_trial_lacks_is_near_the_best_trial_that_has_it() -> None:
+    number = {"type": "float_range", "min": 0.0, "max": 1.0}
+    space = Space.from_json(
+        {
+            "kind": {"type": "choice", "options": ["a", "b", "c"]},
+            **{name: {**number, "when": {"kind": [kind]}} for name, kind in (("x", "a"), ("y", "b"), ("z", "c"))},
+        }
+    )
+    columns = Columns(space)
+    trials: list[Params] = [{"kind": "b", "y": 0.3}, {"kind": "a", "x": 0.4}, {"kind": "b", "y": 0.7}]
+    known = Hyperparameters(np.full(4, 9.0), 1.0, 0.7, 1e-3)
+    posterior = Posterior(Features(columns), known, columns.encode(trials), np.array([1.0, -1.0, 0.0]))
+    region = trust_region(columns, [posterior], 3, generator(7, 1))
+    kind, x, y, z = (space.order.index(name) for name in ("kind", "x", "y", "z"))
+    assert 0 < region.low[x] < 0.4 < region.high[x] < 1
+    assert 0 < region.low[y] < 0.7 < region.high[y] < 1
+    assert (region.low[[kind, z]] == 0).all()  # nobody has tried z
+    assert (region.high[[kind, z]] == 1).all()
+
+
 def test_when_a_trust_region_has_nothing_new_the_search_goes_on_everywhere() -> None:
     space = Space.from_json({"n": {"type": "int_range", "min": 1, "max": 100}})
     history = [

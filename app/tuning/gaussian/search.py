@@ -52,12 +52,16 @@ def everywhere(columns: Columns) -> Region:
 def trust_region(columns: Columns, posteriors: Sequence[Posterior], n_trials: int, rng: np.random.Generator) -> Region:
     """The surroundings of the trial from which least is expected, wider where the loss changes slowly.
 
-    With several objectives it is one of the trials that, as expected, no other one dominates.
+    With several objectives it is one of the trials that, as expected, no other one dominates. Where it has no number,
+    as its choices do without one, the region lies around that of the best trial that has one.
 
     Source: Eriksson et al. 2019, arXiv:1910.01739, of which it has the shape; its size goes by the number of trials.
     """
-    front = np.flatnonzero(non_dominated([*map(tuple, _expected(posteriors).T.tolist())]))
-    best = posteriors[0].rows[front[0] if len(front) == 1 else rng.choice(front)]
+    expected, rows = _expected(posteriors).T, posteriors[0].rows
+    front = np.flatnonzero(non_dominated([*map(tuple, expected.tolist())]))
+    best = rows[front[0] if len(front) == 1 else rng.choice(front)]
+    if np.isnan(best).any():
+        best = _completed(best, rows[best_first(expected, len(rows))])
     logs = np.mean([-0.5 * np.log(posterior.hyperparameters.weights) for posterior in posteriors], axis=0)
     stretch = np.clip(np.exp(logs - logs.mean()), 1 / TRUST_STRETCH, TRUST_STRETCH)
     is_free = columns.is_unordered | np.isnan(best)
@@ -192,6 +196,13 @@ class Search:
         top[free] = numbers
         settled: Array = self._columns.settle(top[None])[0]
         return settled
+
+
+def _completed(row: Array, others: Array) -> Array:
+    """The row, and where it has NaN what the first of the others has that has something there."""
+    first = (~np.isnan(others)).argmax(axis=0)
+    completed: Array = np.where(np.isnan(row), others[first, np.arange(len(row))], row)
+    return completed
 
 
 def _expected(posteriors: Sequence[Posterior]) -> Array:
