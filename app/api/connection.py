@@ -7,6 +7,7 @@ import http
 from asyncio import Transport
 from typing import Any, cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uuid_utils.compat import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -41,7 +42,11 @@ class Connection(HttpToolsProtocol):
         self._has_spoken = True
         self._n_bytes += len(data)
         self._n_beside_body += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._read(memoryview(data))
+        except HttpParserError:
+            self._refuse(self._refusal or MalformedHttp())
         if self._n_beside_body > _ADDRESS_BYTES + _HEADERS_BYTES:
             self._refuse(HeadersTooLarge() if self.headers else AddressTooLong())
         elif self._waits_since is None and self._is_idle and self.timeout_keep_alive_task is None:
@@ -50,6 +55,30 @@ class Connection(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+
+    def _read(self, data: memoryview) -> None:
+        """Speak HTTP/1.1, whatever else somebody would like to, as Java's client does on each new connection.
+
+        A parser passes by the body of such a request, and would take it for the next one; so another one is told of
+        the request, without the wish.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as wish:
+                data = data[wish.args[0] :]
+                head = self._head_without_wish()
+                self.parser = HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_wish(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -74,23 +103,23 @@ class Connection(HttpToolsProtocol):
             self._refusal = HeadersTooLarge()
         elif sum(name == b"host" for name, _ in self.headers) > 1:
             self._refusal = MalformedHttp()  # who stands in between may have gone by the other one
+        elif self.parser.get_method() == b"CONNECT":
+            self._refusal = MalformedHttp()  # behind it stands what is for somebody else
         if self._refusal is not None:
-            raise self._refusal  # the parser stops, and `send_400_response` is called
-        super().on_headers_complete()
+            raise self._refusal  # the parser stops
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._waits_since = None
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self._waits_since = None
 
     def hurry(self, now: float, patience_s: float) -> None:
         """Hang up on who takes too long to say all of a request: more than so long, and too slow to need it."""
         since = self._waits_since
         if since is not None and now - since > patience_s + self._n_bytes / _LEAST_BYTES_PER_S:
             self._refuse(RequestTimeout())
-
-    def send_400_response(self, msg: str) -> None:
-        """Called for what the parser cannot read."""
-        self._refuse(self._refusal or MalformedHttp())
 
     def _refuse(self, error: DomainError) -> None:
         """Say why, where nothing is being said, and hang up."""
@@ -111,9 +140,6 @@ class Connection(HttpToolsProtocol):
         """Whether nothing is to be answered."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is None or cycle.response_complete
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Spoken is HTTP/1.1; whoever asks for more is answered so, and need not fill the log."""
 
 
 def _response(error: DomainError) -> bytes:

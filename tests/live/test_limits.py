@@ -119,6 +119,25 @@ def test_what_stands_behind_a_body_is_no_header(narrow: Server, head: bytes, tra
     assert say(narrow, said + b"\r\n0\r\n" + trailer + b"\r\n").startswith(b"HTTP/1.1 403 ")
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 14\r\n", b"Transfer-Encoding: chunked\r\n"], ids=["length", "chunked"]
+)
+@pytest.mark.parametrize("is_in_pieces", [False, True])
+def test_whoever_asks_for_another_protocol_too_is_heard_in_this_one(
+    narrow: Server, framing: bytes, is_in_pieces: bool
+) -> None:
+    """Java's client asks for HTTP/2 on each new connection, and sends the body all the same."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    body = b'{"name": "j2"}'
+    sent = body if b"Length" in framing else b"e\r\n" + body + b"\r\n0\r\n\r\n"
+    asked = HEAD + wish + framing + b"\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n"
+    parts = [asked, sent, asked, sent, last]
+    heard = say(narrow, *parts) if is_in_pieces else say(narrow, b"".join(parts))
+    assert heard.count(b"HTTP/1.1 201 Created") == heard.count(b'"name":"j2"') == 2
+    assert heard.endswith(b'{"status":"ok"}')
+
+
 def test_a_head_in_two_parts_may_have_a_large_body_behind_it(narrow: Server) -> None:
     content = b'{"note": ""}'.ljust(200_000)
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
