@@ -68,9 +68,25 @@ _LEFT_OUT = ("trial_id", "tuner_id", "lease_expires_at")
 
 
 def checksum(content: dict[str, Any]) -> str:
-    """Over the content without its checksum, in whatever order its keys are."""
+    """Over the content without its checksum, in whatever order its keys are, and however its numbers are written.
+
+    JavaScript and jq write 600.0, which they have read, as 600.
+    """
     kept = {key: value for key, value in content.items() if key != "checksum"}
-    return "sha256:" + sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return "sha256:" + sha256(orjson.dumps(_plainly(kept), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _plainly(value: object) -> object:
+    """With whole numbers as integers, where those have 64 bits."""
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**63:
+            return int(value)
+        case dict():
+            return {key: _plainly(one) for key, one in value.items()}
+        case list():
+            return [_plainly(one) for one in value]
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True)
