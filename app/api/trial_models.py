@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 from typing_extensions import TypeAliasType
 
 from app.api.fields import Answer, Attempt, Id, JsonObject, Number, Params, Scores, Text, Time, Wire, Worker
@@ -118,7 +118,7 @@ class TrialRequest(_Outcome):
     """Parameters to hand out next; with a score or a state, an observation from outside."""
 
     params: Params
-    partial: bool = Field(
+    partial: StrictBool = Field(
         default=False,
         description="Draw what the params leave out at random, instead of refusing them; see `drawn` in `why`.",
     )

@@ -146,6 +146,8 @@ def test_a_thousand_at_a_time(client: httpx.Client) -> None:
         ({"params": {}}, "params-out-of-space"),
         ({"params": {}, "score": 1.0}, "params-out-of-space"),
         ({"params": {}, "partial": True, "score": 1.0}, "invalid-request"),
+        ({"params": {}, "partial": "true"}, "invalid-request"),
+        ({"params": {}, "partial": 1}, "invalid-request"),
         ({"params": {"x": 0.5, "y": 1}, "score": 1.0}, "params-out-of-space"),
         ({"params": {"x": 0.5}, "scores": {"a": 1.0}}, "invalid-request"),
         ({"params": {"x": 0.5}, "score": True}, "invalid-request"),
