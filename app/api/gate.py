@@ -93,7 +93,8 @@ class Gate:
         try:
             headers = dict(scope["headers"])
             host = headers.get(b"host", b"").decode("latin-1").lower()
-            self._check_host(host)
+            if b"host" in headers or scope["http_version"] != "1.0":  # before HTTP/1.1 there is none
+                self._check_host(host)
             self._check_origin(headers, host, is_harmless=method in _HARMLESS)
             key = scope["state"]["key"] = _key(headers)
             if not _is_open(scope["path"]):

@@ -138,6 +138,20 @@ def test_whoever_asks_for_another_protocol_too_is_heard_in_this_one(
     assert heard.endswith(b'{"status":"ok"}')
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET /readyz HTTP/1.0\r\n\r\n", 200),
+        (b"POST /v1/runs HTTP/1.0\r\nOrigin: http://a.example\r\n\r\n", 403),
+        (b"GET /readyz HTTP/1.0\r\nHost: a.example\r\n\r\n", 403),
+        (b"GET /readyz HTTP/1.1\r\nConnection: close\r\n\r\n", 403),
+    ],
+)
+def test_before_http_1_1_nobody_names_a_host(narrow: Server, said: bytes, status: int) -> None:
+    """As the health checks of HAProxy. A page of others speaks HTTP/1.1, and in it names its host."""
+    assert say(narrow, said).startswith(b"HTTP/1.1 %d " % status)
+
+
 def test_a_head_in_two_parts_may_have_a_large_body_behind_it(narrow: Server) -> None:
     content = b'{"note": ""}'.ljust(200_000)
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
