@@ -238,7 +238,8 @@ def _shown(part: str | int) -> str | int:
 
 async def on_no_such_path(request: Request, _: Exception) -> Response:
     """No route fits."""
-    return respond(request, NoSuchPath())
+    has_slash = request.url.path.endswith("/")
+    return respond(request, NoSuchPath("No path but / ends with a slash; leave it out." if has_slash else None))
 
 
 async def on_failure(request: Request, error: Exception) -> Response:

@@ -87,6 +87,11 @@ def test_an_unknown_path_is_not_found(client: httpx.Client, path: str) -> None:
     problem(client.get(path), 404, "not-found")
 
 
+def test_a_slash_too_much_is_told(client: httpx.Client) -> None:
+    assert "slash" in problem(client.post("/v1/runs/", json={}), 404, "not-found")["detail"]
+    assert "slash" not in problem(client.get("/v1/nothing"), 404, "not-found")["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
