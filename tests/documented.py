@@ -12,6 +12,8 @@ from jsonschema_rs import Draft202012Validator, Registry
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 _ROOT = "urn:openapi"
+_HEADERS = {"content-disposition", "etag", "idempotent-replayed", "location", "retry-after", "www-authenticate"}
+"""What a client may go by."""
 
 
 @cache
@@ -72,7 +74,7 @@ def check(response: httpx.Response) -> None:
     """Nothing, where the document knows such an answer to such a request.
 
     Raises:
-        AssertionError: its status, its media type or its body is not as documented.
+        AssertionError: its status, a header, its media type or its body is not as documented.
     """
     method = response.request.method.lower()
     path = find_path(response.request.url.path)
@@ -83,6 +85,8 @@ def check(response: httpx.Response) -> None:
     response.read()
     assert status in document()["paths"][path][method]["responses"], f"{name} is not documented: {response.text[:500]}"
     pointer, known = _answer(path, method, status)
+    unnamed = _HEADERS & set(response.headers) - {header.lower() for header in known.get("headers", {})}
+    assert not unnamed, f"{name} has {unnamed}, which are not documented"
     content = known.get("content", {})
     said = response.headers.get("content-type", "")
     media_type = said if said in content else said.split(";")[0]

@@ -13,8 +13,8 @@
                      routers; *_models.py: their bodies and answers; told.py, what runs are answered
     overview.py      all that somebody who looks wants at once; export_formats.py, how a download is written
     run_search.py curves.py compare.py export.py    runs found, drawn, compared, downloaded
-    docs.py          the interface as a page; openapi.py, as openapi/openapi.json, written and checked; wording.py and
-                     maps.py, what of it the framework says clumsily
+    docs.py          the interface as a page; openapi.py, as openapi/openapi.json, written and checked; headers.py,
+                     wording.py and maps.py, what of it the framework leaves out or says clumsily
     telemetry.py     traces and metrics by OpenTelemetry
 
 May import `service`, `domain`, and for plain reads `store`.

@@ -34,6 +34,7 @@ from app.api.examples import EXAMPLES
 from app.api.fields import NON_FINITE
 from app.api.gate import Gate, Rules
 from app.api.goal_models import STOPPER_SCHEMAS
+from app.api.headers import name_headers
 from app.api.maps import spell_out
 from app.api.problems import MethodNotAllowed, Problem
 from app.api.state import Services
@@ -160,6 +161,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             schemas[name]["examples"] = [example]
         spell_out(document)
         word(document)
+        name_headers(document)
         document["components"]["schemas"] = dict(sorted(schemas.items()))
         app.openapi_schema = document
     return app.openapi_schema
