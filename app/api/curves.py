@@ -6,13 +6,14 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from app.api.fields import EpochNumber, parse_id
+from app.api.fields import parse_id
 from app.api.large import show_found
 from app.api.once import show
 from app.api.problems import declared
 from app.api.run_search_models import ManySeries, RunSeries
 from app.api.strict import new_router
 from app.domain.errors import InvalidRequest, UnknownRun
+from app.domain.values import INT64_MAX
 from app.service.series import MOST_VALUES, Series, read_many_series, read_series
 
 router = new_router("runs")
@@ -27,6 +28,9 @@ MaxPoints = Annotated[
         f"An answer has at most {MOST_VALUES:,} values.",
     ),
 ]
+AfterEpoch = Annotated[
+    int | None, Query(ge=-1, le=INT64_MAX, description="Only epochs after this one; -1 stands before the first.")
+]
 RunIds = Annotated[
     list[str],
     Query(alias="run_id", min_length=1, max_length=100, description="The id of a run; repeat it for several."),
@@ -38,7 +42,7 @@ async def get_metrics(
     request: Request,
     run_id: str,
     keys: Keys = None,
-    after_epoch: Annotated[EpochNumber | None, Query(strict=False, description="Only epochs after this one.")] = None,
+    after_epoch: AfterEpoch = None,
     max_points: MaxPoints = None,
 ) -> Response:
     """Get a run's curves, in columns."""

@@ -368,6 +368,8 @@ def test_only_what_came_after_an_epoch(client: httpx.Client) -> None:
     assert get_series(client, run, after_epoch=3)["loss"] == {"epochs": [4, 5], "values": [4.0, 5.0]}
     assert get_series(client, run, after_epoch=0)["loss"]["epochs"] == [1, 2, 3, 4, 5]
     assert get_series(client, run, after_epoch=5, keys="loss")["loss"]["epochs"] == []
+    assert get_series(client, run, after_epoch=-1) == get_series(client, run)  # where a loop begins that follows a run
+    problem(client.get(f"/v1/runs/{run['run_id']}/metrics", params={"after_epoch": -2}), 422, "invalid-request")
 
 
 def test_a_series_is_whole_unless_thinning_is_asked_for(client: httpx.Client) -> None:
