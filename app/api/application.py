@@ -9,7 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from app.api import (
     analysis,
@@ -103,7 +106,7 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
     app.add_middleware(Gate, rules=rules)
     if rules.origins:
         app.add_middleware(
-            CORSMiddleware,
+            _ListedSites,
             allow_origins=sorted(rules.origins_as_sent),
             allow_methods=["*"],
             allow_headers=["*"],
@@ -112,6 +115,15 @@ def build(lifespan: Lifespan | None, version: str, rules: Rules) -> FastAPI:
     app.add_route("/openapi.json", docs.get_document, include_in_schema=False)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # the way that the framework documents
     return app
+
+
+class _ListedSites(CORSMiddleware):
+    """Speaks to these sites. What others ask is answered as it would be if none were listed: with a problem."""
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        origin = Headers(scope=scope).get("origin", "") if scope["type"] == "http" else ""
+        answer = super().__call__ if self.is_allowed_origin(origin) else self.app
+        await answer(scope, receive, send)
 
 
 async def _on_method_not_allowed(request: Request, _: Exception) -> Response:

@@ -326,6 +326,7 @@ def test_no_other_site_may_read_unless_the_operator_says_so(new_database: NewDat
         answer(client.post("/v1/runs", headers={"Origin": "https://board.example"}), 201)
         refused = client.options("/v1/runs", headers={**asked, "Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in refused.headers
+        problem(refused, 405, "method-not-allowed")
         for host, is_known in (("tune.example", True), ("a.example.org:1", True), ("example.org", False)):
             assert (client.get("/healthz", headers={"Host": host}).status_code == 200) is is_known
 
