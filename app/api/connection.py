@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uuid_utils.compat import uuid7
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.problems import (
@@ -35,8 +36,16 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._is_in_head = self._has_spoken = False
         self._refusal: DomainError | None = None
+        self._under_way: RequestResponseCycle | None = None
         self._n_bytes = self._n_beside_body = 0
         self._waits_since: float | None = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # Uvicorn tells the request that came last; the one that is being answered may be another.
+        if self._under_way is not None:
+            self._under_way.disconnected = True
+            self._under_way.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._has_spoken = True
@@ -109,6 +118,10 @@ class Connection(HttpToolsProtocol):
             raise self._refusal  # the parser stops
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():

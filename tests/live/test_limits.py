@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -211,6 +212,16 @@ def test_a_client_that_goes_in_the_middle_of_its_body_leaves_no_trace(narrow: Se
     with socket.create_connection(("127.0.0.1", narrow.port)) as connection:
         connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
     assert answer(httpx.get(f"{narrow.url}/healthz"))  # the log is looked at when the service ends
+
+
+def test_a_client_that_goes_with_several_requests_under_way_leaves_no_trace(narrow: Server) -> None:
+    """The fixture looks for one in the log."""
+    asked = HEAD + b"Content-Length: 14\r\n\r\n" + b'{"name": "go"}'
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
+            connection.sendall(asked * 3)
+    assert answer(httpx.get(f"{narrow.url}/healthz"))
 
 
 def test_each_key_has_so_many_streams_and_no_more(narrow: Server) -> None:
