@@ -65,6 +65,14 @@ class Connection(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """Who has asked may close that half of the connection and listen, as netcat does; else they are gone."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_owed_an_answer = cycle is not None and not cycle.more_body and not cycle.response_started
+        if is_owed_an_answer:
+            self.cycle.keep_alive = False
+        return is_owed_an_answer
+
     def _read(self, data: memoryview) -> None:
         """Speak HTTP/1.1, whatever else somebody would like to, as Java's client does on each new connection.
 

@@ -153,6 +153,16 @@ def test_before_http_1_1_nobody_names_a_host(narrow: Server, said: bytes, status
     assert say(narrow, said).startswith(b"HTTP/1.1 %d " % status)
 
 
+def test_who_has_said_all_may_listen_to_the_end(narrow: Server) -> None:
+    """As netcat does behind a pipe: it closes its half of the connection, and waits for what is answered."""
+    asked = HEAD + b"Content-Length: 14\r\n\r\n" + b'{"name": "nc"}'
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+        connection.sendall(asked + asked)
+        connection.shutdown(socket.SHUT_WR)
+        heard = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert heard.count(b"HTTP/1.1 201 ") == heard.count(b'"name":"nc"') == 2
+
+
 def test_a_head_in_two_parts_may_have_a_large_body_behind_it(narrow: Server) -> None:
     content = b'{"note": ""}'.ljust(200_000)
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
