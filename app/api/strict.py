@@ -1,7 +1,9 @@
 """What every request must be like before it is looked at: exact JSON, no stray query parameters, plain text."""
 
 import inspect
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -218,12 +220,22 @@ def read_json(body: bytes) -> Any:
     except ValueError as error:
         if "surrogate" in str(error) or "hex escape" in str(error):
             raise InvalidRequest("a string holds half of a surrogate pair, which is not text", "body") from error
-        raise MalformedJson(f"The body is not JSON: {error}.") from error
+        raise MalformedJson(_why_no_json(body, error)) from error
     if len(body) > 4 * _MOST_MEMBERS or body.count(b"{") + body.count(b"[") > _DEEPEST:
         _check_shape(document)
     if b"\\u0000" in body and _holds_nul(document):
         raise InvalidRequest("the character U+0000 is not allowed in strings", "body")
     return document
+
+
+def _why_no_json(body: bytes, error: ValueError) -> str:
+    """What is wrong with it, in words for what often is: the parser's say where, at most."""
+    if body.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "The body begins with a byte order mark: send UTF-8 without one."
+    with suppress(ValueError):
+        pydantic_core.from_json(body, allow_inf_nan=True)
+        return 'NaN and Infinity are not JSON: send "NaN", "Infinity" or "-Infinity", in quotes, as a metric or score.'
+    return f"The body is not JSON: {error}."
 
 
 def _check_shape(document: Any) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.api.application import build
 from app.api.gate import Rules
 from tests.api.endpoints import OPERATIONS, OPTIONAL, WRITES, Things, new_things, send
-from tests.calls import JSON, PROBLEM, SPACE, answer, create_tuner, problem
+from tests.calls import JSON, PROBLEM, SPACE, answer, create_tuner, problem, start_run
 from tests.waiting import eventually
 
 SECRET = "s3cr3t-9b1f"
@@ -302,6 +302,22 @@ def test_one_trial_and_a_list_of_them_are_not_sent_together(client: httpx.Client
     body = {"trials": [{"params": {"lr": 0.1}}], "params": {"lr": 0.1}}
     found = problem(send(client, f"/v1/tuners/{tuner_id}/trials", body), 422, "invalid-request")
     assert found["detail"] == "body.params: No such field; there are: trials"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"epoch": 3, "metrics": {"loss": NaN}}', '"NaN"'),  # as Python's json.dumps writes a loss that diverged
+        (b'{"epoch": 3, "metrics": {"loss": -Infinity}}', '"-Infinity"'),
+        (b'\xef\xbb\xbf{"epoch": 3, "metrics": {}}', "byte order mark"),  # as some editors save it
+        ('{"epoch": 3, "metrics": {}}'.encode("utf-16"), "UTF-8"),
+        (b'{"epoch": 3, "metrics": {"loss": nan}}', "line 1 column 35"),
+    ],
+)
+def test_what_often_is_wrong_with_json_is_told(client: httpx.Client, body: bytes, told: str) -> None:
+    path = f"/v1/runs/{start_run(client)['run_id']}/epochs"
+    refused = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert told in problem(refused, 400, "malformed-json")["detail"]
 
 
 @pytest.mark.parametrize("endpoint", WRITES)
