@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uuid_utils.compat import uuid7
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.problems import (
@@ -37,6 +37,7 @@ class Connection(HttpToolsProtocol):
         self._is_in_head = self._has_spoken = False
         self._refusal: DomainError | None = None
         self._under_way: RequestResponseCycle | None = None
+        self._is_half_closed = False
         self._n_bytes = self._n_beside_body = 0
         self._waits_since: float | None = self.loop.time()
 
@@ -129,12 +130,39 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._under_way = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, app if cycle.keep_alive else self._closing_in_stages(cycle, app))
+
+    def _closing_in_stages(self, cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+        """Who is still saying something when the answer has been given is not hung up on: they would find the
+        connection broken, and not the answer. Only our half is closed, until they have said it, or `hurry` is over."""
+
+        async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            async def say(message: ASGISendEvent) -> None:
+                is_last = message["type"] == "http.response.body" and not message.get("more_body")
+                is_early = is_last and cycle.more_body
+                if is_early:
+                    cycle.keep_alive = True  # uvicorn would hang up
+                await send(message)
+                if is_early:
+                    self._hang_up_on(cycle)
+
+            await app(scope, receive, say)
+
+        return answer
+
+    def _hang_up_on(self, cycle: RequestResponseCycle) -> None:
+        self._is_half_closed = cycle.more_body and not self.transport.is_closing()
+        if self._is_half_closed:
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
             super().on_message_complete()
             self._waits_since = None
+            if self._is_half_closed:
+                self.transport.close()
 
     def hurry(self, now: float, patience_s: float) -> None:
         """Hang up on who takes too long to say all of a request: more than so long, and too slow to need it."""
@@ -149,7 +177,7 @@ class Connection(HttpToolsProtocol):
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
         is_of_this_request = cycle is not None and cycle.more_body and not cycle.response_started
-        if self._has_spoken and (self._is_idle or is_of_this_request):
+        if self._has_spoken and not self._is_half_closed and (self._is_idle or is_of_this_request):
             self.transport.write(_response(error))
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True

@@ -163,6 +163,28 @@ def test_who_has_said_all_may_listen_to_the_end(narrow: Server) -> None:
     assert heard.count(b"HTTP/1.1 201 ") == heard.count(b'"name":"nc"') == 2
 
 
+def test_who_is_refused_before_they_have_said_all_hears_why(server: Server) -> None:
+    """Hung up on at once, urllib would find the connection broken, and nginx as it comes would make that a 502."""
+    head = {"Content-Type": "application/json", "Connection": "close"}
+    for _ in range(3):
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.request("POST", "/v1/runs", body=b" " * 2**24, headers=head)
+            assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize("more", [b"", b"{"])
+def test_who_was_refused_and_says_no_more_is_hung_up_on(narrow: Server, more: bytes) -> None:
+    said = HEAD + b"Connection: close\r\nContent-Length: 99999999\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+        connection.sendall(said + more)
+        heard = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert heard.startswith(b"HTTP/1.1 413 ")
+        assert heard.count(b"HTTP/1.1 ") == 1
+
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            eventually(lambda: connection.sendall(b" "))
+
+
 def test_a_head_in_two_parts_may_have_a_large_body_behind_it(narrow: Server) -> None:
     content = b'{"note": ""}'.ljust(200_000)
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
