@@ -12,6 +12,9 @@ from app.tuning.encoding import axis_of
 from app.tuning.options import options_of, whole
 from app.tuning.strategy import Draws, Observation, Proposal, Strategy
 
+_FEW = 20
+"""All of so many whole numbers are on the grid, unless their scale is logarithmic."""
+
 _N_HELD = 1000
 """A row of the grid with more values than this is made anew each time instead of held in memory."""
 
@@ -29,7 +32,13 @@ class Grid(Strategy):
     aliases: ClassVar[tuple[str, ...]] = ("grid_search",)
     description: ClassVar[str] = "Every combination once, in a fixed order; the tuner completes after the last one."
     options_schema: ClassVar[dict[str, Any]] = options_of(
-        points=whole(5, 2, "How many values of a range without step to try; of an int_range, at most.", 1000)
+        points=whole(
+            5,
+            2,
+            "How many values of a range without step to try; of an int_range at most so many, but all where it has no "
+            f"more than {_FEW} and no log.",
+            1000,
+        )
     )
     needs_history: ClassVar[bool] = True
     is_finite: ClassVar[bool] = True
@@ -107,7 +116,8 @@ class _Counted:
 def _row(spec: Spec, n_points: int) -> Iterable[Scalar]:
     """The values of one parameter that are on the grid."""
     size = spec.size
-    if isinstance(spec, IntRange | FloatRange) and spec.step is None and (size is None or size > n_points):
+    most = max(n_points, _FEW) if isinstance(spec, IntRange) and not spec.log else n_points
+    if isinstance(spec, IntRange | FloatRange) and spec.step is None and (size is None or size > most):
         axis = axis_of(spec)
         ends = axis.encode(spec.min), axis.encode(spec.max)
         values = map(axis.decode, np.linspace(*ends, n_points).tolist())
