@@ -23,7 +23,7 @@ Objectives = Annotated[list[Objective], Field(min_length=1, max_length=10)]
 
 
 class Budget(Wire):
-    """What a tuner may spend; null means no limit."""
+    """What a tuner may spend; null means no limit, and of `max_attempts` that it is not given."""
 
     max_trials: Annotated[StrictInt, Field(ge=1, lt=2**31)] | None = Field(
         default=None, description="Trials proposed; outside observations and repeated attempts do not count."

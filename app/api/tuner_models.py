@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from app.api.fields import Answer, Id, Int64, JsonObject, Name, Seconds, StorableObject, Tags, Time, Wire
+from app.api.fields import Answer, Body, Id, Int64, JsonObject, Name, Seconds, StorableObject, Tags, Time
 from app.api.goal_models import Budget, Objective, Objectives, OneOrMoreStoppers
 from app.api.snapshot_models import Snapshot
 from app.api.space_models import Space
@@ -13,7 +13,7 @@ from app.store.trials import Trial as TrialRow
 from app.store.tuners import Tuner as TunerRow
 
 
-class TunerRequest(Wire):
+class TunerRequest(Body):
     """A tuner to create: only `space` is required, or a `snapshot` to rebuild one from."""
 
     tuner_id: Id | None = Field(default=None, description="Chosen by the client; a repeated request is harmless.")
@@ -42,7 +42,8 @@ class TunerRequest(Wire):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> "TunerRequest":
-        if self.snapshot is not None and self.model_fields_set - {"snapshot", "tuner_id"}:
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        if self.snapshot is not None and given - {"snapshot", "tuner_id"}:
             raise ValueError("a snapshot says everything but the tuner_id; leave the other fields out")
         if self.snapshot is None and self.space is None:
             raise ValueError("a tuner needs a space (or a snapshot)")
@@ -51,7 +52,7 @@ class TunerRequest(Wire):
         return self
 
 
-class TunerPatch(Wire):
+class TunerPatch(Body):
     """What to change about a tuner; what is left out stays, also in the budget."""
 
     name: Name | None = None

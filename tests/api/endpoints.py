@@ -32,6 +32,14 @@ def _of(name: str) -> JSON:
 WRITES = [name for name, (method, _) in OPERATIONS.items() if method != "GET" and "requestBody" in _of(name)]
 """Those that take a body."""
 
+
+def model_of(name: str) -> JSON:
+    """The schema of the body that an operation takes; of several, the first."""
+    schema = _of(name)["requestBody"]["content"]["application/json"]["schema"]
+    found: JSON = document()["components"]["schemas"][schema.get("oneOf", [schema])[0]["$ref"].rpartition("/")[2]]
+    return found
+
+
 OPTIONAL = {name for name in WRITES if not _of(name)["requestBody"].get("required")}
 """Those of whose body every field is optional."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.endpoints import send
+from tests.api.endpoints import WRITES, model_of, new_things, send
 from tests.calls import (
     JSON,
     answer,
@@ -51,6 +51,48 @@ def test_big_integers_as_metrics_are_exact_or_refused(client: httpx.Client, valu
     else:
         assert "write 1.8e19 where rounding is fine" in problem(response, 422, "invalid-request")["detail"]
         assert log_epoch(client, run, 0, loss=float(value))["accepted"] == 1
+
+
+# ---- nulls ----
+
+NEEDED = {"create_tuner": ["space"], "report_result": ["trial_id", "score"], "register_observer": ["run_id"]}
+"""What a schema calls optional, and these calls need all the same (the last one only to be called about nothing)."""
+
+UNCHANGED = {"change_observer": ["url", "types", "state"]}
+"""Where null takes a filter away, what is no filter cannot be null."""
+
+
+@pytest.mark.parametrize("endpoint", sorted(set(WRITES) - {"sign_in"}))
+def test_a_field_that_is_null_is_not_given(client: httpx.Client, endpoint: str) -> None:
+    model = model_of(endpoint)
+    required = [*model.get("required", ()), *NEEDED.get(endpoint, ())]
+    optional = model["properties"].keys() - {*required, *UNCHANGED.get(endpoint, ())}
+    with new_things(client) as things:
+        body = dict.fromkeys(optional) | {name: things.body(endpoint)[name] for name in required}
+        assert things.send(endpoint, body).is_success, body
+
+
+def test_what_is_null_in_a_tuner_has_its_default(client: httpx.Client) -> None:
+    space: JSON = {"n": {"type": "int_range", "min": 1, "max": 9}, "c": {"type": "choice", "options": [1, 2]}}
+    bare: JSON = {"space": space, "seed": 7}
+    with_nulls: JSON = bare | {
+        "space": {
+            "n": space["n"] | {"log": None, "step": None, "when": None},
+            "c": space["c"] | {"ordered": None, "when": None},
+        },
+        "objective": {"metric": None, "direction": None},
+        "budget": {"max_trials": None, "max_attempts": None},
+    }
+    with_defaults, with_none = create_tuner(client, **bare), create_tuner(client, **with_nulls)
+    for name in with_defaults.keys() - {"tuner_id", "create_time", "update_time"}:
+        assert with_none[name] == with_defaults[name]
+
+
+def test_a_snapshot_may_come_with_nulls_beside_it(client: httpx.Client) -> None:
+    snapshot = answer(client.get(f"/v1/tuners/{create_tuner(client, name='x')['tuner_id']}/snapshot"))
+    rebuilt = client.post("/v1/tuners", json={"snapshot": snapshot, "name": None, "space": None, "tags": None})
+    assert answer(rebuilt, 201)["name"] == "x"
+    problem(client.post("/v1/tuners", json={"snapshot": snapshot, "name": "y"}), 422, "invalid-request")
 
 
 # ---- text ----
