@@ -283,6 +283,12 @@ def test_a_mistake_is_told_what_would_be_right(client: httpx.Client, body: JSON,
     assert words in found["detail"]
 
 
+@pytest.mark.parametrize("time", ["2026-11-24 07:00:00 +0000", "2026-11-24T07:00:00", "Tue, 24 Nov 2026 07:00:00 GMT"])
+def test_a_time_that_a_language_writes_by_itself_is_told_what_would_be_right(client: httpx.Client, time: str) -> None:
+    found = problem(send(client, "/v1/runs", {"start_time": time}), 422, "invalid-request")
+    assert found["errors"][0]["message"] == "A time with its zone is expected, such as 2026-11-24T07:00:00Z"
+
+
 def test_a_mistake_in_the_name_of_an_entry_is_told_from_one_in_its_value(client: httpx.Client) -> None:
     for params, place in (({" ": 1}, [" ", "[key]"]), ({"lr": []}, ["lr"])):
         found = problem(send(client, "/v1/runs", {"params": params}), 422, "invalid-request")
