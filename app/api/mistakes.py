@@ -34,6 +34,8 @@ def what_is_right(kind: str, loc: Sequence[str | int], body: Any) -> str | None:
         return f"Its {_TAG} must be one of {', '.join(tags)}"
     if kind == "string_pattern_mismatch":  # the only one that there is wants something to be seen
         return "It must not be blank"
+    if kind == "int_type":
+        return "An integer is expected, written without a point"
     if kind.startswith("datetime_") or kind == "timezone_aware":  # what languages write by themselves is often neither
         return "A time with its zone is expected, such as 2026-11-24T07:00:00Z"
     return "An object is expected" if kind in ("dict_type", "model_attributes_type", "model_type") else None

@@ -274,6 +274,8 @@ def test_a_validation_error_names_each_place(client: httpx.Client) -> None:
         ({"space": {"int_range": {"type": "int_range", "min": 1}}}, "space.int_range.max", "required"),
         ({"space": {"x": {"type": "choice", "options": [1, None]}}}, "space.x.options.1", "a finite number"),
         ({"stopper": "asha"}, "stopper", "An object is expected"),
+        ({"budget": {"max_trials": 3.0}}, "budget.max_trials", "written without a point"),
+        ({"space": {"x": {"type": "int_range", "min": 1.0, "max": 3}}}, "space.x.min", "written without a point"),
     ],
     ids=json.dumps,
 )

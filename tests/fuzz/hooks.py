@@ -25,7 +25,7 @@ _BEYOND_SCHEMAS = {
 
 
 _BEYOND_SHAPES = (
-    "Input should be a valid integer",  # 3.0 is an integer to a schema, and none to us
+    "An integer is expected",  # 3.0 is an integer to a schema, and none to us
     "It must not be blank",  # what is a space, languages see differently
 )
 """How messages that tell of such things begin where the code is `invalid-request`, besides those of our own rules."""
