@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -16,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     PlainValidator,
     StrictInt,
     StringConstraints,
@@ -24,7 +22,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema
 from typing_extensions import TypeAliasType
 
 from app.domain.errors import NotFound
@@ -34,7 +31,8 @@ from app.domain.values import INT64_MAX, INT64_MIN
 class Wire(BaseModel):
     """A body or answer: what is not named is refused, and null says of what has a default that it is not given.
 
-    Many languages write it for what nobody set: Go for nil slices and maps, Java and C# for any field.
+    Many languages write it for what nobody set: Go for nil slices and maps, Java and C# for any field. The document
+    does not tell of it: in generated clients every field would have one more type.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -52,28 +50,9 @@ class Wire(BaseModel):
         return sent
 
 
-class Body(Wire):
-    """What only comes in; so its schema may say what may be null, and no answer becomes harder to read for it."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        schema = handler(core)
-        properties = handler.resolve_ref_schema(schema)["properties"]
-        for name, field in cls.model_fields.items():
-            if _has_default(field):
-                properties[name] = _nullable(properties[name])
-        return schema
-
-
 def _has_default(field: FieldInfo) -> bool:
     """Whether it has one that is not null; where it is, null is taken as it is: a PATCH may mean something by it."""
     return not field.is_required() and field.get_default(call_default_factory=True) is not None
-
-
-def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a field that may be null as well."""
-    about = {word: schema[word] for word in ("default", "description", "examples") if word in schema}
-    return {"anyOf": [{word: schema[word] for word in schema if word not in about}, {"type": "null"}], **about}
 
 
 class Answer(BaseModel):

@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypeAliasType
 
 from app.api.event_models import EventType
-from app.api.fields import Answer, Body, Id, Tag, Text, Time, drop_default
+from app.api.fields import Answer, Id, Tag, Text, Time, Wire, drop_default
 from app.domain.events import EVENT_TYPES
 from app.domain.states import DeliveryState, ObserverState
 from app.domain.values import to_rfc3339
@@ -56,7 +56,7 @@ Secret = Annotated[
 When = Annotated[Text, Field(description='A filter over the event: `type = "training_end" and ...`.')]
 
 
-class ObserverRequest(Body):
+class ObserverRequest(Wire):
     """A webhook to register. Each filter that is given narrows down the events it is called about."""
 
     url: Url
@@ -73,7 +73,7 @@ ObserverSwitch = TypeAliasType(
 )
 
 
-class ObserverPatch(Body):
+class ObserverPatch(Wire):
     """What to change; null removes a filter."""
 
     url: Url | SkipJsonSchema[None] = Field(default=None, json_schema_extra=drop_default)
@@ -92,7 +92,7 @@ class ObserverPatch(Body):
         return self
 
 
-class RotateRequest(Body):
+class RotateRequest(Wire):
     """A new secret; if left out, the service makes one."""
 
     secret: Secret | None = None

@@ -8,7 +8,6 @@ from typing_extensions import TypeAliasType
 from app.api.fields import (
     Answer,
     Attempt,
-    Body,
     EpochNumber,
     Id,
     Metrics,
@@ -20,6 +19,7 @@ from app.api.fields import (
     Tags,
     Text,
     Time,
+    Wire,
     Worker,
 )
 from app.domain.states import RunStatus
@@ -28,7 +28,7 @@ from app.domain.values import to_rfc3339
 from app.store.runs import Run as RunRow
 
 
-class RunRequest(Body):
+class RunRequest(Wire):
     """A run to start; everything is optional. With a `trial_id` the params default to the trial's."""
 
     run_id: Id | None = Field(default=None, description="Chosen by the client; a repeated request is harmless.")
@@ -131,7 +131,7 @@ class Run(Answer):
         )
 
 
-class EpochRequest(Body):
+class EpochRequest(Wire):
     """What was measured at one epoch."""
 
     epoch: EpochNumber
@@ -144,7 +144,7 @@ class TimedEpoch(EpochRequest):
     timestamp: SentTime | None = None
 
 
-class EpochBatchRequest(Body):
+class EpochBatchRequest(Wire):
     """Several epochs of one run: all of them are stored, or none."""
 
     epochs: Annotated[list[TimedEpoch], Field(min_length=1, max_length=1000, fail_fast=True)]
@@ -169,13 +169,13 @@ class HeartbeatAnswer(Answer):
     lease_expires_at: Time | None = Field(description="Until when this run holds its trial.")
 
 
-class StopRequest(Body):
+class StopRequest(Wire):
     """Why a run should stop."""
 
     reason: Text = Field(default="", examples=["the loss explodes"])
 
 
-class RunPatch(Body):
+class RunPatch(Wire):
     """What to change about a run; what is left out stays. Params may be added, never changed."""
 
     name: Name | None = None
@@ -190,7 +190,7 @@ EndStatus = TypeAliasType(
 )
 
 
-class EndRequest(Body):
+class EndRequest(Wire):
     """How a run ended."""
 
     status: EndStatus = "finished"

@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 from pydantic import Field
 
-from app.api.fields import Answer, Body
+from app.api.fields import Answer, Wire
 from app.api.gate import COOKIE
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
@@ -16,7 +16,7 @@ router = new_router("session")
 _THIRTY_DAYS_S = 30 * 86_400
 
 
-class SignInRequest(Body):
+class SignInRequest(Wire):
     """The key to sign in with."""
 
     key: str = Field(max_length=200, examples=["tunetrack_…"])

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 from typing_extensions import TypeAliasType
 
-from app.api.fields import Answer, Attempt, Body, Id, JsonObject, Number, Params, Scores, Text, Time, Worker
+from app.api.fields import Answer, Attempt, Id, JsonObject, Number, Params, Scores, Text, Time, Wire, Worker
 from app.domain.goal import Outcome
 from app.domain.states import TrialState, TunerState
 from app.domain.values import from_json_number
@@ -52,7 +52,7 @@ class TrialPage(Answer):
     next_page_token: str | None
 
 
-class SuggestRequest(Body):
+class SuggestRequest(Wire):
     """A worker asks what to try next."""
 
     count: int = Field(default=1, ge=1, le=1000, strict=True, description="The maximum number of trials.")
@@ -77,7 +77,7 @@ OutcomeState = TypeAliasType(
 )
 
 
-class _Outcome(Body):
+class _Outcome(Wire):
     score: Number | None = None
     scores: Scores | None = Field(default=None, description="By metric, where the tuner has several objectives.")
     state: OutcomeState | None = None
@@ -141,7 +141,7 @@ class TrialRequest(_Outcome):
         return self._n_scores > 0 or self.state is not None
 
 
-class TrialBatchRequest(Body):
+class TrialBatchRequest(Wire):
     """Several trials to enqueue or to import: all of them are taken, or none."""
 
     trials: Annotated[list[TrialRequest], Field(min_length=1, max_length=1000, fail_fast=True)]
@@ -162,7 +162,7 @@ class AddedTrials(Answer):
     trials: list[Trial]
 
 
-class HolderRequest(Body):
+class HolderRequest(Wire):
     """Who speaks for a trial; everything is optional."""
 
     worker: Worker | None = Field(default=None, examples=["gpu-7"])

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from app.api.fields import Answer, Body, Id, Int64, JsonObject, Name, Seconds, StorableObject, Tags, Time
+from app.api.fields import Answer, Id, Int64, JsonObject, Name, Seconds, StorableObject, Tags, Time, Wire
 from app.api.goal_models import Budget, Objective, Objectives, OneOrMoreStoppers
 from app.api.snapshot_models import Snapshot
 from app.api.space_models import Space
@@ -13,7 +13,7 @@ from app.store.trials import Trial as TrialRow
 from app.store.tuners import Tuner as TunerRow
 
 
-class TunerRequest(Body):
+class TunerRequest(Wire):
     """A tuner to create: only `space` is required, or a `snapshot` to rebuild one from."""
 
     tuner_id: Id | None = Field(default=None, description="Chosen by the client; a repeated request is harmless.")
@@ -52,7 +52,7 @@ class TunerRequest(Body):
         return self
 
 
-class TunerPatch(Body):
+class TunerPatch(Wire):
     """What to change about a tuner; what is left out stays, also in the budget."""
 
     name: Name | None = None

@@ -318,7 +318,6 @@ def test_an_enqueued_trial_opens_an_exhausted_tuner_once_more(client: httpx.Clie
         {"max_parallel": 0},
         {"max_failures": 0},
         {"max_attempts": 0},
-        {"max_attempts": None},
         {"target": "NaN"},
         {"target": "Infinity"},
         {"wallclock_s": 0},

@@ -79,7 +79,7 @@ def test_a_lease_lasts_ten_minutes_by_default(client: httpx.Client) -> None:
     assert made["lease_s"] == 600
 
 
-@pytest.mark.parametrize("lease_s", [0, -1, "600", True, 1e10, None])
+@pytest.mark.parametrize("lease_s", [0, -1, "600", True, 1e10])
 def test_a_lease_that_is_no_time_is_refused(client: httpx.Client, lease_s: object) -> None:
     space = {"x": {"type": "flag"}}
     problem(client.post("/v1/tuners", json={"space": space, "lease_s": lease_s}), 422, "invalid-request")

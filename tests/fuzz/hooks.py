@@ -30,9 +30,6 @@ _BEYOND_SHAPES = (
 )
 """How messages that tell of such things begin where the code is `invalid-request`, besides those of our own rules."""
 
-_SHOWN_AGAIN = ("space", "objective", "objectives", "budget")
-"""Fields of bodies whose schema is that of answers."""
-
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
@@ -43,9 +40,9 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
 
 @schemathesis.hook
 def filter_failure(_context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """A valid request may be refused only for what no schema can say, and nothing else be taken but nulls within."""
+    """A valid request may be refused only for what no schema can say, and no other be taken but for its nulls."""
     if isinstance(failure, AcceptedNegativeData):
-        return not _holds_null_within(case.body)
+        return not _holds_null(case.body)
     if not isinstance(failure, RejectedPositiveData):
         return True
     found = response.json()
@@ -56,12 +53,6 @@ def filter_failure(_context: HookContext, failure: Failure, case: Case[Any], res
 def _is_beyond_shapes(message: str) -> bool:
     """What is checked by a shape begins with a capital letter, the sentence of a rule of our own with a small one."""
     return message[0].islower() or message.startswith(_BEYOND_SHAPES)
-
-
-def _holds_null_within(body: Any) -> bool:
-    """Whether a space, an objective or a budget says null: their schemas, those of answers, do not tell of it."""
-    shared = [body.get(name) for name in _SHOWN_AGAIN] if isinstance(body, dict) else []
-    return any(map(_holds_null, shared))
 
 
 def _holds_null(value: Any) -> bool:
