@@ -228,7 +228,7 @@ def test_an_old_answer_that_comes_late_does_not_hide_how_a_run_ended(
     chromium.run(server.url, scenario)
 
 
-_OUT_OF_PAGE = "function () { return this.filter((one) => !one.isConnected).length; }"
+_OUT_OF_PAGE = "function () { return this.filter((one) => !one.isConnected && one.matches('.plot')).length; }"
 
 
 def test_who_comes_back_is_where_they_were(
@@ -282,14 +282,19 @@ def test_a_page_that_was_left_is_forgotten(chromium: Chromium, server: Server, c
             session.send("Runtime.releaseObject", {"objectId": found["objectId"]})
             return told
 
+        def growth() -> int:
+            """How many more of them are held after some visits."""
+            before = n_held()
+            for _ in range(N_VISITS):
+                page.evaluate(f"location.hash = '#/tuners/{tuner['tuner_id']}'")
+                expect(page.locator("figure[data-drawn]").first).to_be_visible()
+                page.evaluate("location.hash = '#/'")
+                expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
+            return n_held() - before
+
         page.goto("/")
-        for _ in range(N_VISITS):
-            page.evaluate(f"location.hash = '#/tuners/{tuner['tuner_id']}'")
-            expect(page.locator("figure[data-drawn]").first).to_be_visible()
-            page.evaluate("location.hash = '#/'")
-            expect(page.get_by_role("heading", name="Recent runs")).to_be_visible()
-        # Of six in each, which a leak would all hold; some visits still wait for answers.
-        eventually(lambda: n_held() < 4 * N_VISITS or None)
+        # Some visits still wait for answers, and a page may be held for other reasons, once. A leak holds six of each.
+        assert any(growth() < 4 * N_VISITS for _ in range(5))
 
     chromium.run(server.url, scenario)
 
