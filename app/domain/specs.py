@@ -65,7 +65,8 @@ class IntRange:
             ValueError: it is none.
         """
         if type(value) is not int or not self.min <= value <= self.max:
-            raise ValueError(f"it must be an integer from {self.min} to {self.max}, written without a point.")
+            point = ", written without a point" if type(value) is float else ""
+            raise ValueError(f"it must be an integer from {self.min} to {self.max}{point}.")
         if (value - self.min) % (self.step or 1):
             raise ValueError(f"it must be {self.min} plus a multiple of {self.step}.")
         return value

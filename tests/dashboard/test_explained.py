@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.calls import answer, end_run, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import finish_trial, new_tuner, varied_tuner
+from tests.dashboard.scenes import OBJECTIVES, finish_trial, new_tuner, varied_tuner
 from tests.server import Server
 from tests.waiting import SHORT_S
 
@@ -16,8 +16,7 @@ from tests.waiting import SHORT_S
 def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
-    tuner = new_tuner(client, name="two wishes", objectives=objectives)  # read as written, though it is drawn in parts
+    tuner = new_tuner(client, name="two wishes", objectives=OBJECTIVES)  # read as written, though it is drawn in parts
 
     def scenario(page: Page, seen: Seen) -> None:
         page.goto("/")

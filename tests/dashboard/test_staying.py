@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import finish_trial, new_tuner
+from tests.dashboard.scenes import OBJECTIVES, finish_trial, new_tuner
 from tests.server import Server
 from tests.waiting import eventually
 
@@ -628,8 +628,7 @@ def test_a_page_that_comes_late_says_nothing_on_the_one_that_is_open(
 def test_of_several_objectives_the_front_is_read_again_too(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
-    tuner = new_tuner(client, objectives=objectives)
+    tuner = new_tuner(client, objectives=OBJECTIVES)
     finish_trial(client, tuner, 0.5, latency=10.0)
 
     def scenario(page: Page, seen: Seen) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import CDPSession, Locator, Page, expect
 
 from tests.calls import JSON, answer, log_batch, log_epoch, report, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import finish_trial, lose_trial, new_tuner, varied_tuner
+from tests.dashboard.scenes import OBJECTIVES, finish_trial, lose_trial, new_tuner, varied_tuner
 from tests.keys import make_key
 from tests.server import Server
 
@@ -27,8 +27,7 @@ def chart_of(page: Page, title: str) -> Locator:
 def test_several_objectives_have_a_front_a_sentence_and_columns(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
-    tuner = new_tuner(client, objectives=objectives)
+    tuner = new_tuner(client, objectives=OBJECTIVES)
     for accuracy, latency in ((0.9, 30.0), (0.5, 10.0), (0.6, 40.0), (0.9, 30.0), (0.7, 10.0)):
         finish_trial(client, tuner, accuracy, latency=latency)
     path = f"/v1/tuners/{tuner['tuner_id']}"
@@ -70,9 +69,8 @@ def test_several_objectives_have_a_front_a_sentence_and_columns(
 def test_what_matters_is_told_for_each_of_several_objectives(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
     space = {name: {"type": "float_range", "min": 0, "max": 1} for name in ("width", "depth")}
-    tuner = new_tuner(client, space=space, objectives=objectives)
+    tuner = new_tuner(client, space=space, objectives=OBJECTIVES)
     for i in range(30):
         params = {"width": (i * 7 % 30) / 29, "depth": i / 29}
         scores = {"accuracy": params["width"], "latency": params["depth"] + 0.3 * params["width"]}
@@ -97,8 +95,7 @@ def test_what_matters_is_told_for_each_of_several_objectives(
 def test_of_several_objectives_each_has_its_learning_curves(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
-    tuner = new_tuner(client, objectives=objectives)
+    tuner = new_tuner(client, objectives=OBJECTIVES)
     finish_trial(client, tuner, 0.5, latency=30.0)
 
     def scenario(page: Page, seen: Seen) -> None:
@@ -122,8 +119,7 @@ def test_of_several_objectives_each_has_its_learning_curves(
 def test_of_several_objectives_those_that_none_beats_are_compared(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
-    objectives = [{"metric": "accuracy", "direction": "maximize"}, {"metric": "latency", "direction": "minimize"}]
-    tuner = new_tuner(client, objectives=objectives)
+    tuner = new_tuner(client, objectives=OBJECTIVES)
     fronts = [finish_trial(client, tuner, 0.1 * number, latency=float(number)) for number in range(1, 8)]
     for _ in range(5):
         finish_trial(client, tuner, 0.69, latency=40.0)

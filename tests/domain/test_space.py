@@ -206,6 +206,14 @@ def test_values_outside_of_the_space_are_refused(spec: dict[str, Any], value: An
     assert refused.value.facts == {"name": "x"}
 
 
+def test_an_integer_with_a_point_is_told_from_one_beyond_the_range() -> None:
+    space = Space.from_json({"x": ints(1, 9)})
+    for value, is_told in ((3.0, True), (12, False), ("3", False)):
+        with pytest.raises(ParamsOutOfSpace) as refused:
+            space.coerce({"x": value})
+        assert ("without a point" in str(refused.value)) is is_told
+
+
 @pytest.mark.parametrize(
     ("params", "name"),
     [
