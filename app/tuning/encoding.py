@@ -10,8 +10,10 @@ a uniform point decodes to uniform parameters. A parameter that is inactive has 
 never reads.
 
 Encoding and decoding again gives the same value: exactly where values are counted, up to 2^52 of them on a line, with
-`log` up to 2^40. Where there are more, and for floats without step, one float64 coordinate cannot tell all values
-apart, and a neighbour may come back: off by at most 2^-51 of the range, with `log` by 2^-40 of the value.
+`log` up to 2^40. Where there are more, one float64 coordinate cannot tell all values apart, and a neighbour may come
+back: off by at most 2^-51 of the range, with `log` by 2^-40 of the value. The same holds for floats without step in a
+range that is narrow; in others they decode to ten significant digits: trainers whose language writes no more than 14
+give them back as they are, and people can read them.
 The ends are always exact, and nothing ever decodes to anything outside of the space.
 """
 
@@ -27,6 +29,12 @@ from app.domain.space import Choice, FloatRange, IntRange, Space, Spec
 from app.domain.values import Params, Scalar
 
 Array = npt.NDArray[np.float64]
+
+_N_DIGITS = 10
+"""Significant ones of a float without step."""
+
+_NARROW = 1e-3
+"""A range is that takes less of its own numbers: rounded, they would lie apart by more than a millionth of it."""
 
 
 class Encoding:
@@ -112,6 +120,8 @@ class _Continuum:
         self._unit = 2.0 if math.isinf(spec.max - spec.min) else 1.0
         self._width = spec.max / self._unit - spec.min / self._unit
         self._log = _Logarithm(spec.min, self._width) if spec.log and self._width else None
+        farthest = max(abs(spec.min), abs(spec.max)) / self._unit
+        self._is_narrow = self._width < _NARROW * farthest
 
     def encode(self, value: float) -> Sequence[float]:
         distance = value / self._unit - self._min / self._unit
@@ -127,6 +137,8 @@ class _Continuum:
             value = self._min + self._log.distance(place)
         else:
             value = self._min * (1 - place) + self._max * place
+        if not self._is_narrow:
+            value = float(f"{value:.{_N_DIGITS}g}")
         return min(max(value, self._min), self._max)
 
 

@@ -98,6 +98,17 @@ def test_parameters_end_the_oldest_running_trial_that_has_them(client: httpx.Cli
     assert [(trial["number"], trial["score"]) for trial in (first, second)] == [(0, 0.1), (1, 0.2)]
 
 
+def test_parameters_come_back_from_a_language_that_writes_14_digits(client: httpx.Client) -> None:
+    space = {
+        "lr": {"type": "float_range", "min": 1e-5, "max": 0.1, "log": True},
+        "x": {"type": "float_range", "min": -1, "max": 1},
+    }
+    tuner = create_tuner(client, space=space)
+    for trial in suggest(client, tuner, count=4):
+        written = {name: float(f"{value:.14g}") for name, value in trial["params"].items()}
+        assert report(client, tuner, params=written, score=0.5)["trial"]["trial_id"] == trial["trial_id"]
+
+
 def test_parameters_and_score_of_an_ended_trial_are_a_repeat(client: httpx.Client) -> None:
     tuner = create_tuner(client)
     trial = suggest(client, tuner)[0]

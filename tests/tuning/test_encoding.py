@@ -39,6 +39,11 @@ def is_exact(spec: Spec) -> bool:
     return spec.size <= (2**40 if spec.log else 2**52)
 
 
+def is_narrow(spec: IntRange | FloatRange) -> bool:
+    """Whether its floats need all of their digits to be told apart."""
+    return spec.max / 2 - spec.min / 2 < 1e-3 * max(abs(spec.min), abs(spec.max)) / 2
+
+
 @law
 @given(st.data(), spaces())
 def test_decoding_what_was_encoded_gives_the_same_parameters(data: st.DataObject, space: Space) -> None:
@@ -54,6 +59,8 @@ def test_decoding_what_was_encoded_gives_the_same_parameters(data: st.DataObject
             assert isinstance(spec, IntRange | FloatRange)
             found, sent = float(again[name]), float(value)
             scale = abs(sent) * 2**-40 if spec.log else (spec.max / 2 - spec.min / 2) * 2**-50
+            if not is_narrow(spec):
+                scale += abs(sent) * 1e-9  # ten digits
             # Far from 0, a narrow range has few floats, and the next one may be it.
             assert abs(found / 2 - sent / 2) <= max(scale, math.ulp(sent)) / 2 + (spec.step or 0) + 5e-324
 
@@ -66,6 +73,23 @@ def test_every_point_decodes_to_parameters_of_the_space(data: st.DataObject, spa
     point = data.draw(st.lists(coordinate, min_size=encoding.size, max_size=encoding.size))
     params = encoding.decode(np.array(point))
     assert typed(space.coerce(params)) == typed(params)
+
+
+@law
+@given(st.data(), spaces())
+def test_floats_survive_a_language_that_writes_14_digits(data: st.DataObject, space: Space) -> None:
+    encoding = Encoding(space)
+    point = data.draw(st.lists(st.floats(0, 1), min_size=encoding.size, max_size=encoding.size))
+    for name, value in encoding.decode(np.array(point)).items():
+        spec = space.specs[name]
+        if isinstance(spec, FloatRange) and spec.size is None and value not in (spec.min, spec.max):
+            assert is_narrow(spec) or float(f"{value:.14g}") == value
+
+
+def test_a_narrow_range_keeps_floats_apart() -> None:
+    spec = {"type": "float_range", "min": 1e9, "max": 1e9 + 1e-4}
+    assert len(set(uniform_values(spec))) > 500  # of some 840 floats that it has
+    assert len(set(uniform_values({**spec, "log": True}))) > 500
 
 
 @law
