@@ -90,6 +90,15 @@ $(PEERS_READY):
 	@.peers/bin/python -m pip install --quiet torch==2.13.0 optuna==5.0.0 ax-platform==1.3.1 smac==2.4.1 scikit-learn scipy
 	@touch $@
 
+# OSS Vizier is from before this Python's newest JAX, and its nightly part must be as old as the JAX that it gets.
+VIZIER_READY := .vizier/.ready
+
+$(VIZIER_READY):
+	@"$(PYTHON)" -m venv .vizier
+	@.vizier/bin/python -m pip install --quiet 'google-vizier[jax]==0.1.24' jax==0.4.35 jaxlib==0.4.35 flax==0.10.2 chex==0.1.88 \
+		optax==0.2.4 'tfp-nightly[jax]==0.26.0.dev20250220' scikit-learn scipy
+	@touch $@
+
 .PHONY: screenshots
 screenshots: $(ALL_READY) chromium ## render each page of the dashboard with the demo's data, into docs/images
 	@$(PY) -m tests.dashboard.screenshots
@@ -141,7 +150,7 @@ install: $(ALL_READY) ## make .venv, with the command tunetrack and all that dev
 
 .PHONY: clean
 clean: ## remove what these targets made; databases stay
-	rm -rf .venv .uv .peers .bench-search .image-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist sdk openapi/ts/node_modules
+	rm -rf .venv .uv .peers .vizier .bench-search .image-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* dist sdk openapi/ts/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, from the lock. Each is done once, and again when the lock changes.

@@ -9,7 +9,7 @@ from app.domain.values import Params
 from app.tuning.forecast import MOST_COURSES, Course, forecast
 from app.tuning.registry import find
 from app.tuning.strategy import Observation, generator
-from benchmarks.search_quality.peers import Ax, Optuna, Smac
+from benchmarks.search_quality.peers import Ax, Optuna, Smac, Vizier
 
 DEAF = ", without epochs"
 """Ends the name of a strategy of ours that waits for the ends of trials."""
@@ -76,4 +76,6 @@ def start(name: str, space: Space, seed: int, n_objectives: int) -> Method:
         return Smac(space, seed)
     if name == "ax":
         return Ax(space, seed)
+    if name == "vizier":
+        return Vizier(space, seed)
     return Ours(name.removesuffix(DEAF), space, seed, is_deaf=name.endswith(DEAF))

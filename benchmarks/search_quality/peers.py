@@ -1,15 +1,17 @@
 """Searches of others, with their defaults. What one of them needs is imported when it starts."""
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.domain.space import Choice, Flag, FloatRange, IntRange, Space, Spec
 from app.domain.values import Params, Scalar
 
-PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,), "smac": (1, 8), "ax": (1,)}
+PEERS = {"optuna tpe": (1, 8), "optuna gp": (1,), "smac": (1, 8), "ax": (1,), "vizier": (1, 8)}
 """By how many workers each is asked."""
 
 PEERS_OF_SEVERAL = {"optuna tpe": (1, 8), "optuna nsga2": (1, 8), "optuna gp": (1,)}
@@ -190,3 +192,53 @@ class Ax(_Other):
 
     def _ended(self, asked: Any, loss: float) -> None:
         self._client.complete_trial(asked, {"loss": loss})
+
+
+class Vizier(_Other):
+    """OSS Vizier as its server searches where nothing else is said, GP-UCB-PE; it refuses what is conditional."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space)
+        from vizier import pythia, pyvizier  # type: ignore[import-not-found, unused-ignore]
+
+        # From where its server has it: the public place also wants what other algorithms need.
+        from vizier._src.algorithms.designers import gp_ucb_pe  # type: ignore[import-not-found, unused-ignore]
+        from vizier._src.algorithms.policies import designer_policy  # type: ignore[import-not-found, unused-ignore]
+        from vizier.pyvizier.converters import padding  # type: ignore[import-not-found, unused-ignore]
+
+        # From there its designers, a new one for each suggestion, have their seeds.
+        random.seed(seed)
+        problem = pyvizier.ProblemStatement()
+        for name, axis in self._axes.items():
+            scale = pyvizier.ScaleType.LOG if axis.log else pyvizier.ScaleType.LINEAR
+            if axis.kind is None:
+                options = [str(number) for number in range(int(axis.high) + 1)]
+                problem.search_space.root.add_categorical_param(name, options)
+            elif axis.kind is int:
+                problem.search_space.root.add_int_param(name, int(axis.low), int(axis.high), scale_type=scale)
+            else:
+                problem.search_space.root.add_float_param(name, axis.low, axis.high, scale_type=scale)
+        goal = pyvizier.ObjectiveMetricGoal.MINIMIZE
+        problem.metric_information.append(pyvizier.MetricInformation("loss", goal=goal))
+        # By default JAX compiles all anew for each suggestion, which takes several times as long as to search. Here it
+        # compiles when the number of trials has doubled, and finds the same optimizer of the acquisition again.
+        room = padding.PaddingSchedule(num_trials=padding.PaddingType.POWERS_OF_2)
+        search = gp_ucb_pe.VizierGPUCBPEBandit
+        made: list[Any] = []
+
+        def optimizer(converter: Any) -> Any:
+            if not made:
+                made.append(search.default_acquisition_optimizer_factory(converter))
+            return made[0]
+
+        designer = partial(search, padding_schedule=room, acquisition_optimizer_factory=optimizer)
+        self._study = pythia.InRamPolicySupporter(problem)
+        self._policy = designer_policy.DesignerPolicy(self._study, designer)
+        self._measurement = pyvizier.Measurement
+
+    def _next(self) -> tuple[Mapping[str, Any], Any]:
+        (trial,) = self._study.SuggestTrials(self._policy, 1)
+        return trial.parameters.as_dict(), trial
+
+    def _ended(self, asked: Any, loss: float) -> None:
+        asked.complete(self._measurement({"loss": loss}))
