@@ -123,7 +123,13 @@ def lightning() -> dict[str, ModuleType]:
 
 
 def lightning_fit(
-    callback: Any, metrics: Metrics, logger: Any = None, *, is_global_zero: bool = True, told: bool | None = None
+    callback: Any,
+    metrics: Metrics,
+    logger: Any = None,
+    *,
+    epochs: int = MANY,
+    is_global_zero: bool = True,
+    told: bool | None = None,
 ) -> int:
     """`Trainer.fit`, two steps an epoch, validation inside the epoch; how many epochs it trained.
 
@@ -141,12 +147,13 @@ def lightning_fit(
     if logger is not None:
         assert (logger.name, bool(logger.version)) == ("tunetrack", True)
         logger.log_hyperparams({"lr": 0.1})
+    callback.log = lambda *_arguments, **_named: None  # the module's own, which is attached to each callback
     for hook in ("setup", "on_fit_start", "on_sanity_check_start", "on_validation_epoch_end", "on_sanity_check_end"):
         getattr(callback, hook)(trainer, None)
     trainer.sanity_checking = False
     callback.on_train_start(trainer, None)
     step = n_trained = 0
-    while trainer.current_epoch < MANY and not trainer.should_stop:
+    while trainer.current_epoch < epochs and not trainer.should_stop:
         callback.on_train_epoch_start(trainer, None)
         for batch in range(2):
             callback.on_train_batch_end(trainer, None, {"loss": Scalar(1.0)}, None, batch)
@@ -155,7 +162,8 @@ def lightning_fit(
                 logger.save()
             step += 1
         measured = metrics(trainer.current_epoch)
-        trainer.callback_metrics = {name: Scalar(value) for name, value in measured.items()}
+        # What is not measured in this epoch stays.
+        trainer.callback_metrics |= {name: Scalar(value) for name, value in measured.items()}
         callback.on_validation_epoch_end(trainer, None)
         if logger is not None:
             logger.log_metrics(metrics=measured | {"epoch": trainer.current_epoch}, step=step - 1)

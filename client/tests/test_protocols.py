@@ -67,6 +67,23 @@ def test_lightning(client: Client, load: Load, has_logger: bool) -> None:
     found = train_and_be_stopped(client, "val_loss", train)
     assert found["last_epoch"] == (3 if has_logger else LAST_EPOCH)
     assert "epoch" not in found["metrics"]
+    # The logger's epochs are steps: a callback that logged, too, would add its own.
+    assert client.curves(found["run_id"], "val_loss")["val_loss"]["epochs"] == ([1, 3] if has_logger else [0, 1, 2])
+
+
+def test_lightning_may_validate_every_second_epoch(client: Client, load: Load) -> None:
+    lightning = load("tunetrack_client.lightning", protocols.lightning())
+
+    def measure_some(epoch: int) -> dict[str, float]:
+        return {"loss": 0.5} | ({"val_loss": 0.7} if epoch % 2 else {})
+
+    with client.run() as run:
+        assert protocols.lightning_fit(lightning.TunetrackCallback(run), measure_some, epochs=5) == 5
+    client.flush()
+    assert client.curves(run.run_id) == {
+        "loss": {"epochs": [0, 1, 2, 3, 4], "values": [0.5] * 5},
+        "val_loss": {"epochs": [1, 3], "values": [0.7] * 2},
+    }
 
 
 def test_only_one_of_lightnings_processes_speaks_and_all_of_them_stop(client: Client, load: Load) -> None:

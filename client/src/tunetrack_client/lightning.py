@@ -30,12 +30,17 @@ class TunetrackCallback(Callback):
 
     def __init__(self, run: Run, *, log: bool = True) -> None:
         self.run = run
-        self.log = log
+        self._is_logging = log  # not `log`: there Lightning puts its module's own
+        self._last: dict[str, Any] = {}
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Lightning calls this, after the epoch's validation."""
-        if self.log and trainer.is_global_zero:
-            self.run.log(trainer.current_epoch, numbers(trainer.callback_metrics))
+        if self._is_logging and trainer.is_global_zero:
+            found = dict(trainer.callback_metrics)
+            # What was measured in an earlier epoch, as by a validation of every second one, is still the same object.
+            new = {name: value for name, value in found.items() if value is not self._last.get(name)}
+            self._last = found
+            self.run.log(trainer.current_epoch, numbers(new))
         if trainer.strategy.broadcast(self.run.should_stop):
             trainer.should_stop = True
 
