@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from tests.told_to_stop import LAST_EPOCH, train_and_be_stopped
-from tunetrack_client import Client, Run, float_range
+from tunetrack_client import Client, Run, choice, float_range
 
 
 def iris() -> Any:
@@ -129,20 +129,38 @@ def test_scikit_learn_searches_within_each_fold_of_another_validation(client: Cl
     assert pickle.dumps(search)  # as a fitted search is kept
 
 
-def test_scikit_learn_tells_candidates_that_cannot_be_fitted(client: Client) -> None:
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_scikit_learn_raises_where_no_candidate_can_be_fitted(client: Client, batch_size: int) -> None:
+    search = searching(client, float_range(-2.0, -1.0), n_iter=3, batch_size=batch_size)
+    with pytest.raises(ValueError, match="fits failed"):
+        search.fit(*iris())
+    client.flush()
+    counts = search.tuner_.fetch()["counts"]
+    assert (counts["infeasible"], counts["running"], counts["queued"]) == (3, 0, 0)
+
+
+def test_scikit_learn_goes_on_after_a_candidate_that_cannot_be_fitted(client: Client) -> None:
+    search = searching(client, choice(-1.0, 0.1, 1.0), n_iter=3, strategy="grid").fit(*iris())
+    assert [params["C"] for params in search.cv_results_["params"]] == [0.1, 1.0]
+    lost = list(search.tuner_.history('state = "infeasible"'))
+    assert [trial["params"] for trial in lost] == [{"C": -1.0}]
+    assert "'C' parameter of LogisticRegression must be" in lost[0]["reason"]
+
+
+def test_scikit_learn_may_be_told_to_raise(client: Client) -> None:
+    search = searching(client, choice(-1.0, 0.1, 1.0), n_iter=3, strategy="grid", error_score="raise")
+    with pytest.raises(ValueError, match="'C' parameter"):
+        search.fit(*iris())
+    assert search.tuner_.fetch()["counts"]["infeasible"] == 0
+
+
+def searching(client: Client, spec: Any, **more: Any) -> Any:
+    """A search over the strength of a model's regularisation, which must be positive."""
     from sklearn.linear_model import LogisticRegression
 
     from tunetrack_client.sklearn import TunetrackSearchCV
 
-    features, labels = iris()
-    search = TunetrackSearchCV(
-        LogisticRegression(), {"C": float_range(-2.0, -1.0)}, client=client, n_iter=3, batch_size=3, cv=3, refit=False
-    )
-    with pytest.raises(ValueError, match="fits failed"):
-        search.fit(features, labels)
-    client.flush()
-    counts = search.tuner_.fetch()["counts"]
-    assert (counts["completed"], counts["running"], counts["queued"]) == (0, 0, 3)  # all are handed back
+    return TunetrackSearchCV(LogisticRegression(max_iter=500), {"C": spec}, client=client, cv=3, refit=False, **more)
 
 
 def test_keras(client: Client) -> None:

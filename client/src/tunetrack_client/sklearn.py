@@ -26,6 +26,8 @@ class TunetrackSearchCV(BaseSearchCV):
         strategy, name, key, seed: as `Client.tuner` takes them; the score is the mean over the folds, to be maximised.
             Searches with the same key, on as many machines as you like, share one tuner and its `n_iter`; each has
             its own candidates in `cv_results_`.
+        error_score: as in scikit-learn. A candidate of which no fit succeeds is infeasible, and no row of
+            `cv_results_`; the search goes on, and raises only where all are.
 
     After `fit`, `tuner_` is the tuner.
     """
@@ -83,14 +85,32 @@ class TunetrackSearchCV(BaseSearchCV):
             seed=self.seed,
         )
         metric = self.refit if isinstance(self.refit, str) else "score"
+        has_fitted, failed = False, None
         # One worker is handed what it holds already: a batch is made of as many workers as it has trials.
         for trial in self.tuner_.trials():
             with ExitStack() as held:
                 others = self.tuner_.suggest(self.batch_size - 1) if self.batch_size > 1 else []
                 batch = [trial, *(held.enter_context(other.held()) for other in others)]
-                results = evaluate_candidates([one.params for one in batch])
-                for number, one in enumerate(batch):
-                    _tell(one, results, len(results["params"]) - len(batch) + number, metric)
+                try:
+                    results = evaluate_candidates([one.params for one in batch])
+                except ValueError as error:
+                    if self.error_score == "raise" or "fits failed" not in str(error):
+                        raise
+                    # For scikit-learn these are all that there are. Here others may do better.
+                    failed = error
+                    for one in batch:
+                        one.infeasible(_last_line(error))
+                else:
+                    has_fitted = True
+                    for number, one in enumerate(batch):
+                        _tell(one, results, len(results["params"]) - len(batch) + number, metric)
+        if failed is not None and not has_fitted:
+            raise failed
+
+
+def _last_line(error: ValueError) -> str:
+    """Of what scikit-learn says of fits that failed: of the last trace, what was raised."""
+    return f"all fits failed, at last with {str(error).strip().splitlines()[-1].strip()}"
 
 
 def _tell(trial: Trial, results: Mapping[str, Any], index: int, metric: str) -> None:
