@@ -487,6 +487,32 @@ def test_a_process_that_multiprocessing_began_has_told_everything_when_it_ends(
     assert not list(spool.glob("*"))
 
 
+@pytest.mark.parametrize("logged", ["loss", "lose"])
+def test_a_forked_process_may_log_what_its_parent_ends(server: Server, spool: Path, logged: str) -> None:
+    """As Lightning's ddp_fork does, which is what it takes in a notebook."""
+    code = f"""if True:
+        import multiprocessing
+        from tunetrack_client import Client, errors, float_range
+        client = Client()
+        budget = {{"max_trials": 1, "max_attempts": 1}}
+        tuner = client.tuner({{"x": float_range(0.0, 1.0)}}, objective="loss", budget=budget)
+        def train(run):
+            run.log(0, {{{logged!r}: 0.5}})
+        try:
+            for trial in tuner.trials():
+                with trial.run() as run:
+                    process = multiprocessing.get_context("fork").Process(target=train, args=(run,))
+                    process.start()
+                    process.join()
+        except errors.MissingObjective:
+            pass
+        print(tuner.fetch()["counts"]["completed"], next(tuner.history())["score"])
+    """
+    with program(code, server.url, spool) as trainer:
+        output, _ = trainer.communicate(timeout=60)
+    assert output == ("1 0.5\n" if logged == "loss" else "0 None\n")
+
+
 def test_forked_processes_ask_over_connections_of_their_own(spool: Path) -> None:
     class Page(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -17,6 +17,7 @@ from tunetrack_client.errors import (
     RunEnded,
     UnknownRun,
 )
+from tunetrack_client.forks import n_forks
 from tunetrack_client.message import Message
 from tunetrack_client.outbox import Outbox
 from tunetrack_client.wire import (
@@ -78,12 +79,18 @@ class Run:
         self._has_obeyed = False
         self._is_open = True
         self._started_as: tuple[dict[str, Any], float] | None = None
-        self._pid = os.getpid()
+        self._pid, self._n_forks = os.getpid(), n_forks()
         self._logged: dict[str, tuple[int, float | str]] = {}
         self._final: dict[str, float | str] = {}
         self._names: set[str] = set()
         self._left_out: set[str] = set()
         self._is_full = False
+
+    def __repr__(self) -> str:
+        return f"Run(run_id={self.run_id!r}, params={self.params}, is_open={self._is_open})"
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self  # scikit-learn copies an estimator with its callbacks
 
     def __enter__(self) -> Self:
         return self
@@ -188,12 +195,14 @@ class Run:
             reason: why it failed or was stopped; its trial keeps that.
         Raises:
             MissingObjective: it finished without the metric that its tuner looks at; it is ended as failed. What one
-                that `is_resumable` logged before only the service knows: there `trials` raises it.
+                that `is_resumable` logged before, or a forked process did, only the service knows: there `trials`
+                raises it.
         """
         if not self._is_open:
             return
         status = status or ("stopped" if self._has_obeyed else "finished")
-        missing = self._missing() if status == "finished" and not self._is_resumable else None
+        is_known = not self._is_resumable and (self._names or self._n_forks == n_forks())
+        missing = self._missing() if status == "finished" and is_known else None
         if missing is not None:
             status = "failed"
         self._close()
