@@ -8,6 +8,7 @@ import math
 import pickle
 import threading
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from tests.server import Server
 from tests.waiting import eventually
 from tunetrack_client import Client, Refused, choice, errors, flag, float_range, int_range
+from tunetrack_client.wire import numbers
 
 SPACE = {"x": float_range(0.0, 1.0)}
 
@@ -828,6 +830,41 @@ def test_a_run_that_the_service_does_not_begin_keeps_the_reason(client: Client) 
 def test_an_epoch_that_is_none_is_told_where_it_is_said(client: Client, epoch: Any) -> None:
     with client.run() as run, pytest.raises(ValueError, match="an epoch is a whole number"):
         run.log(epoch, loss=1)
+
+
+class Loss:
+    """A tensor that has its gradient still, as PyTorch's: it warns when it is made a float by `float`."""
+
+    def __init__(self, *values: float) -> None:
+        self._values = values
+
+    def __float__(self) -> float:
+        warnings.warn("Converting a tensor with requires_grad=True to a scalar", UserWarning, stacklevel=2)
+        return self.item()
+
+    def item(self) -> float:
+        """The value, where it is one."""
+        if len(self._values) > 1:
+            raise RuntimeError(f"a Tensor with {len(self._values)} elements cannot be converted to Scalar")
+        return self._values[0]
+
+
+def test_a_loss_may_be_logged_with_its_gradient(client: Client) -> None:
+    with client.run() as run:
+        run.log(0, loss=Loss(0.5))
+        with pytest.raises(ValueError, match="'loss' is no number"):
+            run.log(1, loss=Loss(0.5, 0.25))
+    client.flush()
+    assert client.curves(run.run_id)["loss"]["values"] == [0.5]
+    assert numbers({"loss": Loss(0.5), "each": Loss(0.5, 0.25)}) == {"loss": 0.5}
+
+
+def test_what_a_notebook_shows_says_what_it_is(client: Client) -> None:
+    assert repr(client) == f"Client({client.url!r})"
+    with client.run({"lr": 0.5}) as run:
+        assert repr(run) == f"Run(run_id='{run.run_id}', params={{'lr': 0.5}}, is_open=True)"
+        assert copy.deepcopy({"callbacks": [run]}) == {"callbacks": [run]}  # as scikit-learn's clone does
+    assert "is_open=False" in repr(run)
 
 
 def test_a_metric_beyond_all_floats_is_told_where_it_is_said(client: Client) -> None:

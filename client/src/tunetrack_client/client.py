@@ -74,6 +74,9 @@ class Client:
         self._end_with_child()
         util.register_after_fork(self, Client._end_with_child)
 
+    def __repr__(self) -> str:
+        return f"Client({self.outbox.shown_url!r})"
+
     def __deepcopy__(self, _: object) -> Self:
         return self  # scikit-learn copies what an estimator is given
 

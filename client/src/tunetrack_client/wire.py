@@ -32,8 +32,8 @@ def to_wire(metrics: Mapping[str, Value]) -> dict[str, float | str]:
     values: dict[str, float | str] = {}
     for name, value in metrics.items():
         try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError) as error:
+            number = _number(value)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"metric {name!r} is no number: {value!r:.100}") from error
         values[str(name)] = number if abs(number) < float("inf") else _name(number)
@@ -134,9 +134,15 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in metrics.items():
         if not isinstance(value, str | bytes):
-            with suppress(TypeError, ValueError):
-                found[name] = float(value)
+            with suppress(TypeError, ValueError, RuntimeError):
+                found[name] = _number(value)
     return found
+
+
+def _number(value: Value) -> float:
+    """PyTorch warns of float() where a tensor has its gradient still, as a loss has; and of several it raises a
+    RuntimeError."""
+    return float(value.item() if hasattr(value, "item") else value)
 
 
 def with_numbers(item: Mapping[str, Any]) -> dict[str, Any]:
