@@ -189,12 +189,30 @@ class TrainerCallback:
         return lambda *_arguments, **_named: None
 
 
-def transformers() -> dict[str, ModuleType]:
-    """The module."""
-    return {"transformers": module("transformers", TrainerCallback=TrainerCallback)}
+def transformers(told: bool | None = None) -> dict[str, ModuleType]:
+    """The module, and what a callback needs of PyTorch's.
+
+    Args:
+        told: what process zero says of whether to stop, where the training is distributed, and this another process.
+    """
+
+    def broadcast(said: list[bool | None], src: int) -> None:
+        said[src] = told
+
+    distributed = module(
+        "torch.distributed",
+        is_available=lambda: True,
+        is_initialized=lambda: told is not None,
+        broadcast_object_list=broadcast,
+    )
+    return {
+        "transformers": module("transformers", TrainerCallback=TrainerCallback),
+        "torch": module("torch", distributed=distributed),
+        "torch.distributed": distributed,
+    }
 
 
-def trainer_train(callback: Any, metrics: Metrics, *, is_world_process_zero: bool = True) -> int:
+def trainer_train(callback: Any, metrics: Metrics, *, epochs: int = MANY, is_world_process_zero: bool = True) -> int:
     """`Trainer.train`, two steps an epoch, each logged, an evaluation after each epoch; how many steps it trained."""
     state = SimpleNamespace(global_step=0, epoch=0.0, is_world_process_zero=is_world_process_zero)
     control = SimpleNamespace(should_training_stop=False, should_epoch_stop=False)
@@ -207,7 +225,7 @@ def trainer_train(callback: Any, metrics: Metrics, *, is_world_process_zero: boo
         call("on_log", logs=logs | {"epoch": state.epoch})
 
     call("on_train_begin")
-    for epoch in range(MANY):
+    for epoch in range(epochs):
         call("on_epoch_begin")
         for _ in _steps(control):
             call("on_step_begin")

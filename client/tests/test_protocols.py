@@ -86,10 +86,13 @@ def test_lightning_may_validate_every_second_epoch(client: Client, load: Load) -
     }
 
 
-def test_only_one_of_lightnings_processes_speaks_and_all_of_them_stop(client: Client, load: Load) -> None:
+@pytest.mark.parametrize("has_run", [False, True])
+def test_only_one_of_lightnings_processes_speaks_and_all_of_them_stop(
+    client: Client, load: Load, has_run: bool
+) -> None:
     lightning = load("tunetrack_client.lightning", protocols.lightning())
     with client.run() as run:
-        callback = lightning.TunetrackCallback(run)
+        callback = lightning.TunetrackCallback(run if has_run else None)
         assert protocols.lightning_fit(callback, measure, is_global_zero=False, told=True) == 1
     client.flush()
     assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {}
@@ -109,14 +112,20 @@ def test_hugging_face_trainer(client: Client, load: Load, by: str, n_steps: int)
     assert ("loss" in found["metrics"]) == (by == "step")
 
 
-def test_only_one_of_the_trainers_processes_speaks(client: Client, load: Load) -> None:
-    huggingface = load("tunetrack_client.huggingface", protocols.transformers())
+@pytest.mark.parametrize("has_run", [False, True])
+def test_only_one_of_the_trainers_processes_speaks_and_all_of_them_stop(
+    client: Client, load: Load, has_run: bool
+) -> None:
+    huggingface = load("tunetrack_client.huggingface", protocols.transformers(told=True))
     with client.run() as run:
-        assert run.flush()
-        client.ask("POST", f"/v1/runs/{run.run_id}/stop")
-        run.log(0, heard=1.0)
-        run.flush()
-        callback = huggingface.TunetrackCallback(run)
+        callback = huggingface.TunetrackCallback(run if has_run else None)
         assert protocols.trainer_train(callback, measure, is_world_process_zero=False) == 1
     client.flush()
-    assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {"heard": 1.0}
+    assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {}
+
+
+@pytest.mark.parametrize("by", ["step", "epoch"])
+def test_a_trainers_process_without_a_run_trains_on(load: Load, by: str) -> None:
+    huggingface = load("tunetrack_client.huggingface", protocols.transformers(told=False))
+    callback = huggingface.TunetrackCallback(None, by=by)
+    assert protocols.trainer_train(callback, measure, epochs=3, is_world_process_zero=False) == 6

@@ -64,6 +64,16 @@ _EXPORT = "".join(
 )
 BEFORE = {
     "docs/import-export.md": f"import httpx\nhttpx.post('{LOCAL}/v1/runs', json={{'name': 'one'}})\n{_EXPORT}",
+    "docs/team.md": """
+import sys
+from types import ModuleType, SimpleNamespace
+sys.modules["torch"] = torch = ModuleType("torch")
+torch.distributed = SimpleNamespace(
+    init_process_group=lambda: None, get_rank=lambda: 0, broadcast_object_list=lambda told: None
+)
+def train(params, run):
+    run.log(0, val_loss=params["lr"])
+""",
     "docs/events.md": """
 from datetime import UTC, datetime
 from standardwebhooks import Webhook

@@ -25,23 +25,24 @@ class TunetrackCallback(Callback):
     """Logs the metrics of each epoch (`self.log("val_loss", …)`), and stops when the run is told to.
 
     Args:
+        run: None in all processes of a distributed training but the first, which tells them when to stop.
         log: False where a `TunetrackLogger` logs already.
     """
 
-    def __init__(self, run: Run, *, log: bool = True) -> None:
+    def __init__(self, run: Run | None, *, log: bool = True) -> None:
         self.run = run
         self._is_logging = log  # not `log`: there Lightning puts its module's own
         self._last: dict[str, Any] = {}
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Lightning calls this, after the epoch's validation."""
-        if self._is_logging and trainer.is_global_zero:
+        if self.run is not None and self._is_logging and trainer.is_global_zero:
             found = dict(trainer.callback_metrics)
             # What was measured in an earlier epoch, as by a validation of every second one, is still the same object.
             new = {name: value for name, value in found.items() if value is not self._last.get(name)}
             self._last = found
             self.run.log(trainer.current_epoch, numbers(new))
-        if trainer.strategy.broadcast(self.run.should_stop):
+        if trainer.strategy.broadcast(self.run is not None and self.run.should_stop):
             trainer.should_stop = True
 
 
