@@ -7,6 +7,7 @@ test_protocols.py calls the callbacks as they do.
 
 import os
 import pickle
+import uuid
 from typing import Any
 
 import numpy
@@ -145,6 +146,19 @@ def test_scikit_learn_goes_on_after_a_candidate_that_cannot_be_fitted(client: Cl
     lost = list(search.tuner_.history('state = "infeasible"'))
     assert [trial["params"] for trial in lost] == [{"C": -1.0}]
     assert "'C' parameter of LogisticRegression must be" in lost[0]["reason"]
+
+
+def test_scikit_learn_searches_that_share_a_key_agree_on_the_best(client: Client) -> None:
+    key = f"{uuid.uuid4()}"
+    one, late = (searching(client, choice(0.001, 1.0), n_iter=2, strategy="grid", key=key) for _ in range(2))
+    one.fit(*iris())
+    late.fit(*iris())  # which finds nothing left to do
+    assert late.best_params_ == one.best_params_
+    assert (len(one.cv_results_["params"]), len(late.cv_results_["params"])) == (2, 1)
+    lost = searching(client, float_range(-2.0, -1.0), n_iter=1, key=f"{key}, lost")
+    for said in ("fits failed", "no candidate left"):
+        with pytest.raises(ValueError, match=said):
+            lost.fit(*iris())
 
 
 def test_scikit_learn_may_be_told_to_raise(client: Client) -> None:

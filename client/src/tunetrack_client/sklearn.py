@@ -25,7 +25,7 @@ class TunetrackSearchCV(BaseSearchCV):
         batch_size: how many at once; all folds of a batch are fitted by `n_jobs` processes.
         strategy, name, key, seed: as `Client.tuner` takes them; the score is the mean over the folds, to be maximised.
             Searches with the same key, on as many machines as you like, share one tuner and its `n_iter`; each has
-            its own candidates in `cv_results_`.
+            its own candidates in `cv_results_`, and the best of all.
         error_score: as in scikit-learn. A candidate of which no fit succeeds is infeasible, and no row of
             `cv_results_`; the search goes on, and raises only where all are.
 
@@ -85,7 +85,8 @@ class TunetrackSearchCV(BaseSearchCV):
             seed=self.seed,
         )
         metric = self.refit if isinstance(self.refit, str) else "score"
-        has_fitted, failed = False, None
+        fitted: list[dict[str, Any]] = []
+        failed = ValueError("this search has no candidate left to give, and none that could be fitted")
         # One worker is handed what it holds already: a batch is made of as many workers as it has trials.
         for trial in self.tuner_.trials():
             with ExitStack() as held:
@@ -101,10 +102,13 @@ class TunetrackSearchCV(BaseSearchCV):
                     for one in batch:
                         one.infeasible(_last_line(error))
                 else:
-                    has_fitted = True
+                    fitted += [one.params for one in batch]
                     for number, one in enumerate(batch):
                         _tell(one, results, len(results["params"]) - len(batch) + number, metric)
-        if failed is not None and not has_fitted:
+        best = self.tuner_.best
+        if best is not None and best["params"] not in fitted:  # found by another process, or before this one
+            evaluate_candidates([best["params"]])
+        elif not fitted:
             raise failed
 
 
