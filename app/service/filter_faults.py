@@ -24,6 +24,7 @@ _HINTS = {
     re.compile("="): "a comparison begins with the field",
     re.compile("(?<=<)>"): "not equal is !=",
     re.compile("[.]"): "a name follows the point, in backquotes if need be",
+    re.compile(r"(?<=\w)[/:@#%+*-]"): "a name that holds it is in backquotes: metrics.`val/loss`",
     re.compile("&"): "say `and`",
     re.compile("[|]"): "say `or`",
     re.compile("!"): "say `not`, or !=",

@@ -73,6 +73,8 @@ def test_is_false_and_its_opposite_true(text: str) -> None:
         ('name <> "a"', 6, "(not equal is !=)"),
         ('name not like "a%"', 5, "(`not` stands first"),
         ("params.lr not in (1, 2)", 10, "(`not` stands first"),
+        ("metrics.val/loss < 1", 11, "found '/loss < 1' (a name that holds it is in backquotes: metrics.`val/loss`)"),
+        ("params.top-5 = 1", 10, "(a name that holds it is in backquotes: metrics.`val/loss`)"),
         ("params. = 1", 6, "(a name follows the point, in backquotes if need be)"),
         ("params.x = nullable", 11, "found 'nullable'."),
         ('status = "a', 9, "quote"),
