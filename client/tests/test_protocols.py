@@ -98,6 +98,13 @@ def test_only_one_of_lightnings_processes_speaks_and_all_of_them_stop(
     assert client.get(f"/v1/runs/{run.run_id}")["metrics"] == {}
 
 
+def test_lightnings_other_processes_have_a_logger_without_a_run(load: Load) -> None:
+    lightning = load("tunetrack_client.lightning", protocols.lightning())
+    logger = lightning.TunetrackLogger(None)
+    logger.log_metrics({"loss": 0.5}, step=0)
+    assert (logger.name, logger.version) == ("tunetrack", "")
+
+
 @pytest.mark.parametrize(("by", "n_steps"), [("step", 2), ("epoch", 4)])
 def test_hugging_face_trainer(client: Client, load: Load, by: str, n_steps: int) -> None:
     huggingface = load("tunetrack_client.huggingface", protocols.transformers())

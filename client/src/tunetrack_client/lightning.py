@@ -47,9 +47,13 @@ class TunetrackCallback(Callback):
 
 
 class TunetrackLogger(Logger):
-    """Logs all that Lightning logs; the run's epochs are Lightning's steps."""
+    """Logs all that Lightning logs; the run's epochs are Lightning's steps.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: None in all processes of a distributed training but the first.
+    """
+
+    def __init__(self, run: Run | None) -> None:
         super().__init__()
         self.run = run
 
@@ -61,7 +65,7 @@ class TunetrackLogger(Logger):
     @property
     def version(self) -> str:
         """Lightning asks for this."""
-        return self.run.run_id
+        return "" if self.run is None else self.run.run_id
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
@@ -70,4 +74,5 @@ class TunetrackLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Lightning calls this."""
-        self.run.log(step or 0, {k: v for k, v in numbers(metrics).items() if k != "epoch"})
+        if self.run is not None:
+            self.run.log(step or 0, {k: v for k, v in numbers(metrics).items() if k != "epoch"})
