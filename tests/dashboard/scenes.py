@@ -49,3 +49,30 @@ def varied_tuner(client: httpx.Client, **body: Any) -> JSON:
     (trial,) = suggest(client, tuner)
     log_batch(client, start_run(client, trial_id=trial["trial_id"]), [(0, {"accuracy": 0.1}), (1, {"accuracy": 0.15})])
     return tuner
+
+
+def make_pages(client: httpx.Client) -> dict[str, str]:
+    """A page of each kind."""
+    tuner = varied_tuner(client)
+    objectives = [{"metric": one, "direction": "maximize"} for one in ("accuracy", "speed")]
+    many = new_tuner(client, name="two", objectives=objectives)
+    runs = [finish_trial(client, many, accuracy, speed=1 - accuracy) for accuracy in (0.2, 0.5)]
+    empty = create_tuner(client, name="nobody", space=SPACE)
+    crowd = [start_run(client, name=f"one of many {number}") for number in range(10)]
+    for run in crowd:
+        log_batch(
+            client, run, [(epoch, {f"val/{number}": epoch for number in range(13)} | {"loss": 1}) for epoch in (0, 1)]
+        )
+    return {
+        "start": "/",
+        "refused": "/#/?filter=name+%3D+%3D",
+        "tuner": f"/#/tuners/{tuner['tuner_id']}",
+        "two": f"/#/tuners/{many['tuner_id']}",
+        "empty": f"/#/tuners/{empty['tuner_id']}",
+        "run": f"/#/runs/{runs[0]['run_id']}",
+        "compare": "/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs),
+        "metrics": f"/#/runs/{crowd[0]['run_id']}",
+        "crowd": "/#/compare?run=gone&" + "&".join(f"run={run['run_id']}" for run in crowd),
+        "ticked": f"/#/?picked={crowd[0]['run_id']}+{crowd[1]['run_id']}",
+        "nowhere": "/#/nowhere",
+    }

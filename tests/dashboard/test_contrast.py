@@ -7,9 +7,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.calls import create_tuner, log_batch, start_run
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import SPACE, finish_trial, new_tuner, varied_tuner
+from tests.dashboard.scenes import make_pages, varied_tuner
 from tests.server import Server
 
 AUDIT = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
@@ -31,33 +30,6 @@ FOCUS = """() => {
     return { name: `${at.tagName} ${name}`, isSeen: (has || isStroked) && box.width > 0 && box.height > 0,
              isEnd: at === document.body };
 }"""
-
-
-def make_pages(client: httpx.Client) -> dict[str, str]:
-    """A page of each kind."""
-    tuner = varied_tuner(client)
-    objectives = [{"metric": one, "direction": "maximize"} for one in ("accuracy", "speed")]
-    many = new_tuner(client, name="two", objectives=objectives)
-    runs = [finish_trial(client, many, accuracy, speed=1 - accuracy) for accuracy in (0.2, 0.5)]
-    empty = create_tuner(client, name="nobody", space=SPACE)
-    crowd = [start_run(client, name=f"one of many {number}") for number in range(10)]
-    for run in crowd:
-        log_batch(
-            client, run, [(epoch, {f"val/{number}": epoch for number in range(13)} | {"loss": 1}) for epoch in (0, 1)]
-        )
-    return {
-        "start": "/",
-        "refused": "/#/?filter=name+%3D+%3D",
-        "tuner": f"/#/tuners/{tuner['tuner_id']}",
-        "two": f"/#/tuners/{many['tuner_id']}",
-        "empty": f"/#/tuners/{empty['tuner_id']}",
-        "run": f"/#/runs/{runs[0]['run_id']}",
-        "compare": "/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs),
-        "metrics": f"/#/runs/{crowd[0]['run_id']}",
-        "crowd": "/#/compare?run=gone&" + "&".join(f"run={run['run_id']}" for run in crowd),
-        "ticked": f"/#/?picked={crowd[0]['run_id']}+{crowd[1]['run_id']}",
-        "nowhere": "/#/nowhere",
-    }
 
 
 def test_text_and_marks_stand_out_from_their_ground(chromium: Chromium, server: Server, client: httpx.Client) -> None:

@@ -22,12 +22,12 @@ def test_the_list_of_tuners_shows_what_is_best_at_each_objective(
         page.goto("/")
         row = page.get_by_role("row", name=re.compile("^two wishes"))
         cells = row.get_by_role("cell")
-        expect(cells.nth(1)).to_have_text("– accuracy– latency")
+        expect(cells.first).to_have_text("– accuracy– latency")
         expect(page.locator("#connection")).to_have_text("Live")
         for accuracy, latency in ((0.9, 30.0), (0.5, 10.5), (0.6, 40.0)):
             finish_trial(client, tuner, accuracy, latency=latency)
-        expect(cells.nth(1)).to_have_text(re.compile(r"^0\.90+ accuracy\s+10\.50+ latency$"), use_inner_text=True)
-        expect(cells.nth(2)).to_have_text("2 unbeaten trials")
+        expect(cells.first).to_have_text(re.compile(r"^0\.90+ accuracy\s+10\.50+ latency$"), use_inner_text=True)
+        expect(cells.nth(1)).to_have_text("2 unbeaten trials")
 
     chromium.run(server.url, scenario)
 
@@ -146,7 +146,9 @@ def test_where_a_parameter_is_absent_can_be_seen(chromium: Chromium, server: Ser
     def scenario(page: Page, seen: Seen) -> None:
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
         expect(page.locator("figure", has_text="momentum").last).to_contain_text("log; only with optimizer sgd or lion")
-        expect(page.get_by_role("img", name=re.compile("^Parameters and score")).get_by_text("absent")).to_have_count(1)
+        expect(page.get_by_role("group", name=re.compile("^Parameters and score")).get_by_text("absent")).to_have_count(
+            1
+        )
 
     chromium.run(server.url, scenario)
 

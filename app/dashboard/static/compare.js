@@ -117,7 +117,7 @@ export async function view(place, { crumbs, address }) {
   }
 
   const metricsNow = h("tbody");
-  const head = h("thead", null, h("tr", null, h("th", { scope: "col", class: "lead" }, ""), names.map((name, index) => h("th", { scope: "col", class: "number" }, swatch(styleOf(index)), h("a", { href: `#/runs/${ids[index]}` }, name)))));
+  const head = h("thead", null, h("tr", null, h("th", { scope: "col", class: "lead" }, h("span", { class: "hidden" }, "Name")), names.map((name, index) => h("th", { scope: "col", class: "number" }, swatch(styleOf(index)), h("a", { href: `#/runs/${ids[index]}` }, name)))));
   const line = (name, values, differs, best = null) => h("tr", { class: differs ? "differs" : "same" }, h("th", { scope: "row", class: "lead", title: name }, name),
     values.map((value) => (best !== null && value === best ? h("td", { class: "number top", title: "The best of these" }, h("strong", null, num(value, 6))) : h("td", { class: "number", title: typeof value === "string" ? value : null }, num(value, 6)))));
   const lead = (title) => h("tr", null, h("th", { scope: "rowgroup", colspan: names.length + 1, class: "group" }, title));
@@ -133,7 +133,7 @@ export async function view(place, { crumbs, address }) {
 
   place.append(headline, ...notes,
     legend(names.map((name, index) => ({ name, ...styleOf(index), href: `#/runs/${ids[index]}`, out: ids.length > 2 && without(ids[index]) }))),
-    h("div", { class: "charts" }, left),
+    h("h2", { class: "hidden" }, "Charts"), h("div", { class: "charts" }, left),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,
       part("Parameters that differ", params.filter(differing).map(([name, one]) => line(name, one.values, true))),
       metricsNow,

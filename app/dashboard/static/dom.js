@@ -7,7 +7,7 @@ function build(element, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value); // what ARIA calls true is spelled
   }
   element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
   return element;

@@ -10,7 +10,7 @@
 import { h, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
-const LOOKS = { log: ["Log", "on a logarithmic scale"], smooth: ["Smooth", "smoothed"] };
+const LOOKS = { log: ["Log", "on a log scale"], smooth: ["Smooth", "smooth"] };
 const MOST_ROWS = 1000, REACH_PX = 40, STILL_PX = 8, BUDGET_MS = 6;
 
 // One queue for all charts: a frame draws as many as leave it time for everything else, the next one goes on.
@@ -36,10 +36,10 @@ function work() {
 // Told to those that are in the page: a listener of each would keep it, and all that it draws, for ever.
 addEventListener("redraw", () => document.querySelectorAll("figure").forEach((one) => one.dispatchEvent(new Event("redraw"))));
 
-/** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered; `note`: a text, or what makes it. */
-export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0, address = null }) {
+/** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered; `note`: a text, or what makes it; `role`: of a picture, within which nobody finds controls. */
+export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0, role = "img", address = null }) {
   const titleNode = s("title"), base = s("g"), over = s("g"), pointer = s("g"), said = { timer: null, text: "" };
-  const svg = s("svg", { class: "plot", tabindex: 0, role: "img" }, titleNode, base, over, pointer);
+  const svg = s("svg", { class: "plot", tabindex: 0, role }, titleNode, base, over, pointer);
   const canvas = h("canvas", { class: "lines", "aria-hidden": true });
   const tip = h("div", { class: "tip", hidden: true, role: "status" });
   const stage = h("div", { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } }, canvas, svg, tip);

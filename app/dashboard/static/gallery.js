@@ -17,7 +17,7 @@ function arrange(place, wanted) {
 export function gallery(chart, address) {
   const input = h("input", { type: "search", value: address.search.get("metric") ?? "", placeholder: "val loss", spellcheck: "false", autocapitalize: "off", autocomplete: "off", oninput });
   const told = h("p", { class: "note", role: "status" }), find = h("div", { class: "find" }, h("label", null, "Find metrics", input), told);
-  const grids = new Map(), folds = new Map(), element = h("div", { class: "gallery" });
+  const grids = new Map(), folds = new Map(), element = h("div", { class: "gallery" }), heading = h("h2", { class: "hidden" }, "Charts");
   let all = [];
 
   const gridOf = (prefix) => grids.get(prefix) ?? grids.set(prefix, h("div", { class: "charts" })).get(prefix);
@@ -41,7 +41,7 @@ export function gallery(chart, address) {
     const isMany = names.length > MANY || words.length > 0, isGrouped = isMany && new Set(names.map(prefixOf)).size > 1;
     for (const [prefix, ofIt] of isGrouped ? groups : [["", shown]]) arrange(gridOf(prefix), ofIt.map((name) => chart(name).element));
     const order = isGrouped ? [...groups.keys()].sort((a, b) => Boolean(a) - Boolean(b)) : [""];
-    arrange(element, [...(isMany ? [find] : []), ...order.map((prefix) => (prefix ? foldOf(prefix) : gridOf("")))]);
+    arrange(element, [...(names.length ? [heading] : []), ...(isMany ? [find] : []), ...order.map((prefix) => (prefix ? foldOf(prefix) : gridOf("")))]);
     for (const prefix of order.filter(Boolean)) folds.get(prefix).querySelector(".note").textContent = count(groups.get(prefix).length, "metric");
     const text = `${words.length ? `${num(found.length)} of ` : ""}${count(names.length, "metric")}${found.length > MOST_SHOWN ? `; the first ${MOST_SHOWN} are shown` : ""}`;
     if (text !== told.textContent) told.textContent = text;

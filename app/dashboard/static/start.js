@@ -38,7 +38,7 @@ function tunerTable() {
     caption: "Tuners", key: (one) => one.tuner_id,
     sign: (one) => JSON.stringify([one.name, one.tags, one.state, one.counts, one.front?.n_trials, bestOf(one), one.last_sign_time, one.budget.max_trials, one.objectives.map(({ metric }) => writers.get(metric).form)]),
     columns: [
-      { name: "Tuner", sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state), tagsOf(one)] },
+      { name: "Tuner", isHead: true, sort: (one) => one.name, cell: (one) => [nameLink(one.name || `tuner ${one.tuner_id.slice(-8)}`, `#/tuners/${one.tuner_id}`), " ", badge(one.state), tagsOf(one)] },
       { name: "Best", isNumber: true, sort: (one) => bestOf(one)[0][1], cell: (one) => [one.objectives.length > 1 ? short(bestOf(one)) : [write(bestOf(one)[0]), h("div", { class: "note" }, one.objectives[0].metric)], (one.front || one.improvements.length > 0) && h("div", { class: "small" }, sparkline(one))] },
       { name: "Best so far", isAside: true, cell: sparkline },
       { name: "Progress", isNumber: true, sort: ended, cell: (one) => [one.budget.max_trials ? `${num(spent(one))} of ${num(one.budget.max_trials)}` : num(ended(one)), one.budget.max_trials && h("progress", { max: one.budget.max_trials, value: Math.min(spent(one), one.budget.max_trials), "aria-label": "Trials ended, out of the budget" })] },
@@ -92,8 +92,8 @@ function runTable({ known, picked, address, onTurn }) {
     },
   });
   const columnsOf = (metrics, params) => [
-    { name: "", isNarrow: true, cell: tick },
-    { name: "Run", field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), tagsOf(run)] },
+    { name: "", said: "Compare", isNarrow: true, cell: tick },
+    { name: "Run", isHead: true, field: "name", sort: title, cell: (run) => [nameLink(title(run), `#/runs/${run.run_id}`), run.name && trialOf(run) && [" ", h("span", { class: "note" }, trialOf(run))], h("div", { class: "small" }, badge(run.status)), tagsOf(run)] },
     { name: "Status", isAside: true, field: "status", sort: (run) => run.status, cell: (run) => badge(run.status) },
     ...metrics.map((metric, index) => ({ name: metric, id: `metrics.${metric}`, field: fieldOf("metrics", metric), isHidden: index >= SHOWN_METRICS, isNumber: true, isScore: true, sort: (run) => run.metrics[metric], cell: (run, scores) => scores(run.metrics[metric]) })),
     ...params.map((param) => ({ name: param, id: `params.${param}`, field: fieldOf("params", param), isHidden: true, sort: (run) => run.params[param], cell: (run) => num(run.params[param], 3) })),

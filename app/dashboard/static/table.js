@@ -5,14 +5,14 @@ import { focusable, h, scoresOf } from "./dom.js";
 const MOST_AT_ONCE = 200;
 
 /**
- * `columns`: {name, id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isLead? (a number that stays in sight), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
+ * `columns`: {name, said? (where no name is shown), id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isLead? (a number that stays in sight), isHead? (says what the row is of), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
  * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order.
  * Answers {element, chooser, forget, update(rows), recast(columns)}, of which the last one is for others than before, shown with the next update.
  */
 export function table({ caption, columns, key, sign, sorted = null, isDescending = true, rowClass = () => "", address = null, onTurn = () => null }) {
   const kind = (column) => (column.isScore ? "number score" : column.isLead ? "number lead" : column.isNumber ? "number" : column.isNarrow ? "narrow" : column.isAside ? "aside" : null);
   const idOf = (column) => column.id ?? column.name;
-  const body = h("tbody"), headRow = h("tr"), known = new Map(), heads = new Map(), writers = new Map();
+  const body = h("tbody"), headRow = h("tr", { "aria-rowindex": 1 }), known = new Map(), heads = new Map(), writers = new Map();
   const wanted = address?.search.get("sort");
   let rows = [], ordered = [], rowHeight = 37, isFixed = false, seen = [], usual = [], shown = new Set();
   let [by, down] = wanted ? [wanted.replace(/^-/, ""), wanted.startsWith("-")] : [sorted, isDescending];
@@ -35,7 +35,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     known.clear();
     for (const column of seen)
       heads.set(column, h("th", { scope: "col", class: kind(column) },
-        column.sort ? h("button", { type: "button", class: "sort", onclick: () => turn(column) }, column.name) : column.name));
+        column.sort ? h("button", { type: "button", class: "sort", onclick: () => turn(column) }, column.name) : column.name || h("span", { class: "hidden" }, column.said)));
     headRow.replaceChildren(...heads.values());
     element.classList.remove("fixed");
     isFixed = false;
@@ -72,6 +72,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
     const first = isWindowed ? Math.max(0, Math.floor(element.scrollTop / rowHeight) - 20) : 0;
     const last = isWindowed ? first + Math.ceil((element.clientHeight || 800) / rowHeight) + 40 : ordered.length;
     const wanted = ordered.slice(first, last).map(rowOf);
+    wanted.forEach((one, index) => one.setAttribute("aria-rowindex", first + index + 2)); // of a window on them nobody could count them
     if (isWindowed) wanted.unshift(gap(first)), wanted.push(gap(Math.max(0, ordered.length - last)));
     if (wanted.length !== body.children.length || wanted.some((one, index) => body.children[index] !== one)) {
       const focused = document.activeElement, row = body.contains(focused) ? focused.closest("tr") : null;
@@ -92,7 +93,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   function rowOf(row) {
     const id = key(row), mark = sign(row), old = known.get(id);
     if (old?.mark === mark) return old.element;
-    const fresh = h("tr", { class: rowClass(row), "data-key": id }, seen.map((one) => h("td", { class: kind(one) }, one.cell(row, writers.get(one)))));
+    const fresh = h("tr", { class: rowClass(row), "data-key": id }, seen.map((one) => h(one.isHead ? "th" : "td", { scope: one.isHead && "row", class: kind(one) }, one.cell(row, writers.get(one)))));
     known.set(id, { mark, element: fresh });
     return fresh;
   }

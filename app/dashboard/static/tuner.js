@@ -73,7 +73,7 @@ export async function view(place, { id, crumbs, address }) {
   const clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { [...brushes.keys()].forEach((axis) => brush(axis, null)); } }, "Clear filters");
   const byShare = [...params].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0)), important = new Set(byShare.slice(0, SHOWN_PARAMS)), axes = params.filter((one) => important.has(one));
   const strands = figure({
-    title: "Parameters and score", note: `deep colour: better${model.isMany ? ` ${model.metric}, orange: unbeaten` : ""}; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, height: 300, minWidth: 110 + 84 * (axes.length + model.metrics.length - 1),
+    title: "Parameters and score", note: `deep colour: better${model.isMany ? ` ${model.metric}, orange: unbeaten` : ""}; drag along an axis to filter${axes.length < params.length ? `; ${axes.length} of ${params.length} parameters, the most important` : ""}`, file: "parallel", wide: true, role: "group", height: 300, minWidth: 110 + 84 * (axes.length + model.metrics.length - 1),
     draw: (width, height) => parallel(model, axes, brushes, brush, width, height),
     describe: () => `${count(scored().length, "trial")} over ${axes.join(", ")}, coloured by ${model.metric}.`,
     rows: () => trialRows(model),
@@ -111,7 +111,7 @@ export async function view(place, { id, crumbs, address }) {
     sign: (trial) => [trial.state, trial.score, trial.runId, trial.worker, trial.endTime, isBest(model, trial)].join(),
     rowClass: (trial) => (isBest(model, trial) ? "best" : ""),
     columns: [
-      { name: "Trial", isNumber: true, isLead: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
+      { name: "Trial", isNumber: true, isLead: true, isHead: true, sort: (trial) => trial.number, cell: (trial) => (trial.href ? h("a", { href: trial.href }, num(trial.number)) : num(trial.number)) },
       ...(model.isMany ? [{ name: "Front", isNumber: true, sort: (trial) => (model.front.has(trial.trialId) ? trial.score : null), cell: (trial) => (isBest(model, trial) ? h("span", { role: "img", "aria-label": "Unbeaten" }, "★") : "") }] : []),
       ...(model.isMany ? model.metrics.map((metric) => ({ name: metric, id: `scores.${metric}`, isNumber: true, isScore: true, sort: (trial) => trial.scores[metric], cell: (trial, scores) => scores(trial.scores[metric]) }))
         : [{ name: "Score", isNumber: true, isScore: true, sort: (trial) => trial.score, cell: (trial, scores) => scores(trial.score) }]),
@@ -257,7 +257,7 @@ export async function view(place, { id, crumbs, address }) {
   }
 
   const skip = h("a", { class: "skip", href: "#trials", onclick: (event) => { event.preventDefault(); list.element.focus(); } }, "Skip the charts");
-  const body = h("div", null, skip, h("div", { class: "charts" }, charts.map((one) => one.element),
+  const body = h("div", null, skip, h("h2", { class: "hidden" }, "Charts"), h("div", { class: "charts" }, charts.map((one) => one.element),
     params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has them all.`)),
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, h("a", { class: "aside-link", href: `#/${query({ filter: `tuner_id = "${id}"` })}` }, "Pick some to compare"), list.chooser), list.element));
   title.append(words, h("button", { type: "button", class: "quiet", "aria-haspopup": "dialog", onclick: edit }, "Edit"), actions);

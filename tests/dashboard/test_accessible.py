@@ -1,0 +1,87 @@
+"""Who does not see a page, or not as it was drawn, can use it: what an engine finds, and what none can."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.calls import JSON, answer, create_tuner
+from tests.dashboard.browser import Chromium, Seen
+from tests.dashboard.scenes import SPACE, make_pages
+from tests.server import Server
+
+LEFT_OUT = ["color-contrast", "color-contrast-enhanced"]
+"""Rules of axe that are tested better elsewhere, or ask for more than is claimed."""
+LOOK = """async (leftOut) => {
+    const isWanted = ({ ruleId }) => [ruleId, { enabled: !leftOut.includes(ruleId) }];
+    const rules = Object.fromEntries(axe.getRules().map(isWanted));
+    const { violations, incomplete } = await axe.run(document, { rules });
+    const unsure = incomplete.filter(({ id }) => id === "aria-valid-attr-value");
+    const tell = ({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 150)}`);
+    return [...violations, ...unsure].flatMap(tell);
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The engine."""
+    if shutil.which("npm") is None:
+        pytest.skip("THERE IS NO NPM HERE: no engine looks at what is accessible")
+    folder = tmp_path_factory.mktemp("npm") / "axe"
+    shutil.copytree(Path(__file__).parent / "axe", folder)
+    npm = ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(npm, cwd=folder, check=True, timeout=300)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_engine_finds_nothing_on_any_page(
+    axe: str, chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    pages = make_pages(client)
+
+    def scenario(page: Page, seen: Seen) -> dict[str, list[str]]:
+        found = {}
+        for name, path in pages.items():
+            page.goto("about:blank")
+            page.goto(path)
+            expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+            if name == "metrics":
+                page.get_by_role("button", name="Edit", exact=True).click()
+                expect(page.get_by_role("dialog")).to_be_visible()
+            for toggle in page.locator(".chooser > summary:visible, figure:first-child button:text-is('Table')").all():
+                toggle.dispatch_event("click")
+            page.evaluate(axe)
+            found[name] = page.evaluate(LOOK, LEFT_OUT)
+        return {name: told for name, told in found.items() if told}
+
+    assert not chromium.run(server.url, scenario, may_complain_of=("422", "no such page"))
+
+
+def tuner_of_some(client: httpx.Client) -> JSON:
+    """A tuner with more trials than have a row at once."""
+    tuner = create_tuner(client, space=SPACE)
+    params = {"learning_rate": 0.05, "optimizer": "adam"}
+    trials = [{"params": params, "score": number} for number in range(300)]
+    answer(client.post(f"/v1/tuners/{tuner['tuner_id']}/trials", json={"trials": trials}), 201)
+    return tuner
+
+
+def test_of_a_long_table_each_row_says_which_it_is(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = tuner_of_some(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        table = page.get_by_role("region", name="Trials")
+        rows = table.locator("tbody tr[data-key]")
+        expect(rows.first.get_by_role("rowheader")).to_have_text("299")
+        expect(rows.first).to_have_attribute("aria-rowindex", "2")
+        table.evaluate("(one) => one.scrollTo(0, one.scrollHeight)")
+        expect(rows.last.get_by_role("rowheader")).to_have_text("0")
+        expect(rows.last).to_have_attribute("aria-rowindex", "301")
+        assert rows.count() < 300
+
+    chromium.run(server.url, scenario)
