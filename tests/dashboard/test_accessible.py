@@ -1,5 +1,6 @@
 """Who does not see a page, or not as it was drawn, can use it: what an engine finds, and what none can."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,9 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.calls import JSON, answer, create_tuner
+from tests.calls import JSON, answer, create_tuner, log_batch, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import SPACE, make_pages
+from tests.dashboard.scenes import SPACE, finish_trial, make_pages, new_tuner, varied_tuner
 from tests.server import Server
 
 LEFT_OUT = ["color-contrast", "color-contrast-enhanced"]
@@ -23,6 +24,15 @@ LOOK = """async (leftOut) => {
     const tell = ({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 150)}`);
     return [...violations, ...unsure].flatMap(tell);
 }"""
+
+LISTEN = """() => {
+    window.said = [];
+    const hear = (changes) => new Set(changes.map(({ target }) => (target.closest ?? target.parentElement.closest).call(
+        target.closest ? target : target.parentElement, "[aria-live], [role=status], [role=alert]"))).forEach(
+        (one) => one?.textContent && said.push(one.textContent));
+    new MutationObserver(hear).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+"""Notes what a screen reader would say."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +71,54 @@ def test_an_engine_finds_nothing_on_any_page(
     assert not chromium.run(server.url, scenario, may_complain_of=("422", "no such page"))
 
 
+def test_little_is_said_aloud_while_much_happens(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = new_tuner(client, name="busy")
+    finish_trial(client, tuner, 0.1)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.evaluate(LISTEN)
+        for number in range(1, 4):
+            finish_trial(client, tuner, 0.1 + number / 10)
+            expect(page.locator("#headline")).to_contain_text(f"Trial {number} is best")
+        page.wait_for_function("() => said.length > 0")
+        (first,) = page.evaluate("said")
+        assert first.startswith("Trial 1 is best: accuracy 0.2")
+        page.clock.fast_forward(10_000)
+        page.wait_for_function("() => said.length > 1")
+        assert page.evaluate("said.slice(1)") == [page.locator("#headline").inner_text().replace("\n", " ")]
+        page.clock.fast_forward(10_000)
+        expect(page.locator("main > .view > [role=status]")).to_be_empty()
+
+    chromium.run(server.url, scenario, is_alone=True)
+
+
+def test_a_point_that_somebody_walks_to_is_told_once(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    run = start_run(client, name="walked")
+    log_batch(client, run, [(epoch, {"loss": epoch}) for epoch in range(3)])
+
+    def scenario(page: Page, seen: Seen) -> list[str]:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        chart = page.get_by_role("img", name=re.compile("^loss"))
+        expect(page.locator("figure[data-drawn]")).to_be_visible()
+        page.evaluate(LISTEN)
+        page.locator(".end-mark").hover(force=True)
+        expect(page.locator(".tip")).to_contain_text("at epoch 2")
+        chart.focus()
+        page.keyboard.press("Home")
+        for epoch in (3, 4, 5):
+            log_epoch(client, run, epoch, loss=epoch)
+            expect(chart).to_have_accessible_name(re.compile(f"now {epoch}"))
+        page.keyboard.press("ArrowRight")
+        found: list[str] = page.evaluate("said")
+        return found
+
+    assert chromium.run(server.url, scenario) == ["loss, 0 at epoch 0", "loss, 1 at epoch 1"]
+
+
 def tuner_of_some(client: httpx.Client) -> JSON:
     """A tuner with more trials than have a row at once."""
     tuner = create_tuner(client, space=SPACE)
@@ -83,5 +141,19 @@ def test_of_a_long_table_each_row_says_which_it_is(chromium: Chromium, server: S
         expect(rows.last.get_by_role("rowheader")).to_have_text("0")
         expect(rows.last).to_have_attribute("aria-rowindex", "301")
         assert rows.count() < 300
+
+    chromium.run(server.url, scenario)
+
+
+def test_how_many_are_left_is_told_with_the_filter(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    tuner = varied_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        handle = page.get_by_role("slider", name="Filter by accuracy")
+        handle.focus()
+        page.keyboard.press("Shift+ArrowDown")
+        expect(handle).to_have_attribute("aria-valuetext", re.compile(r"^0\.\d+ to 0\.\d+: 7 trials left$"))
+        expect(handle).to_be_focused()
 
     chromium.run(server.url, scenario)

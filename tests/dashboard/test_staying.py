@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
-from tests.dashboard.scenes import OBJECTIVES, finish_trial, new_tuner
+from tests.dashboard.scenes import OBJECTIVES, finish_trial, new_tuner, varied_tuner
 from tests.server import Server
 from tests.waiting import eventually
 
@@ -121,6 +121,40 @@ def test_what_takes_the_place_of_a_button_takes_its_focus_over(
         expect(page.get_by_role("link", name="Open trial 1")).to_be_focused()
 
     chromium.run(server.url, scenario, permissions=["clipboard-read", "clipboard-write"])
+
+
+def test_what_is_used_up_by_using_it_leaves_its_focus_nearby(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = varied_tuner(client)
+    runs = [start_run(client, name=name, tags=["used"]) for name in ("first", "second", "third")]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        def use(one: Locator, heir: Locator) -> None:
+            one.focus()
+            page.keyboard.press("Enter")
+            expect(one).to_be_hidden()
+            expect(heir).to_be_focused()
+
+        button = partial(page.get_by_role, "button")
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        chart = page.get_by_role("img", name=re.compile("^Best so far"))
+        expect(page.locator("figure[data-drawn]").first).to_be_visible()
+        chart.focus()
+        page.keyboard.press("+")
+        use(button(name="Reset zoom"), chart)
+        page.get_by_role("slider").first.focus()
+        page.keyboard.press("ArrowUp")
+        use(button(name="Clear filters"), page.get_by_role("group", name=re.compile("^Parameters and score")))
+        page.once("dialog", lambda dialog: dialog.accept())
+        use(button(name="Stop", exact=True), button(name="Edit", exact=True))
+        page.goto("/#/?filter=%22used%22+in+tags")
+        page.get_by_role("checkbox", name="Compare first").check()
+        use(button(name="Untick all"), page.get_by_role("region", name="Runs"))
+        page.goto("/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs))
+        use(page.get_by_role("link", name="Remove second"), page.get_by_role("main"))
+
+    chromium.run(server.url, scenario)
 
 
 def test_a_tip_stays_with_what_it_tells_of_while_points_come(
@@ -666,7 +700,7 @@ def test_of_trials_that_a_restored_store_has_no_more_nothing_stays(
 
     def scenario(page: Page, seen: Seen) -> None:
         page.goto(f"/#/tuners/{tuner['tuner_id']}")
-        told = page.get_by_role("status").filter(has_text="trials")
+        told = page.locator(".card-head .note")
         expect(told).to_have_text("1,200 trials")
         expect(page.locator("#connection")).to_have_text("Live")
         fresh_server.terminate()

@@ -1,7 +1,7 @@
 // Some runs side by side: their curves over each other, the parameters that differ.
 
 import { follow, get, MOST_COMPARED, query, refresher } from "./api.js";
-import { count, fill, h, num, trialName } from "./dom.js";
+import { count, fill, h, num, speaker, trialName } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, lineRows, lines, put, styleOf, swatch } from "./lines.js";
 import { cutName } from "./scale.js";
@@ -124,14 +124,15 @@ export async function view(place, { crumbs, address }) {
   const part = (title, entries) => h("tbody", null, lead(title), entries);
   const differing = ([, one]) => one.differs, same = ([, one]) => !one.differs;
   const params = Object.entries(compared.params), nDiffering = params.filter(differing).length;
-  const headline = h("h1", { class: "headline", "aria-live": "polite" }), told = `${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}`;
+  const headline = h("h1", { class: "headline" }), news = speaker(), told = `${nDiffering} of ${count(params.length, "parameter")} ${nDiffering === 1 ? "differs" : "differ"}`;
 
   function showMetrics({ metrics }) {
     fill(headline, document.createTextNode(sentence(names, metrics, directions, told)));
+    news.say(headline.textContent);
     fill(metricsNow, lead("Metrics, latest"), ...wantedFirst(Object.keys(metrics)).map((name) => line(name, metrics[name].latest, false, bestOf(metrics[name].latest, directions.get(name)))));
   }
 
-  place.append(headline, ...notes,
+  place.append(headline, ...notes, news.element,
     legend(names.map((name, index) => ({ name, ...styleOf(index), href: `#/runs/${ids[index]}`, out: ids.length > 2 && without(ids[index]) }))),
     h("h2", { class: "hidden" }, "Charts"), h("div", { class: "charts" }, left),
     h("section", { class: "card wide" }, h("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Side by side" }, h("table", null, h("caption", { class: "hidden" }, "Side by side"), head,

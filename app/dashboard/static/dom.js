@@ -22,7 +22,7 @@ export const s = (tag, attributes, ...children) => build(document.createElementN
 /** What the keyboard reaches in a place. */
 export const focusable = (place) => [...(place?.querySelectorAll("a, button, input, summary") ?? [])];
 
-/** Make these the children of a place. What is there already, and the same, stays; what takes the place of others takes the focus over. */
+/** Make these the children of a place. What is there already, and the same, stays; what takes the place of others takes the focus over, or what stands beside them. */
 export function fill(place, ...children) {
   const old = [...place.childNodes], focused = document.activeElement, nth = place.contains(focused) ? focusable(place).indexOf(focused) : -1;
   children.forEach((one, index) => {
@@ -32,7 +32,13 @@ export function fill(place, ...children) {
   for (const one of old.slice(children.length)) one.remove();
   if (nth < 0 || document.activeElement === focused) return;
   const now = focusable(place);
-  (now.find((one) => one.isEqualNode(focused)) ?? now[nth])?.focus({ preventScroll: true });
+  (now.find((one) => one.isEqualNode(focused)) ?? now[nth] ?? focusable(place.parentElement).at(-1))?.focus({ preventScroll: true });
+}
+
+/** Hide something, or show it; if it has the focus, that goes to an heir. */
+export function hide(place, isHidden, heir) {
+  if (isHidden && place.contains(document.activeElement)) heir.focus({ preventScroll: true });
+  place.hidden = isHidden;
 }
 
 const MOST_DIGITS = 8;
@@ -131,6 +137,29 @@ setInterval(() => {
     if (one.textContent !== text) one.textContent = text;
   }
 }, 5000);
+
+const CALM_MS = 10_000;
+
+/**
+ * What says a text that changes often to those who cannot see it: the first change at once, and then, every ten seconds, what it has
+ * come to. A live region that changes with every event would drown whatever else is said. Empty in between, so that nothing stands on the page twice.
+ */
+export function speaker() {
+  const element = h("p", { class: "hidden", role: "status" });
+  let timer = null, said = null, next = null;
+  function speak() {
+    timer = next === said ? null : setTimeout(speak, CALM_MS);
+    element.textContent = next === said ? "" : next;
+    said = next;
+  }
+  /** What it is now; the first time nothing is said. */
+  function say(text) {
+    next = text;
+    said ??= text;
+    if (next !== said) timer ??= setTimeout(speak);
+  }
+  return { element, say };
+}
 
 /** A state as a word with a mark of its own, so that colour is never all that tells. */
 export const badge = (state, reason = "") => h("span", { class: `badge is-${state}` }, state, reason && `: ${reason}`);

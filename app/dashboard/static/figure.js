@@ -7,7 +7,7 @@
 // false; `vector()` draws it all as SVG, for the download. `full` is what `x` shows without zoom. `looks` has the keys of
 // LOOKS that are chosen, `offers` of those that this plot may be drawn with.
 
-import { h, num, s } from "./dom.js";
+import { h, hide, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
 const LOOKS = { log: ["Log", "on a log scale"], smooth: ["Smooth", "smooth"] };
@@ -41,8 +41,8 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   const titleNode = s("title"), base = s("g"), over = s("g"), pointer = s("g"), said = { timer: null, text: "" };
   const svg = s("svg", { class: "plot", tabindex: 0, role }, titleNode, base, over, pointer);
   const canvas = h("canvas", { class: "lines", "aria-hidden": true });
-  const tip = h("div", { class: "tip", hidden: true, role: "status" });
-  const stage = h("div", { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } }, canvas, svg, tip);
+  const tip = h("div", { class: "tip", hidden: true }), voice = h("p", { class: "hidden", role: "status" });
+  const stage = h("div", { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } }, canvas, svg, tip, voice);
   const table = h("div", { class: "chart-table", hidden: true, tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
   const reset = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) }, "Reset zoom");
   const toggle = h("button", { type: "button", class: "quiet", "aria-label": `${title} as a table`, "aria-pressed": "false", onclick: flip }, "Table");
@@ -157,6 +157,12 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     pointer.append(s("circle", { class: "pointer", cx: mark.x, cy: mark.y, r: 5 }));
   }
 
+  /** Said once, whatever is drawn meanwhile, and not of where the mouse is. */
+  function walk(index) {
+    point(index);
+    voice.textContent = [...tip.children].map((line) => line.textContent).join(", ");
+  }
+
   function open(mark) {
     if (mark?.href) location.hash = mark.href;
   }
@@ -228,9 +234,9 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     const count = marks().length, move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
     if (event.target !== svg || event.ctrlKey || event.metaKey || event.altKey) return;
     if (move && event.shiftKey && zoom) zoomTo(zoom.map((one) => one + (move * (zoom[1] - zoom[0])) / 4));
-    else if (count && move) point((at + move + count + (at < 0 && move < 0 ? 1 : 0)) % count);
-    else if (count && event.key === "Home") point(0);
-    else if (count && event.key === "End") point(count - 1);
+    else if (count && move) walk((at + move + count + (at < 0 && move < 0 ? 1 : 0)) % count);
+    else if (count && event.key === "Home") walk(0);
+    else if (count && event.key === "End") walk(count - 1);
     else if (event.key === "Enter") open(marks()[at]);
     else if (event.key === "Escape") zoomTo(null);
     else if (canZoom && plot?.x && "+-=".includes(event.key)) scaleBy(event.key === "-" ? 2 : 0.5);
@@ -253,7 +259,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       range = range[1] - range[0] < high - low ? range.map((one) => one + shift) : null;
     }
     zoom = range;
-    reset.hidden = !zoom;
+    hide(reset, !zoom, svg);
     address?.keep(`zoom.${file}`, zoom && zoom.map((one) => num(one, 6).replaceAll(",", "")).join(".."));
     point(-1);
     redraw();

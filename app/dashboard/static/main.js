@@ -51,7 +51,7 @@ async function route(event) {
     heir?.setSelectionRange?.(held.selectionStart, held.selectionEnd);
   }
   main.removeAttribute("aria-busy");
-  if (event?.isTrusted && !isSame && document.activeElement === document.body) main.focus({ preventScroll: true }); // what had it is gone
+  if (event?.isTrusted && (held || !isSame) && document.activeElement === document.body) main.focus({ preventScroll: true }); // what had it is gone
   if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);
   shown = path;
 }

@@ -1,6 +1,6 @@
 // Parallel coordinates: an axis per parameter and one for the score, a line per trial; drag on an axis to filter.
 
-import { num, s } from "./dom.js";
+import { count, num, s } from "./dom.js";
 import { nothing } from "./figure.js";
 import { colourOf, cutName, extent, label, linear, ofSpec } from "./scale.js";
 import { isBest, isScored, trialText } from "./scores.js";
@@ -56,7 +56,7 @@ export function parallel(model, names, brushes, onBrush, width, height) {
       context.globalAlpha = 1;
     },
     vector: () => strands.filter(isDown).reverse().map((one) => s("path", { class: one.isOut ? "strand out" : "strand", d: path(one), style: { "--shade": one.trial.shade } })),
-    nodes: [strands.filter(isUp).map((one) => s("path", { class: model.isMany ? "strand best front" : "strand best", d: path(one) })), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: titleOf(name), filterNow: () => brushes.get(name), room: Math.floor((step - 8) / 7.8), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === goals.at(-1) }))],
+    nodes: [strands.filter(isUp).map((one) => s("path", { class: model.isMany ? "strand best front" : "strand best", d: path(one) })), [...places].map(([name, x]) => axis(name, x, scales.get(name), { title: titleOf(name), filterNow: () => brushes.get(name), left: () => `${count(strands.filter((one) => !one.isOut).length, "trial")} left`, room: Math.floor((step - 8) / 7.8), range, absentAt: model.space[name]?.when ? height - FOOT : null, onBrush, isFirst: name === names[0], isLast: name === goals.at(-1) }))],
     marks: () => shown.map((trial) => ({ key: trial.number, x: places.get(""), y: pixel(trial, ""), text: () => trialText(trial, model.metric), href: trial.href })).sort((a, b) => b.y - a.y),
   };
 }
@@ -74,14 +74,14 @@ function placeOf(scale, filter) {
   return [Math.min(...at) - half, Math.max(...at) + half];
 }
 
-function axis(name, x, scale, { title, filterNow, room, range, absentAt, onBrush, isFirst, isLast }) {
+function axis(name, x, scale, { title, filterNow, left, room, range, absentAt, onBrush, isFirst, isLast }) {
   const [bottom, top] = range;
   const clamp = (y) => Math.min(Math.max(y, top), bottom);
   const ticks = scale.isDiscrete ? scale.ticks() : scale.ticks(4);
   const filter = filterNow(), told = !filter ? "all" : filter.options ? filter.options.join(", ") || "none" : `${num(filter.low, 3)} to ${num(filter.high, 3)}`;
   const brushOf = (filter) => (filter && (!filter.options || filter.options.length) ? placeOf(scale, filter).map(clamp) : null), brush = brushOf(filter);
   const handle = s("rect", { class: "handle", x: x - 12, width: 24, y: top - 6, height: bottom - top + 12, tabindex: 0, role: "slider", "data-axis": name,
-    "aria-label": `Filter by ${title}`, "aria-orientation": "vertical", "aria-valuetext": told, "aria-valuenow": filter ? 1 : 0, "aria-valuemin": 0, "aria-valuemax": 1 });
+    "aria-label": `Filter by ${title}`, "aria-orientation": "vertical", "aria-valuetext": filter ? `${told}: ${left()}` : told, "aria-valuenow": filter ? 1 : 0, "aria-valuemin": 0, "aria-valuemax": 1 });
   handle.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
     const box = handle.ownerSVGElement.getBoundingClientRect(), from = clamp(event.clientY - box.top);

@@ -80,6 +80,7 @@ function runTable({ known, picked, address, onTurn }) {
     picked.clear();
     for (const one of rows.element.querySelectorAll("input:checked")) one.checked = false;
     rows.forget(); // those out of sight
+    rows.element.focus({ preventScroll: true }); // the button is about to be hidden
     keep();
   }
   offer();

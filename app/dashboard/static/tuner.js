@@ -1,7 +1,7 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
 import { Away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
-import { badge, command, copier, count, fill, h, identity, num, when } from "./dom.js";
+import { badge, command, copier, count, fill, h, hide, identity, num, speaker, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, styleOf } from "./lines.js";
 import { goalsOf, isOutOf, parallel, trialRows } from "./parallel.js";
@@ -30,7 +30,7 @@ export async function view(place, { id, crumbs, address }) {
   const recent = [], curves = learningCurves(address);
   const [first] = await Promise.all([look(), readShares()]);
 
-  const headline = h("h1", { class: "headline", id: "headline", "aria-live": "polite" });
+  const headline = h("h1", { class: "headline", id: "headline" }), news = speaker();
   const title = h("div", { class: "title-line" }), words = h("span", { class: "words" }), actions = h("span", { class: "actions" }), bestParams = h("dl", { class: "chips", "aria-label": "Parameters of the best trial" });
   const facts = h("dl", { class: "facts" }), start = h("div"), idFact = identity(id), refusal = h("p", { class: "failure", role: "alert" });
 
@@ -97,7 +97,7 @@ export async function view(place, { id, crumbs, address }) {
 
   /** The table shows what the filters let through. */
   function filtered() {
-    clear.hidden = !brushes.size;
+    hide(clear, !brushes.size, strands.element.querySelector(".plot"));
     model.isOut = brushes.size ? (trial) => !isScored(trial) || isOutOf(brushes, trial) : null;
     const through = model.isOut ? model.trials.filter((trial) => !model.isOut(trial)) : model.trials;
     const left = model.nTrials - model.trials.length, told = count(model.trials.length, "trial");
@@ -122,13 +122,14 @@ export async function view(place, { id, crumbs, address }) {
       { name: "Ended", sort: (trial) => trial.endTime, cell: (trial) => when(trial.endTime) },
     ],
   });
-  const listNote = h("span", { class: "note", role: "status" });
+  const listNote = h("span", { class: "note" });
 
   // ------------------------------------------------------------------------------------------------------------ page
 
   function show() {
     const { tuner } = model, { counts } = tuner, name = nameOf(tuner);
     fill(headline, document.createTextNode(sentence(model, shares))); // what somebody has selected stays so
+    news.say(headline.textContent);
     crumbs({ text: name });
     const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(forgive, refuse).then(tellEdit) }, word);
     fill(words, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)));
@@ -261,7 +262,7 @@ export async function view(place, { id, crumbs, address }) {
     params.length > MOST_PLANES && h("p", { class: "note wide" }, `Score against ${MOST_PLANES} of ${params.length} parameters, the most important first; the table of trials has them all.`)),
     h("section", { class: "card wide" }, h("div", { class: "card-head" }, h("h2", null, "Trials"), listNote, h("a", { class: "aside-link", href: `#/${query({ filter: `tuner_id = "${id}"` })}` }, "Pick some to compare"), list.chooser), list.element));
   title.append(words, h("button", { type: "button", class: "quiet", "aria-haspopup": "dialog", onclick: edit }, "Edit"), actions);
-  place.append(title, refusal, headline, bestParams, facts, start, body);
+  place.append(title, refusal, headline, bestParams, facts, start, body, news.element);
   show();
   unfollow = follow({ tuner_id: id }, first.last_event_id, hear, restart, forgive);
   readOlder();
