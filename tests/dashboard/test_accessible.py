@@ -119,6 +119,23 @@ def test_a_point_that_somebody_walks_to_is_told_once(chromium: Chromium, server:
     assert chromium.run(server.url, scenario) == ["loss, 0 at epoch 0", "loss, 1 at epoch 1"]
 
 
+def test_a_name_that_is_read_from_right_to_left_is_cut_in_its_middle(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    start_run(client, name="תחילת השם של ניסוי " * 5 + "סוף השם", tags=["rtl"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22rtl%22+in+tags")
+        parts = page.get_by_role("region", name="Runs").locator(".name span")
+        expect(parts).to_have_count(2)
+        beginning, end = (one.bounding_box() for one in parts.all())
+        assert beginning is not None
+        assert end is not None
+        assert end["x"] < beginning["x"]
+
+    chromium.run(server.url, scenario)
+
+
 def tuner_of_some(client: httpx.Client) -> JSON:
     """A tuner with more trials than have a row at once."""
     tuner = create_tuner(client, space=SPACE)

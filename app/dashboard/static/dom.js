@@ -181,5 +181,5 @@ export const trialName = (number, tunerName) => (tunerName ? `${tunerName}, tria
 /** A name that is cut in its middle where there is no room: names that begin alike differ at their ends. It is read as one. */
 export function nameLink(text, href) {
   const letters = [...text];
-  return h("a", { class: "name", title: text, "aria-label": text, href }, h("span", null, letters.slice(0, -NAME_END).join("")), h("span", null, letters.slice(-NAME_END).join("")));
+  return h("a", { class: "name", title: text, "aria-label": text, dir: "auto", href }, h("span", null, letters.slice(0, -NAME_END).join("")), h("span", null, letters.slice(-NAME_END).join("")));
 }

@@ -91,7 +91,7 @@ function crumbs(...steps) {
   const title = [...steps.map((one) => one.text).reverse(), "tunetrack"].join(" · ");
   if (title !== document.title) document.title = title;
   document.getElementById("crumbs").replaceChildren(...steps.flatMap(({ text, href }) =>
-    [h("span", { class: "slash", "aria-hidden": true }, "/"), href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text)]));
+    [h("span", { class: "slash", "aria-hidden": true }, "/"), href ? h("a", { href, dir: "auto" }, text) : h("span", { "aria-current": "page", dir: "auto" }, text)]));
 }
 
 const THEMES = ["light dark", "light", "dark"];

@@ -62,7 +62,7 @@ export async function view(place, { id, crumbs, address }) {
     const { run, trial } = seen, name = nameOf(seen);
     crumbs(...(run.tuner_id ? [{ text: seen.tuner_name || "tuner", href: hrefOfTuner() }] : []), { text: name });
     const isOpen = run.status === "running";
-    fill(words, h("h1", { class: "name" }, name), ...(trial && run.name ? [h("span", { class: "name" }, run.name)] : []), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)));
+    fill(words, h("h1", { class: "name", dir: "auto" }, name), ...(trial && run.name ? [h("span", { class: "name", dir: "auto" }, run.name)] : []), badge(run.status), ...run.tags.map((tag) => h("span", { class: "tag" }, tag)));
     // One that is disabled by the browser could not take the focus over.
     fill(actions, ...(isOpen ? [run.stop_requested ? h("button", { type: "button", "aria-disabled": "true" }, "Told to stop") : h("button", { type: "button", onclick: stop }, "Stop")] : []));
     const fact = (word, value) => h("div", null, h("dt", null, word), h("dd", null, value));
@@ -78,7 +78,7 @@ export async function view(place, { id, crumbs, address }) {
       h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Parameters"), Object.keys(run.params).length > 0 && copier(JSON.stringify(run.params), "Copy as JSON")), Object.keys(run.params).length ? pairs(run.params) : h("p", { class: "note" }, "None.")),
       Object.keys(run.final_metrics ?? {}).length > 0 && h("section", { class: "card" }, h("h2", null, "Final metrics"), pairs(run.final_metrics)),
       run.stop && h("section", { class: "card" }, h("h2", null, "Told to stop"), h("p", null, `${run.stop.rule}: ${run.stop.reason}`)),
-      run.note && h("section", { class: "card" }, h("h2", null, "Note"), h("p", { class: "text" }, run.note)),
+      run.note && h("section", { class: "card" }, h("h2", null, "Note"), h("p", { class: "text", dir: "auto" }, run.note)),
       trial && h("section", { class: "card" }, h("h2", null, "How it was chosen"), h("dl", { class: "pairs" }, Object.entries(trial.why).map(([key, value]) => [h("dt", null, key), h("dd", null, told(value))]))),
       h("section", { class: "card" }, h("h2", null, "Events"), h("ol", { class: "events" }, seen.events.map((event) => h("li", null, when(event.timestamp), " ", TOLD[event.type]?.(event) ?? event.type)))),
     ].filter(Boolean));

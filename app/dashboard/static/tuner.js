@@ -132,7 +132,7 @@ export async function view(place, { id, crumbs, address }) {
     news.say(headline.textContent);
     crumbs({ text: name });
     const steer = (word, verb) => h("button", { type: "button", onclick: () => (verb !== "stop" || confirm(FINAL)) && call("POST", `${path}/${verb}`).then(forgive, refuse).then(tellEdit) }, word);
-    fill(words, h("span", { class: "name" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)));
+    fill(words, h("span", { class: "name", dir: "auto" }, name), badge(tuner.state, ENDED[tuner.stop_reason]), ...tuner.tags.map((tag) => h("span", { class: "tag" }, tag)));
     fill(actions, ...[tuner.state === "active" && steer("Pause", "pause"), tuner.state === "paused" && steer("Resume", "resume"), ["active", "paused"].includes(tuner.state) && steer("Stop", "stop")].filter(Boolean));
     fill(bestParams, ...chips(tuner.best));
     const most = tuner.budget.max_trials, spent = model.nProposed - counts.queued - counts.running - counts.stale, stopper = [tuner.stopper].flat().map((one) => one.type).filter((one) => one !== "none").join(", ");
