@@ -119,6 +119,26 @@ def test_a_point_that_somebody_walks_to_is_told_once(chromium: Chromium, server:
     assert chromium.run(server.url, scenario) == ["loss, 0 at epoch 0", "loss, 1 at epoch 1"]
 
 
+def test_it_can_be_read_at_four_hundred_percent(chromium: Chromium, server: Server, client: httpx.Client) -> None:
+    pages = make_pages(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/")
+        page.evaluate("localStorage.setItem('session', 'somebody (admin)')")
+        page.route("**/v1/events/stream*", lambda route: route.abort())
+        for name, path in pages.items():
+            page.set_viewport_size({"width": 1280, "height": 1024})
+            page.goto("about:blank")
+            page.goto(path)
+            expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+            if name not in ("refused", "nowhere"):
+                expect(page.locator("#connection")).to_contain_text("lost")
+            page.set_viewport_size({"width": 320, "height": 256})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
+
+    chromium.run(server.url, scenario, may_complain_of=("422", "no such page", "ERR_FAILED"))
+
+
 def test_a_name_that_is_read_from_right_to_left_is_cut_in_its_middle(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:
