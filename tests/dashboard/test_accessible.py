@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.calls import JSON, answer, create_tuner, log_batch, log_epoch, start_run
 from tests.dashboard.browser import Chromium, Seen
 from tests.dashboard.scenes import SPACE, finish_trial, make_pages, new_tuner, varied_tuner
+from tests.dashboard.test_contrast import NOTE_INKS
 from tests.server import Server
 
 LEFT_OUT = ["color-contrast", "color-contrast-enhanced"]
@@ -33,6 +34,14 @@ LISTEN = """() => {
     new MutationObserver(hear).observe(document.body, { subtree: true, childList: true, characterData: true });
 }"""
 """Notes what a screen reader would say."""
+RGB = """inks.map(([colour]) => {
+    const one = document.createElement("i");
+    one.style.color = colour;
+    one.style.forcedColorAdjust = "none";
+    document.body.append(one);
+    return getComputedStyle(one).color;
+})"""
+"""What the canvases were painted with, as a style tells it."""
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +165,27 @@ def test_a_name_that_is_read_from_right_to_left_is_cut_in_its_middle(
     chromium.run(server.url, scenario)
 
 
+def test_where_few_colours_are_chosen_lines_have_theirs(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("one", "two")]
+    for run in runs:
+        log_batch(client, run, [(epoch, {"loss": epoch}) for epoch in range(3)])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.add_init_script(NOTE_INKS)
+        page.goto("/#/compare?" + "&".join(f"run={run['run_id']}" for run in runs))
+        expect(page.locator("figure[data-drawn]")).to_be_visible()
+        swatches = page.locator(".legend .swatch").evaluate_all(
+            "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
+        )
+        assert len(set(swatches)) == 2
+        inks = page.evaluate(RGB)
+        assert set(swatches) <= set(inks)
+
+    chromium.run(server.url, scenario, forced_colors="active")
+
+
 def tuner_of_some(client: httpx.Client) -> JSON:
     """A tuner with more trials than have a row at once."""
     tuner = create_tuner(client, space=SPACE)
@@ -194,3 +224,32 @@ def test_how_many_are_left_is_told_with_the_filter(chromium: Chromium, server: S
         expect(handle).to_be_focused()
 
     chromium.run(server.url, scenario)
+
+
+def test_on_paper_all_is_there_in_the_colours_of_paper(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = tuner_of_some(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.set_viewport_size({"width": 1360, "height": 300})
+        page.add_init_script(NOTE_INKS)
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        table = page.get_by_role("region", name="Trials")
+        rows = table.locator("tbody tr[data-key]")
+        expect(page.locator("figure[data-drawn]").first).to_be_visible()
+        expect(page.locator("figure:not([data-drawn])")).not_to_have_count(0)
+        on_screen = set(page.evaluate(RGB))
+        page.evaluate("inks.length = 0")
+        page.emulate_media(media="print", color_scheme="dark")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("figure:not([data-drawn])").count() == 0
+        assert not on_screen & set(page.evaluate(RGB))
+        assert rows.count() == 300
+        assert table.evaluate("(one) => one.scrollHeight <= one.clientHeight")
+        expect(page.get_by_role("button", name="CSV")).to_have_count(0)
+        page.emulate_media(media="screen", color_scheme="dark")
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert rows.count() < 300
+
+    chromium.run(server.url, scenario, color_scheme="dark")

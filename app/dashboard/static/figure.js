@@ -15,23 +15,27 @@ const MOST_ROWS = 1000, REACH_PX = 40, STILL_PX = 8, BUDGET_MS = 6;
 
 // One queue for all charts: a frame draws as many as leave it time for everything else, the next one goes on.
 const waiting = new Set();
-let frame = 0;
+let frame = 0, isPrinting = false;
 
 function ask(paint) {
   waiting.add(paint);
-  frame ||= requestAnimationFrame(work);
+  frame ||= requestAnimationFrame(() => work(BUDGET_MS));
 }
 
-function work() {
+function work(most) {
   frame = 0;
   const start = performance.now();
   for (const paint of waiting) {
     waiting.delete(paint);
     paint();
-    if (performance.now() - start > BUDGET_MS) break;
+    if (performance.now() - start > most) break;
   }
-  if (waiting.size) frame ||= requestAnimationFrame(work);
+  if (waiting.size) frame ||= requestAnimationFrame(() => work(BUDGET_MS));
 }
+
+// Paper has no frames, and shows what nobody has scrolled to.
+addEventListener("beforeprint", () => { isPrinting = true; work(Infinity); });
+addEventListener("afterprint", () => { isPrinting = false; });
 
 // Told to those that are in the page: a listener of each would keep it, and all that it draws, for ever.
 addEventListener("redraw", () => document.querySelectorAll("figure").forEach((one) => one.dispatchEvent(new Event("redraw"))));
@@ -63,7 +67,7 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     if (!element.isConnected) return;
     saySoon();
     if (!table.hidden) return;
-    isStale = !isSeen;
+    isStale = !isSeen && !isPrinting;
     if (isStale || room[0] < 20) return;
     if (parts) return void (isLate = true); // first let it be finished
     const before = plot, held = found?.[at]?.key, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);

@@ -109,8 +109,16 @@ theme.addEventListener("click", () => {
   localStorage.setItem("theme", next);
   dress(next);
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("redraw")));
-dress(THEMES.find((one) => one === localStorage.getItem("theme")) ?? THEMES[0]);
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", () => dispatchEvent(new Event("redraw")));
+const dressAsChosen = () => dress(THEMES.find((one) => one === localStorage.getItem("theme")) ?? THEMES[0]);
+dressAsChosen();
+
+// Paper is light. The charts hear of it after this.
+addEventListener("beforeprint", () => {
+  document.documentElement.style.colorScheme = "light";
+  dispatchEvent(new Event("redraw"));
+});
+addEventListener("afterprint", dressAsChosen);
 
 /** Signing out is for those who signed in. */
 function showSession() {

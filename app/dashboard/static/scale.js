@@ -1,6 +1,6 @@
 // Scales from values to pixels, their ticks, and the axes that show them.
 
-import { s } from "./dom.js";
+import { h, s } from "./dom.js";
 
 // As many digits as a number has to spare: what differs beyond them is a matter of rounding, and drawn as equal.
 const DIGITS = 12, FINEST = 1e-10, LABEL = 9;
@@ -129,7 +129,7 @@ export function cutName(text, most) {
 }
 
 // A canvas knows no custom properties: what they come to is asked once, and again in other colours.
-const ink = document.createElement("span"), known = new Map();
+const ink = h("span", { class: "ink" }), known = new Map();
 addEventListener("redraw", () => known.clear());
 
 /** A colour of the style sheet as a canvas wants it. */

@@ -4,6 +4,13 @@ import { focusable, h, scoresOf } from "./dom.js";
 
 const MOST_AT_ONCE = 200;
 
+// On paper nobody scrolls. Told to those that are in the page: a listener of each would keep it for ever.
+let isPrinting = false;
+for (const type of ["beforeprint", "afterprint"]) addEventListener(type, () => {
+  isPrinting = type === "beforeprint";
+  document.querySelectorAll(".table-frame").forEach((one) => one.dispatchEvent(new Event("place")));
+});
+
 /**
  * `columns`: {name, said? (where no name is shown), id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isLead? (a number that stays in sight), isHead? (says what the row is of), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
  * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order.
@@ -67,7 +74,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
 
   /** The rows in sight, and empty space for those above and below. */
   function place() {
-    const isWindowed = ordered.length > MOST_AT_ONCE;
+    const isWindowed = ordered.length > MOST_AT_ONCE && !isPrinting;
     element.classList.toggle("long", isWindowed);
     const first = isWindowed ? Math.max(0, Math.floor(element.scrollTop / rowHeight) - 20) : 0;
     const last = isWindowed ? first + Math.ceil((element.clientHeight || 800) / rowHeight) + 40 : ordered.length;
@@ -115,6 +122,7 @@ export function table({ caption, columns, key, sign, sorted = null, isDescending
   chooser.addEventListener("keydown", (event) => event.key === "Escape" && (shut(), summary.focus()));
   chooser.addEventListener("focusout", (event) => event.relatedTarget && !chooser.contains(event.relatedTarget) && shut());
 
+  element.addEventListener("place", place);
   element.addEventListener("scroll", () => ordered.length > MOST_AT_ONCE && requestAnimationFrame(place), { passive: true });
   recast(columns);
   return { element, chooser, recast, forget: () => known.clear(), update(next) { rows = next; show(); } };
