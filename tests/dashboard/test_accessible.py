@@ -144,6 +144,9 @@ def test_it_can_be_read_at_four_hundred_percent(chromium: Chromium, server: Serv
                 expect(page.locator("#connection")).to_contain_text("lost")
             page.set_viewport_size({"width": 320, "height": 256})
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
+            if name == "run":
+                page.get_by_role("button", name="Edit", exact=True).click()
+                assert page.get_by_role("dialog").evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
     chromium.run(server.url, scenario, may_complain_of=("422", "no such page", "ERR_FAILED"))
 
