@@ -25,7 +25,9 @@ export async function ask(method, path, body, headers = {}) {
     method,
     headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
-  }).catch(() => { throw new Away(); });
+  }).catch(() => {
+    throw new Away();
+  });
   if (response.ok) return response;
   if (response.status === 401 && path !== SESSION) {
     show("out");
@@ -46,12 +48,16 @@ export const get = (path) => call("GET", path);
 /** The query of a path; null is left out, a list repeats. */
 export function query(values) {
   const pairs = Object.entries(values).flatMap(([key, value]) =>
-    (Array.isArray(value) ? value : [value]).filter((one) => one !== null && one !== undefined && one !== "").map((one) => [key, one]));
+    (Array.isArray(value) ? value : [value])
+      .filter((one) => one !== null && one !== undefined && one !== "")
+      .map((one) => [key, one]),
+  );
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 
 // No event tells that something was renamed, paused or deleted. All windows of this browser are told at once, whoever else looks finds it.
-const UNTOLD_MS = 30_000, edits = new BroadcastChannel("tunetrack edits");
+const UNTOLD_MS = 30_000;
+const edits = new BroadcastChannel("tunetrack edits");
 edits.onmessage = () => dispatchEvent(new Event("edit"));
 
 /** Let all that is shown be read again, in every window: somebody has changed something here. */
@@ -60,7 +66,8 @@ export function tellEdit() {
   dispatchEvent(new Event("edit"));
 }
 
-const IDLE_TIMES = 9, LONGEST_IDLE_MS = 3000;
+const IDLE_TIMES = 9;
+const LONGEST_IDLE_MS = 3000;
 
 /**
  * What reads again `soon`, in so many milliseconds, once for all who ask until then; or `now`; and now and then by itself. Never twice
@@ -68,8 +75,13 @@ const IDLE_TIMES = 9, LONGEST_IDLE_MS = 3000;
  * often: whoever looks on must not keep the service from its work. `stop` for good.
  */
 export function refresher(read) {
-  let timer = null, isReading = false, isOver = false, tookMs = 0;
-  const soon = (ms) => { if (!isOver) timer ??= setTimeout(now, Math.max(ms, Math.min(IDLE_TIMES * tookMs, LONGEST_IDLE_MS))); };
+  let timer = null;
+  let isReading = false;
+  let isOver = false;
+  let tookMs = 0;
+  const soon = (ms) => {
+    if (!isOver) timer ??= setTimeout(now, Math.max(ms, Math.min(IDLE_TIMES * tookMs, LONGEST_IDLE_MS)));
+  };
   async function now() {
     clearTimeout(timer);
     timer = null;
@@ -94,10 +106,23 @@ export function refresher(read) {
 
 // ------------------------------------------------------------------------------------------------------------- stream
 
-const TYPES = ["run_start", "epoch_end", "training_end", "run_crash", "run_resume", "run_delete",
-  "trial_start", "trial_stale", "trial_end", "tuner_end"];
+const TYPES = [
+  "run_start",
+  "epoch_end",
+  "training_end",
+  "run_crash",
+  "run_resume",
+  "run_delete",
+  "trial_start",
+  "trial_stale",
+  "trial_end",
+  "tuner_end",
+];
 
-const LONG_MS = 60_000, AGAIN_MS = 3000, ASK_MS = 1000, MOST_EVENTS = 1000;
+const LONG_MS = 60_000;
+const AGAIN_MS = 3000;
+const ASK_MS = 1000;
+const MOST_EVENTS = 1000;
 
 const followers = new Set(); // a page that comes late is one beside that which is open
 
@@ -107,20 +132,26 @@ const followers = new Set(); // a page that comes late is one beside that which 
  * `onBack`: the service answers again.
  */
 export function follow(filter, after, onEvent, onReset, onBack = () => null) {
-  let source = null, last = after, again = null, leftAt = Date.now(), nTurns = 0, isUnsure = false;
+  let source = null;
+  let last = after;
+  let again = null;
+  let leftAt = Date.now();
+  let nTurns = 0;
+  let isUnsure = false;
   const hear = (event, id) => {
     last = id;
     onEvent(event);
   };
 
   function live() {
-    if (isLost()) show("back"), onBack();
+    if (isLost()) (show("back"), onBack());
     else if (!isLive()) show("live");
   }
 
   function stream() {
     source = new EventSource(here(`/v1/events/stream${query({ ...filter, after: last })}`));
-    for (const type of TYPES) source.addEventListener(type, ({ data, lastEventId }) => hear(JSON.parse(data), lastEventId));
+    for (const type of TYPES)
+      source.addEventListener(type, ({ data, lastEventId }) => hear(JSON.parse(data), lastEventId));
     source.addEventListener("reset", onReset);
     source.onopen = live;
     source.onerror = () => {
@@ -131,7 +162,8 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
   }
 
   async function ask() {
-    const mine = nTurns, page = await get(`/v1/events${query({ ...filter, after: last, limit: MOST_EVENTS })}`).catch(() => null);
+    const mine = nTurns;
+    const page = await get(`/v1/events${query({ ...filter, after: last, limit: MOST_EVENTS })}`).catch(() => null);
     if (mine !== nTurns) return;
     if (page && isUnsure) return onReset(); // who answers again may be another store
     page ? live() : show("lost");
@@ -155,7 +187,7 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
   }
 
   function sit() {
-    if (!document.hidden) close(), isSeated ? stream() : ask();
+    if (!document.hidden) (close(), isSeated ? stream() : ask());
   }
 
   document.addEventListener("visibilitychange", turn);
@@ -178,9 +210,12 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
 // relies on another: each reads the log for itself, from the last event that it had.
 
 const N_SEATS = ["h2", "h3"].includes(performance.getEntriesByType("navigation")[0]?.nextHopProtocol) ? Infinity : 4;
-const BEAT_MS = 4000, GONE_MS = 3 * BEAT_MS;
-const others = new Map(), channel = new BroadcastChannel("tunetrack windows");
-let name = null, isSeated = true;
+const BEAT_MS = 4000;
+const GONE_MS = 3 * BEAT_MS;
+const others = new Map();
+const channel = new BroadcastChannel("tunetrack windows");
+let name = null;
+let isSeated = true;
 
 const say = (isSeen) => name && channel.postMessage({ name, isSeen });
 
@@ -216,7 +251,9 @@ attend();
 // ---------------------------------------------------------------------------------------------------------- connection
 
 const SAID = { out: "Signed out", live: "Live", back: "Live again", lost: "Connection lost, trying again …", "": "" };
-const place = document.getElementById("connection"), isLost = () => place.className === "lost", isLive = () => place.className === "live";
+const place = document.getElementById("connection");
+const isLost = () => place.className === "lost";
+const isLive = () => place.className === "live";
 let calm = null;
 
 function show(state) {

@@ -24,7 +24,9 @@ export const focusable = (place) => [...(place?.querySelectorAll("a, button, inp
 
 /** Make these the children of a place. What is there already, and the same, stays; what takes the place of others takes the focus over, or what stands beside them. */
 export function fill(place, ...children) {
-  const old = [...place.childNodes], focused = document.activeElement, nth = place.contains(focused) ? focusable(place).indexOf(focused) : -1;
+  const old = [...place.childNodes];
+  const focused = document.activeElement;
+  const nth = place.contains(focused) ? focusable(place).indexOf(focused) : -1;
   children.forEach((one, index) => {
     if (index >= old.length) place.append(one);
     else if (old[index] !== one && !old[index].isEqualNode(one)) old[index].replaceWith(one);
@@ -32,7 +34,9 @@ export function fill(place, ...children) {
   for (const one of old.slice(children.length)) one.remove();
   if (nth < 0 || document.activeElement === focused) return;
   const now = focusable(place);
-  (now.find((one) => one.isEqualNode(focused)) ?? now[nth] ?? focusable(place.parentElement).at(-1))?.focus({ preventScroll: true });
+  (now.find((one) => one.isEqualNode(focused)) ?? now[nth] ?? focusable(place.parentElement).at(-1))?.focus({
+    preventScroll: true,
+  });
 }
 
 /** Hide something, or show it; if it has the focus, that goes to an heir. */
@@ -65,12 +69,20 @@ const isPlain = (size) => size === 0 || (size >= 1e-3 && size < 1e6);
  */
 export function scoresOf(values) {
   const numbers = values.filter((one) => typeof one === "number");
-  const sorted = [...new Set([...numbers, ...numbers.filter((one) => Math.abs(one) < 1).map(Math.sign)])].sort((a, b) => a - b);
-  const least = sorted.map(Math.abs).filter((size) => size && isPlain(size)).reduce((a, b) => Math.min(a, b), Infinity);
-  let decimals = least === Infinity || least < 10 ? 4 : least < 1000 ? 2 : 1, mantissa = 3;
+  const sorted = [...new Set([...numbers, ...numbers.filter((one) => Math.abs(one) < 1).map(Math.sign)])].sort(
+    (a, b) => a - b,
+  );
+  const least = sorted
+    .map(Math.abs)
+    .filter((size) => size && isPlain(size))
+    .reduce((a, b) => Math.min(a, b), Infinity);
+  let decimals = least === Infinity || least < 10 ? 4 : least < 1000 ? 2 : 1;
+  let mantissa = 3;
   for (let index = 1; index < sorted.length; index++) {
-    const [low, high] = [sorted[index - 1], sorted[index]], size = Math.max(Math.abs(low), Math.abs(high));
-    const places = Math.ceil(-Math.log10(high - low) - 1e-6), digits = places + Math.floor(Math.log10(size)) + 1;
+    const [low, high] = [sorted[index - 1], sorted[index]];
+    const size = Math.max(Math.abs(low), Math.abs(high));
+    const places = Math.ceil(-Math.log10(high - low) - 1e-6);
+    const digits = places + Math.floor(Math.log10(size)) + 1;
     if (digits > MOST_DIGITS) continue;
     if (isPlain(size)) decimals = Math.max(decimals, places);
     else mantissa = Math.max(mantissa, digits - 1);
@@ -85,13 +97,21 @@ export function scoresOf(values) {
 const isMany = (value) => value !== null && typeof value === "object";
 
 /** What lies below a name, each with the path to it. */
-const leaves = ([path, value]) => (isMany(value) && !Array.isArray(value) && Object.keys(value).length ? Object.entries(value).flatMap(([name, one]) => leaves([`${path}.${name}`, one])) : [[path, value]]);
+const leaves = ([path, value]) =>
+  isMany(value) && !Array.isArray(value) && Object.keys(value).length
+    ? Object.entries(value).flatMap(([name, one]) => leaves([`${path}.${name}`, one]))
+    : [[path, value]];
 
 /** What a strategy said, whatever it is: a value; numbers in a row; names, or what is more than a number, one below the other. */
 export function told(value, isInRow = false) {
   if (!isMany(value)) return num(value);
-  const isList = Array.isArray(value), isPlain = isList && value.every((one) => !isMany(one) && typeof one !== "string");
-  const parts = isList ? value.map((one) => told(one, true)) : Object.entries(value).flatMap(leaves).map(([path, one]) => [h("span", { class: "note" }, path), " ", told(one, true)]);
+  const isList = Array.isArray(value);
+  const isPlain = isList && value.every((one) => !isMany(one) && typeof one !== "string");
+  const parts = isList
+    ? value.map((one) => told(one, true))
+    : Object.entries(value)
+        .flatMap(leaves)
+        .map(([path, one]) => [h("span", { class: "note" }, path), " ", told(one, true)]);
   if (!parts.length) return "none";
   if (!isInRow && !isPlain) return parts.map((part) => h("div", null, part));
   return parts.flatMap((part, index) => [index > 0 && (isList && !isPlain ? "; " : ", "), part]);
@@ -108,7 +128,9 @@ export function duration(seconds) {
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.5) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   // Rounded before it is parted: there is no 1 min 60 s.
-  const s = Math.round(seconds), min = Math.round(seconds / 60), h = Math.round(seconds / 3600);
+  const s = Math.round(seconds);
+  const min = Math.round(seconds / 60);
+  const h = Math.round(seconds / 3600);
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
   if (min < 24 * 60) return `${Math.floor(min / 60)} h ${min % 60} min`;
   return `${Math.floor(h / 24)} d ${h % 24} h`;
@@ -146,7 +168,9 @@ const CALM_MS = 10_000;
  */
 export function speaker() {
   const element = h("p", { class: "hidden", role: "status" });
-  let timer = null, said = null, next = null;
+  let timer = null;
+  let said = null;
+  let next = null;
   function speak() {
     timer = next === said ? null : setTimeout(speak, CALM_MS);
     element.textContent = next === said ? "" : next;
@@ -166,14 +190,34 @@ export const badge = (state, reason = "") => h("span", { class: `badge is-${stat
 
 /** A button that copies a text; none where the browser lets no page copy, as over plain HTTP from another host. */
 export function copier(text, word = "Copy") {
-  return navigator.clipboard && h("button", { type: "button", class: "quiet", title: text, onclick: ({ target }) => navigator.clipboard.writeText(text).then(() => { target.textContent = "Copied"; }, () => null) }, word);
+  return (
+    navigator.clipboard &&
+    h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        title: text,
+        onclick: ({ target }) =>
+          navigator.clipboard.writeText(text).then(
+            () => {
+              target.textContent = "Copied";
+            },
+            () => null,
+          ),
+      },
+      word,
+    )
+  );
 }
 
 /** A command to copy. */
-export const command = (text) => h("div", { class: "command" }, h("pre", { tabindex: 0 }, h("code", null, text)), copier(text));
+export const command = (text) =>
+  h("div", { class: "command" }, h("pre", { tabindex: 0 }, h("code", null, text)), copier(text));
 
 /** An id, whole, to be selected with one click or copied. */
-export const identity = (id) => h("div", null, h("dt", null, "Id"), h("dd", { class: "id" }, h("code", null, id), copier(id)));
+export const identity = (id) =>
+  h("div", null, h("dt", null, "Id"), h("dd", { class: "id" }, h("code", null, id), copier(id)));
 
 /** What a run of a trial is called where there are runs of others, too. */
 export const trialName = (number, tunerName) => (tunerName ? `${tunerName}, trial ${number}` : `Trial ${number}`);
@@ -181,5 +225,10 @@ export const trialName = (number, tunerName) => (tunerName ? `${tunerName}, tria
 /** A name that is cut in its middle where there is no room: names that begin alike differ at their ends. It is read as one. */
 export function nameLink(text, href) {
   const letters = [...text];
-  return h("a", { class: "name", title: text, "aria-label": text, dir: "auto", href }, h("span", null, letters.slice(0, -NAME_END).join("")), h("span", null, letters.slice(-NAME_END).join("")));
+  return h(
+    "a",
+    { class: "name", title: text, "aria-label": text, dir: "auto", href },
+    h("span", null, letters.slice(0, -NAME_END).join("")),
+    h("span", null, letters.slice(-NAME_END).join("")),
+  );
 }

@@ -7,7 +7,14 @@ const LABELS = { name: "Name", tags: "Tags, one on each line", note: "Note" };
 const LOST = "Close without saving what you typed?";
 
 const textOf = (value) => (Array.isArray(value) ? value.join("\n") : value);
-const tagsOf = (text) => [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
+const tagsOf = (text) => [
+  ...new Set(
+    text
+      .split("\n")
+      .map((one) => one.trim())
+      .filter(Boolean),
+  ),
+];
 
 /** Ask what the thing at a path is to be called, and save it; resolves when the dialog is closed. */
 export async function edit(path, word) {
@@ -18,8 +25,18 @@ export async function edit(path, word) {
   };
   let [known] = await read();
   if (document.querySelector("dialog[open]")) return null;
-  const inputs = new Map(Object.keys(LABELS).filter((field) => Object.hasOwn(known, field)).map((field) =>
-    [field, h(field === "name" ? "input" : "textarea", { name: field, autocomplete: "off", "aria-describedby": "edit-failure" })]));
+  const inputs = new Map(
+    Object.keys(LABELS)
+      .filter((field) => Object.hasOwn(known, field))
+      .map((field) => [
+        field,
+        h(field === "name" ? "input" : "textarea", {
+          name: field,
+          autocomplete: "off",
+          "aria-describedby": "edit-failure",
+        }),
+      ]),
+  );
   const began = new Map(); // a browser has line ends of its own
   for (const [field, input] of inputs) {
     input.value = textOf(known[field]);
@@ -31,12 +48,29 @@ export async function edit(path, word) {
   /** Nobody's words are replaced unseen: what somebody else has made of a field meanwhile is told before it is. */
   async function save(refused) {
     const [now, etag] = await read();
-    const clashes = touched().filter((field) => ![textOf(known[field]), textOf(mine(field))].includes(textOf(now[field])));
+    const clashes = touched().filter(
+      (field) => ![textOf(known[field]), textOf(mine(field))].includes(textOf(now[field])),
+    );
     known = now;
-    if (clashes.length) throw new Error(clashes.map((field) => `Somebody else has changed the ${field} meanwhile, to:\n${textOf(now[field]) || "(nothing)"}\nSave again to replace it.`).join("\n"));
+    if (clashes.length)
+      throw new Error(
+        clashes
+          .map(
+            (field) =>
+              `Somebody else has changed the ${field} meanwhile, to:\n${textOf(now[field]) || "(nothing)"}\nSave again to replace it.`,
+          )
+          .join("\n"),
+      );
     // The same again is that of a proxy, which the service does not know.
-    await ask("PATCH", path, Object.fromEntries(touched().map((field) => [field, mine(field)])), etag && etag !== refused ? { "If-Match": etag } : {})
-      .catch((error) => { if (error.code !== "precondition-failed") throw error; return save(etag); });
+    await ask(
+      "PATCH",
+      path,
+      Object.fromEntries(touched().map((field) => [field, mine(field)])),
+      etag && etag !== refused ? { "If-Match": etag } : {},
+    ).catch((error) => {
+      if (error.code !== "precondition-failed") throw error;
+      return save(etag);
+    });
   }
 
   let isSaving = false;
@@ -51,8 +85,10 @@ export async function edit(path, word) {
     } catch (error) {
       const wrong = (error.errors ?? []).filter(({ loc }) => inputs.has(loc[1]));
       for (const { loc } of wrong) inputs.get(loc[1]).setAttribute("aria-invalid", "true");
-      failure.textContent = error instanceof Away ? "The service does not answer. Try again in a moment."
-        : wrong.map(({ loc: [, field], message }) => `The ${field}: ${message}.`).join("\n") || error.message;
+      failure.textContent =
+        error instanceof Away
+          ? "The service does not answer. Try again in a moment."
+          : wrong.map(({ loc: [, field], message }) => `The ${field}: ${message}.`).join("\n") || error.message;
       form.querySelector("[aria-invalid]")?.focus();
       return;
     } finally {
@@ -71,19 +107,31 @@ export async function edit(path, word) {
   const onkeydown = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.requestSubmit();
   const stay = (event) => touched().length && event.preventDefault();
   const failure = h("p", { class: "failure", role: "alert", id: "edit-failure" });
-  const form = h("form", { onsubmit }, h("h1", { id: "edit-title" }, `Edit this ${word}`),
-    [...inputs].map(([field, input]) => h("label", null, LABELS[field], input)), failure,
-    h("div", { class: "actions" }, h("button", { type: "button", onclick: leave }, "Cancel"), h("button", { class: "first" }, "Save")));
+  const form = h(
+    "form",
+    { onsubmit },
+    h("h1", { id: "edit-title" }, `Edit this ${word}`),
+    [...inputs].map(([field, input]) => h("label", null, LABELS[field], input)),
+    failure,
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { type: "button", onclick: leave }, "Cancel"),
+      h("button", { class: "first" }, "Save"),
+    ),
+  );
   const dialog = h("dialog", { class: "edit", "aria-labelledby": "edit-title", oncancel: leave, onkeydown }, form);
   const close = () => dialog.close();
   document.body.append(dialog);
   dialog.showModal();
   addEventListener("hashchange", close);
   addEventListener("beforeunload", stay);
-  return new Promise((resolve) => dialog.addEventListener("close", () => {
-    removeEventListener("hashchange", close);
-    removeEventListener("beforeunload", stay);
-    dialog.remove();
-    resolve();
-  }));
+  return new Promise((resolve) =>
+    dialog.addEventListener("close", () => {
+      removeEventListener("hashchange", close);
+      removeEventListener("beforeunload", stay);
+      dialog.remove();
+      resolve();
+    }),
+  );
 }

@@ -11,11 +11,15 @@ import { h, hide, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
 const LOOKS = { log: ["Log", "on a log scale"], smooth: ["Smooth", "smooth"] };
-const MOST_ROWS = 1000, REACH_PX = 40, STILL_PX = 8, BUDGET_MS = 6;
+const MOST_ROWS = 1000;
+const REACH_PX = 40;
+const STILL_PX = 8;
+const BUDGET_MS = 6;
 
 // One queue for all charts: a frame draws as many as leave it time for everything else, the next one goes on.
 const waiting = new Set();
-let frame = 0, isPrinting = false;
+let frame = 0;
+let isPrinting = false;
 
 function ask(paint) {
   waiting.add(paint);
@@ -34,32 +38,127 @@ function work(most) {
 }
 
 // Paper has no frames, and shows what nobody has scrolled to.
-addEventListener("beforeprint", () => { isPrinting = true; work(Infinity); });
-addEventListener("afterprint", () => { isPrinting = false; });
+addEventListener("beforeprint", () => {
+  isPrinting = true;
+  work(Infinity);
+});
+addEventListener("afterprint", () => {
+  isPrinting = false;
+});
 
 // Told to those that are in the page: a listener of each would keep it, and all that it draws, for ever.
-addEventListener("redraw", () => document.querySelectorAll("figure").forEach((one) => one.dispatchEvent(new Event("redraw"))));
+addEventListener("redraw", () =>
+  document.querySelectorAll("figure").forEach((one) => one.dispatchEvent(new Event("redraw"))),
+);
 
 /** A chart: {element, redraw}. `address` ({search, keep}): where its zoom is remembered; `note`: a text, or what makes it; `role`: of a picture, within which nobody finds controls. */
-export function figure({ title, note = "", file, height = 260, draw, rows, describe, canZoom = false, wide = false, minWidth = 0, role = "img", address = null }) {
-  const titleNode = s("title"), base = s("g"), over = s("g"), pointer = s("g"), said = { timer: null, text: "" };
+export function figure({
+  title,
+  note = "",
+  file,
+  height = 260,
+  draw,
+  rows,
+  describe,
+  canZoom = false,
+  wide = false,
+  minWidth = 0,
+  role = "img",
+  address = null,
+}) {
+  const titleNode = s("title");
+  const base = s("g");
+  const over = s("g");
+  const pointer = s("g");
+  const said = { timer: null, text: "" };
   const svg = s("svg", { class: "plot", tabindex: 0, role }, titleNode, base, over, pointer);
   const canvas = h("canvas", { class: "lines", "aria-hidden": true });
-  const tip = h("div", { class: "tip", hidden: true }), voice = h("p", { class: "hidden", role: "status" });
-  const stage = h("div", { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } }, canvas, svg, tip, voice);
-  const table = h("div", { class: "chart-table", hidden: true, tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
-  const reset = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) }, "Reset zoom");
-  const toggle = h("button", { type: "button", class: "quiet", "aria-label": `${title} as a table`, "aria-pressed": "false", onclick: flip }, "Table");
-  const looks = new Set(address?.search.get(`look.${file}`)?.split(" ").filter((key) => key in LOOKS));
-  const lookButtons = Object.entries(LOOKS).map(([key, [word, way]]) => [key, h("button", { type: "button", class: "quiet", hidden: true, "aria-label": `${title} ${way}`, onclick: () => lookAs(key) }, word)]);
-  const tool = (name, act) => h("button", { type: "button", class: "quiet", "aria-label": `${title} as ${name}`, onclick: async () => plot && act(await import("./keep.js")) }, name);
+  const tip = h("div", { class: "tip", hidden: true });
+  const voice = h("p", { class: "hidden", role: "status" });
+  const stage = h(
+    "div",
+    { class: minWidth ? "stage broad" : "stage", style: { "min-height": `${height}px` } },
+    canvas,
+    svg,
+    tip,
+    voice,
+  );
+  const table = h("div", {
+    class: "chart-table",
+    hidden: true,
+    tabindex: 0,
+    role: "region",
+    "aria-label": `${title}, as a table`,
+  });
+  const reset = h(
+    "button",
+    { type: "button", class: "quiet", hidden: true, onclick: () => zoomTo(null) },
+    "Reset zoom",
+  );
+  const toggle = h(
+    "button",
+    { type: "button", class: "quiet", "aria-label": `${title} as a table`, "aria-pressed": "false", onclick: flip },
+    "Table",
+  );
+  const looks = new Set(
+    address?.search
+      .get(`look.${file}`)
+      ?.split(" ")
+      .filter((key) => key in LOOKS),
+  );
+  const lookButtons = Object.entries(LOOKS).map(([key, [word, way]]) => [
+    key,
+    h(
+      "button",
+      { type: "button", class: "quiet", hidden: true, "aria-label": `${title} ${way}`, onclick: () => lookAs(key) },
+      word,
+    ),
+  ]);
+  const tool = (name, act) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": `${title} as ${name}`,
+        onclick: async () => plot && act(await import("./keep.js")),
+      },
+      name,
+    );
   const noteText = h("span", { class: "note" }, typeof note === "string" ? note : "");
-  const element = h("figure", { class: wide ? "card wide" : "card" },
-    h("figcaption", null, h("h3", { title }, title), noteText,
-      h("span", { class: "chart-tools" }, reset, lookButtons.map(([, button]) => button), toggle, tool("CSV", (as) => as.saveCsv(file, rows())),
-        tool("SVG", (as) => as.saveSvg(file, svg, plot)), tool("PNG", (as) => as.savePng(file, svg, plot)))),
-    stage, table);
-  let parts = null, isLate = false, plot = null, zoom = null, at = -1, from = null, isSeen = false, isStale = false, room = [0, 0], found = null, n = 0;
+  const element = h(
+    "figure",
+    { class: wide ? "card wide" : "card" },
+    h(
+      "figcaption",
+      null,
+      h("h3", { title }, title),
+      noteText,
+      h(
+        "span",
+        { class: "chart-tools" },
+        reset,
+        lookButtons.map(([, button]) => button),
+        toggle,
+        tool("CSV", (as) => as.saveCsv(file, rows())),
+        tool("SVG", (as) => as.saveSvg(file, svg, plot)),
+        tool("PNG", (as) => as.savePng(file, svg, plot)),
+      ),
+    ),
+    stage,
+    table,
+  );
+  let parts = null;
+  let isLate = false;
+  let plot = null;
+  let zoom = null;
+  let at = -1;
+  let from = null;
+  let isSeen = false;
+  let isStale = false;
+  let room = [0, 0];
+  let found = null;
+  let n = 0;
   const redraw = () => ask(now);
   const marks = () => (found ??= plot?.marks?.() ?? []);
 
@@ -70,14 +169,22 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     isStale = !isSeen && !isPrinting;
     if (isStale || room[0] < 20) return;
     if (parts) return void (isLate = true); // first let it be finished
-    const before = plot, held = found?.[at]?.key, width = Math.max(room[0], minWidth), tall = Math.max(room[1], height);
+    const before = plot;
+    const held = found?.[at]?.key;
+    const width = Math.max(room[0], minWidth);
+    const tall = Math.max(room[1], height);
     plot = draw(width, tall, zoom, before, looks);
     for (const [key, button] of lookButtons) {
       button.hidden = !looks.has(key) && !plot.offers?.includes(key);
       button.setAttribute("aria-pressed", String(looks.has(key)));
     }
     found = null;
-    const isSame = before && plot.key !== undefined && plot.key === before.key && Number(svg.getAttribute("width")) === width && Number(svg.getAttribute("height")) === tall;
+    const isSame =
+      before &&
+      plot.key !== undefined &&
+      plot.key === before.key &&
+      Number(svg.getAttribute("width")) === width &&
+      Number(svg.getAttribute("height")) === tall;
     if (!isSame) {
       svg.setAttribute("viewBox", `0 0 ${width} ${tall}`);
       svg.setAttribute("width", width);
@@ -85,7 +192,10 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       svg.classList.toggle("painted", Boolean(plot.paint));
       const axis = base.contains(document.activeElement) ? document.activeElement.dataset.axis : null;
       base.replaceChildren(...plot.nodes.flat(Infinity).filter(Boolean));
-      if (axis !== null) [...base.querySelectorAll("[data-axis]")].find((one) => one.dataset.axis === axis)?.focus({ preventScroll: true });
+      if (axis !== null)
+        [...base.querySelectorAll("[data-axis]")]
+          .find((one) => one.dataset.axis === axis)
+          ?.focus({ preventScroll: true });
     }
     over.replaceChildren(...(plot.over ?? []).flat(Infinity).filter(Boolean));
     if (plot.paint) picture(isSame ? before : null, width, tall);
@@ -98,9 +208,12 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     const density = Math.min(devicePixelRatio || 1, 2);
     const size = { width: Math.round(width * density), height: Math.round(tall * density) };
     const isResized = canvas.width !== size.width || canvas.height !== size.height;
-    const fit = () => isResized && (Object.assign(canvas, size), Object.assign(canvas.style, { width: `${width}px`, height: `${tall}px` }));
+    const fit = () =>
+      isResized &&
+      (Object.assign(canvas, size), Object.assign(canvas.style, { width: `${width}px`, height: `${tall}px` }));
     if (!plot.isLong) fit();
-    const sheet = plot.isLong ? h("canvas", size) : canvas, context = sheet.getContext("2d", { willReadFrequently: Boolean(plot.isLong) });
+    const sheet = plot.isLong ? h("canvas", size) : canvas;
+    const context = sheet.getContext("2d", { willReadFrequently: Boolean(plot.isLong) });
     context.setTransform(density, 0, 0, density, 0, 0);
     if (before && !isResized && plot.grow?.(context, before)) return;
     context.clearRect(0, 0, width, tall);
@@ -113,13 +226,14 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     }
     context.stroke();
     parts = plot.paint(context) ?? null;
-    if (parts) goOn(context, () => {
-      fit();
-      const front = canvas.getContext("2d");
-      front.setTransform(1, 0, 0, 1, 0, 0);
-      front.clearRect(0, 0, canvas.width, canvas.height);
-      front.drawImage(sheet, 0, 0);
-    });
+    if (parts)
+      goOn(context, () => {
+        fit();
+        const front = canvas.getContext("2d");
+        front.setTransform(1, 0, 0, 1, 0, 0);
+        front.clearRect(0, 0, canvas.width, canvas.height);
+        front.drawImage(sheet, 0, 0);
+      });
   }
 
   /** A part a frame, out of sight; what is shown until then is the picture before. */
@@ -135,16 +249,19 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
 
   /** What the chart shows in words, and its table: a few times a second is enough for either. */
   function saySoon() {
-    said.timer ??= setTimeout(() => {
-      said.timer = null;
-      const text = `${title}. ${describe()}`;
-      if (typeof note === "function") noteText.textContent = note();
-      if (text !== said.text) {
-        said.text = titleNode.textContent = text;
-        svg.setAttribute("aria-label", text);
-      }
-      if (!table.hidden) fill();
-    }, said.text ? 250 : 0);
+    said.timer ??= setTimeout(
+      () => {
+        said.timer = null;
+        const text = `${title}. ${describe()}`;
+        if (typeof note === "function") noteText.textContent = note();
+        if (text !== said.text) {
+          said.text = titleNode.textContent = text;
+          svg.setAttribute("aria-label", text);
+        }
+        if (!table.hidden) fill();
+      },
+      said.text ? 250 : 0,
+    );
   }
 
   function point(index, isTouch = false) {
@@ -153,8 +270,12 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     tip.hidden = !mark;
     pointer.replaceChildren();
     if (!mark) return;
-    tip.replaceChildren(...[typeof mark.text === "function" ? mark.text() : mark.text].flat().map((line, number) => h(number ? "div" : "strong", null, line)),
-      isTouch && mark.href ? h("div", { class: "note" }, "Tap again to open it") : "");
+    tip.replaceChildren(
+      ...[typeof mark.text === "function" ? mark.text() : mark.text]
+        .flat()
+        .map((line, number) => h(number ? "div" : "strong", null, line)),
+      isTouch && mark.href ? h("div", { class: "note" }, "Tap again to open it") : "",
+    );
     tip.classList.toggle("flip", mark.x > room[0] * 0.6);
     tip.style.left = `${mark.x}px`;
     tip.style.top = `${Math.min(mark.y, Math.max(room[1], height) - 30)}px`;
@@ -179,7 +300,8 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   };
 
   function nearest([x, y]) {
-    let best = -1, least = REACH_PX ** 2;
+    let best = -1;
+    let least = REACH_PX ** 2;
     marks().forEach((mark, index) => {
       const distance = (mark.x - x) ** 2 + (mark.y - y) ** 2;
       if (distance < least) [best, least] = [index, distance];
@@ -192,7 +314,9 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   let isTap = false;
 
   function stretch() {
-    const [one, two] = [...fingers.values()], [left, right] = plot.x.range, [low, high] = plot.x.domain;
+    const [one, two] = [...fingers.values()];
+    const [left, right] = plot.x.range;
+    const [low, high] = plot.x.domain;
     if (two && Math.abs(two.x - one.x) < 2 * STILL_PX) return;
     const perPixel = two ? (two.value - one.value) / (two.x - one.x) : (high - low) / (right - left);
     const start = one.value - (one.x - left) * perPixel;
@@ -207,7 +331,8 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     } else if (canZoom && plot?.x && event.button === 0) from = x;
   });
   svg.addEventListener("pointermove", (event) => {
-    const here = place(event), finger = fingers.get(event.pointerId);
+    const here = place(event);
+    const finger = fingers.get(event.pointerId);
     if (finger) {
       finger.x = here[0];
       if (Math.abs(here[0] - finger.startX) > STILL_PX || fingers.size > 1) isTap = false;
@@ -216,10 +341,19 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     }
     if (from === null) return point(nearest(here));
     const [bottom, top] = plot.y.range;
-    pointer.replaceChildren(s("rect", { class: "brush", x: Math.min(from, here[0]), width: Math.abs(here[0] - from), y: top, height: bottom - top }));
+    pointer.replaceChildren(
+      s("rect", {
+        class: "brush",
+        x: Math.min(from, here[0]),
+        width: Math.abs(here[0] - from),
+        y: top,
+        height: bottom - top,
+      }),
+    );
   });
   svg.addEventListener("pointerup", (event) => {
-    const here = place(event), start = from;
+    const here = place(event);
+    const start = from;
     from = null;
     if (fingers.delete(event.pointerId)) {
       if (!isTap) return;
@@ -227,7 +361,8 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
       return index >= 0 && index === at ? open(marks()[index]) : point(index, true);
     }
     pointer.replaceChildren();
-    if (start !== null && Math.abs(here[0] - start) > STILL_PX) return zoomTo([start, here[0]].sort((a, b) => a - b).map(plot.x.invert));
+    if (start !== null && Math.abs(here[0] - start) > STILL_PX)
+      return zoomTo([start, here[0]].sort((a, b) => a - b).map(plot.x.invert));
     open(marks()[nearest(here)]);
   });
   svg.addEventListener("pointercancel", (event) => fingers.delete(event.pointerId));
@@ -235,7 +370,8 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   svg.addEventListener("blur", () => point(-1));
   svg.addEventListener("dblclick", () => zoomTo(null));
   svg.addEventListener("keydown", (event) => {
-    const count = marks().length, move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    const count = marks().length;
+    const move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
     if (event.target !== svg || event.ctrlKey || event.metaKey || event.altKey) return;
     if (move && event.shiftKey && zoom) zoomTo(zoom.map((one) => one + (move * (zoom[1] - zoom[0])) / 4));
     else if (count && move) walk((at + move + count + (at < 0 && move < 0 ? 1 : 0)) % count);
@@ -249,7 +385,8 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
   });
 
   function scaleBy(factor) {
-    const [low, high] = plot.x.domain, half = ((high - low) / 2) * factor;
+    const [low, high] = plot.x.domain;
+    const half = ((high - low) / 2) * factor;
     const middle = marks()[at] ? plot.x.invert(marks()[at].x) : (low + high) / 2;
     zoomTo([middle - half, middle + half]);
   }
@@ -286,10 +423,36 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
 
   function fill() {
     const { columns, rows: lines } = rows();
-    table.replaceChildren(h("table", null, h("caption", { class: "hidden" }, title),
-      h("thead", null, h("tr", null, columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", null, lines.slice(0, MOST_ROWS).map((line) => h("tr", null, line.map((value) => h("td", { class: typeof value === "number" ? "number" : "" }, num(value, 6))))))),
-    lines.length > MOST_ROWS ? h("p", { class: "note" }, `The first ${num(MOST_ROWS)} of ${num(lines.length)} rows; the CSV has them all.`) : "");
+    table.replaceChildren(
+      h(
+        "table",
+        null,
+        h("caption", { class: "hidden" }, title),
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            columns.map((name) => h("th", { scope: "col" }, name)),
+          ),
+        ),
+        h(
+          "tbody",
+          null,
+          lines.slice(0, MOST_ROWS).map((line) =>
+            h(
+              "tr",
+              null,
+              line.map((value) => h("td", { class: typeof value === "number" ? "number" : "" }, num(value, 6))),
+            ),
+          ),
+        ),
+      ),
+      lines.length > MOST_ROWS
+        ? h("p", { class: "note" }, `The first ${num(MOST_ROWS)} of ${num(lines.length)} rows; the CSV has them all.`)
+        : "",
+    );
   }
 
   const wanted = address?.search.get(`zoom.${file}`)?.split("..").map(Number);
@@ -298,10 +461,13 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
     reset.hidden = false;
   }
   // What nobody sees is drawn when somebody does.
-  new IntersectionObserver((entries) => {
-    isSeen = entries.at(-1).isIntersecting;
-    if (isSeen && (isStale || !plot)) redraw();
-  }, { rootMargin: "300px" }).observe(element);
+  new IntersectionObserver(
+    (entries) => {
+      isSeen = entries.at(-1).isIntersecting;
+      if (isSeen && (isStale || !plot)) redraw();
+    },
+    { rootMargin: "300px" },
+  ).observe(element);
   new ResizeObserver(([{ contentRect }]) => {
     room = [Math.floor(contentRect.width), Math.floor(contentRect.height)];
     redraw();
@@ -314,4 +480,6 @@ export function figure({ title, note = "", file, height = 260, draw, rows, descr
 }
 
 /** What to draw where there is nothing yet. */
-export const nothing = (width, height, text) => ({ nodes: [s("text", { class: "nothing", x: width / 2, y: height / 2, "text-anchor": "middle" }, text)] });
+export const nothing = (width, height, text) => ({
+  nodes: [s("text", { class: "nothing", x: width / 2, y: height / 2, "text-anchor": "middle" }, text)],
+});

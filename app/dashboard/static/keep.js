@@ -2,7 +2,18 @@
 
 import { h, s } from "./dom.js";
 
-const STYLED = ["fill", "stroke", "stroke-width", "stroke-opacity", "fill-opacity", "opacity", "stroke-dasharray", "font-size", "font-family", "font-weight"];
+const STYLED = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-opacity",
+  "fill-opacity",
+  "opacity",
+  "stroke-dasharray",
+  "font-size",
+  "font-family",
+  "font-weight",
+];
 
 /** A file for the user to keep. */
 function save(name, blob) {
@@ -13,12 +24,20 @@ function save(name, blob) {
 
 /** A cell of a CSV file; what a spreadsheet would run as a formula is told to be text. */
 function cell(value) {
-  const text = value === null || value === undefined ? "" : typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  const text =
+    value === null || value === undefined
+      ? ""
+      : typeof value === "string" && /^[=+\-@\t\r]/.test(value)
+        ? `'${value}`
+        : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 export function saveCsv(file, { columns, rows }) {
-  save(`${file}.csv`, new Blob([[columns, ...rows].map((line) => line.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }));
+  save(
+    `${file}.csv`,
+    new Blob([[columns, ...rows].map((line) => line.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }),
+  );
 }
 
 /** The chart as a document of its own, its colours and fonts written into it. */
@@ -34,7 +53,9 @@ function standalone(svg, plot) {
   for (const one of vectors) one.remove();
   for (const one of copy.querySelectorAll(".pointer, .brush, .handle")) one.remove();
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  copy.prepend(s("rect", { width: "100%", height: "100%", fill: getComputedStyle(svg.closest(".card")).backgroundColor }));
+  copy.prepend(
+    s("rect", { width: "100%", height: "100%", fill: getComputedStyle(svg.closest(".card")).backgroundColor }),
+  );
   return new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
 }
 

@@ -11,15 +11,20 @@ const VIEWS = [
 ];
 
 const main = document.getElementById("main");
-let leave = null, visit = 0, shown = null, write = () => null;
+let leave = null;
+let visit = 0;
+let shown = null;
+let write = () => null;
 
 /** Show what stands behind the # of the address: a path, and a query that the view keeps its state in. */
 async function route(event) {
   clearTimeout(scrolling);
   scrolling = null;
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const mine = ++visit, address = remembered(path, new URLSearchParams(search), () => mine === visit);
-  const isSame = path === shown, y = event?.isTrusted === false ? null : history.state?.y;
+  const mine = ++visit;
+  const address = remembered(path, new URLSearchParams(search), () => mine === visit);
+  const isSame = path === shown;
+  const y = event?.isTrusted === false ? null : history.state?.y;
   leave?.();
   leave = null;
   main.setAttribute("aria-busy", "true");
@@ -27,8 +32,14 @@ async function route(event) {
   const place = h("div", { class: "view" });
   try {
     if (!load) throw new Error("There is no such page.");
-    const { view } = await load().catch(() => { throw new Away(); });
-    const left = await view(place, { id: pattern.exec(path)[1], crumbs: (...steps) => mine === visit && crumbs(...steps), address });
+    const { view } = await load().catch(() => {
+      throw new Away();
+    });
+    const left = await view(place, {
+      id: pattern.exec(path)[1],
+      crumbs: (...steps) => mine === visit && crumbs(...steps),
+      address,
+    });
     if (mine !== visit) return left?.();
     leave = left;
   } catch (error) {
@@ -37,21 +48,33 @@ async function route(event) {
     crumbs();
     const isAway = error instanceof Away || error.status >= 502;
     if (isAway) setTimeout(() => mine === visit && route(), 3000);
-    place.replaceChildren(h("section", { class: "empty" }, h("h1", null, "That did not work"), h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."), h("a", { href: "#/" }, "To the start page")));
+    place.replaceChildren(
+      h(
+        "section",
+        { class: "empty" },
+        h("h1", null, "That did not work"),
+        h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."),
+        h("a", { href: "#/" }, "To the start page"),
+      ),
+    );
   }
-  const held = main.contains(document.activeElement) ? document.activeElement : null, heirOf = ({ name }) => place.querySelector(`[name="${CSS.escape(name)}"]`);
-  for (const field of isSame ? main.querySelectorAll("input[name]") : []) { // what was typed there, and not sent, is not lost
+  const held = main.contains(document.activeElement) ? document.activeElement : null;
+  const heirOf = ({ name }) => place.querySelector(`[name="${CSS.escape(name)}"]`);
+  for (const field of isSame ? main.querySelectorAll("input[name]") : []) {
+    // what was typed there, and not sent, is not lost
     const heir = heirOf(field);
     if (heir?.defaultValue === field.defaultValue) heir.value = field.value;
   }
   main.replaceChildren(place);
-  if (isSame && held?.name) { // somebody who searched goes on where they were
+  if (isSame && held?.name) {
+    // somebody who searched goes on where they were
     const heir = heirOf(held);
     heir?.focus({ preventScroll: true });
     heir?.setSelectionRange?.(held.selectionStart, held.selectionEnd);
   }
   main.removeAttribute("aria-busy");
-  if (event?.isTrusted && (held || !isSame) && document.activeElement === document.body) main.focus({ preventScroll: true }); // what had it is gone
+  if (event?.isTrusted && (held || !isSame) && document.activeElement === document.body)
+    main.focus({ preventScroll: true }); // what had it is gone
   if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);
   shown = path;
 }
@@ -66,7 +89,13 @@ function keepPlace() {
   history.replaceState({ y: scrollY }, "");
 }
 
-addEventListener("scroll", () => { scrolling ??= setTimeout(keepPlace, 400); }, { passive: true });
+addEventListener(
+  "scroll",
+  () => {
+    scrolling ??= setTimeout(keepPlace, 400);
+  },
+  { passive: true },
+);
 
 /** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */
 function remembered(path, search, isHere) {
@@ -90,8 +119,14 @@ function remembered(path, search, isHere) {
 function crumbs(...steps) {
   const title = [...steps.map((one) => one.text).reverse(), "tunetrack"].join(" · ");
   if (title !== document.title) document.title = title;
-  document.getElementById("crumbs").replaceChildren(...steps.flatMap(({ text, href }) =>
-    [h("span", { class: "slash", "aria-hidden": true }, "/"), href ? h("a", { href, dir: "auto" }, text) : h("span", { "aria-current": "page", dir: "auto" }, text)]));
+  document
+    .getElementById("crumbs")
+    .replaceChildren(
+      ...steps.flatMap(({ text, href }) => [
+        h("span", { class: "slash", "aria-hidden": true }, "/"),
+        href ? h("a", { href, dir: "auto" }, text) : h("span", { "aria-current": "page", dir: "auto" }, text),
+      ]),
+    );
 }
 
 const THEMES = ["light dark", "light", "dark"];
@@ -109,7 +144,8 @@ theme.addEventListener("click", () => {
   localStorage.setItem("theme", next);
   dress(next);
 });
-for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", () => dispatchEvent(new Event("redraw")));
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+  matchMedia(query).addEventListener("change", () => dispatchEvent(new Event("redraw")));
 const dressAsChosen = () => dress(THEMES.find((one) => one === localStorage.getItem("theme")) ?? THEMES[0]);
 dressAsChosen();
 
@@ -122,13 +158,27 @@ addEventListener("afterprint", dressAsChosen);
 
 /** Signing out is for those who signed in. */
 function showSession() {
-  const name = localStorage.getItem("session"), place = document.getElementById("session");
-  place.replaceChildren(name ? h("button", { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: leaveSession }, "Sign out") : "");
+  const name = localStorage.getItem("session");
+  const place = document.getElementById("session");
+  place.replaceChildren(
+    name
+      ? h(
+          "button",
+          { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: leaveSession },
+          "Sign out",
+        )
+      : "",
+  );
 }
 
 /** Whoever goes away from a machine must know whether the key stays. */
-const leaveSession = () => import("./session.js").catch(() => { throw new Away(); }).then((one) => one.signOut())
-  .catch((error) => alert(`You are still signed in. ${error.message}`));
+const leaveSession = () =>
+  import("./session.js")
+    .catch(() => {
+      throw new Away();
+    })
+    .then((one) => one.signOut())
+    .catch((error) => alert(`You are still signed in. ${error.message}`));
 
 addEventListener("session", showSession);
 addEventListener("storage", ({ key, newValue }) => key === "session" && (newValue ? showSession() : location.reload()));
@@ -138,9 +188,14 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the view's
   main.focus();
 });
-addEventListener("click", () => { // before a link leads away
-  write();
-  if (scrolling !== null) keepPlace();
-}, true);
+addEventListener(
+  "click",
+  () => {
+    // before a link leads away
+    write();
+    if (scrolling !== null) keepPlace();
+  },
+  true,
+);
 addEventListener("hashchange", route);
 route();

@@ -3,7 +3,9 @@
 import { h, s } from "./dom.js";
 
 // As many digits as a number has to spare: what differs beyond them is a matter of rounding, and drawn as equal.
-const DIGITS = 12, FINEST = 1e-10, LABEL = 9;
+const DIGITS = 12;
+const FINEST = 1e-10;
+const LABEL = 9;
 
 /** How wide a letter of a chart is, in pixels. */
 export const LETTER = 7.2;
@@ -11,14 +13,17 @@ export const LETTER = 7.2;
 const isFlat = (low, high) => !(high - low > Math.max(Math.abs(low), Math.abs(high)) * FINEST);
 
 /** Some room below and above, as far as there are numbers. */
-export const widen = ([low, high], below, above = below) => [Math.max(low - below, -Number.MAX_VALUE), Math.min(high + above, Number.MAX_VALUE)];
+export const widen = ([low, high], below, above = below) => [
+  Math.max(low - below, -Number.MAX_VALUE),
+  Math.min(high + above, Number.MAX_VALUE),
+];
 
 /** Linear, from a domain (lowest, highest) to a range of pixels; `isWhole`: there is nothing between two integers. */
 export function linear([low, high], [from, to], isWhole = false) {
   if (isFlat(low, high)) [low, high] = widen([low, high], Math.abs(low) * 0.05 || 0.5, Math.abs(high) * 0.05 || 0.5);
-  const part = high - low < Infinity ? 1 : 0.25;  // of numbers so far apart that their distance is none
+  const part = high - low < Infinity ? 1 : 0.25; // of numbers so far apart that their distance is none
   const scale = (value) => from + ((value * part - low * part) / (high * part - low * part)) * (to - from);
-  scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high * part - low * part) / part;
+  scale.invert = (pixel) => low + (((pixel - from) / (to - from)) * (high * part - low * part)) / part;
   scale.ticks = (n) => linearTicks(low, high, n, isWhole ? 1 : 0);
   scale.has = (value) => typeof value === "number";
   return Object.assign(scale, { domain: [low, high], range: [from, to] });
@@ -32,7 +37,8 @@ export function log([low, high], range) {
   scale.has = (value) => value > 0; // of what is no number, too
   scale.ticks = (n) => {
     const decades = [];
-    for (let exponent = Math.ceil(Math.log10(low) - 1e-9); exponent <= Math.log10(high) + 1e-9; exponent++) decades.push(Number(`1e${exponent}`));
+    for (let exponent = Math.ceil(Math.log10(low) - 1e-9); exponent <= Math.log10(high) + 1e-9; exponent++)
+      decades.push(Number(`1e${exponent}`));
     if (decades.length < 3) return shortTicks(low, high);
     const every = Math.ceil(decades.length / n);
     return decades.filter((_, index) => index % every === 0);
@@ -65,13 +71,15 @@ function linearTicks(low, high, n, least = 0) {
   const step = [1, 2, 5, 10].find((one) => one * power >= rough * (1 - 1e-9)) * power;
   if (!(step > 0)) return []; // finer than numbers are
   const ticks = [];
-  for (let index = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9); index <= last; index++) ticks.push(Number((index * step).toPrecision(DIGITS)));
+  for (let index = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9); index <= last; index++)
+    ticks.push(Number((index * step).toPrecision(DIGITS)));
   return ticks.length > 1 || step === least ? ticks : linearTicks(low, high, 2 * n, least);
 }
 
 /** The lowest and highest of finite numbers, with some air; null where there are none. */
 export function extent(values, air = 0.06) {
-  let low = Infinity, high = -Infinity;
+  let low = Infinity;
+  let high = -Infinity;
   for (const value of values) {
     if (typeof value !== "number") continue;
     if (value < low) low = value;
@@ -92,25 +100,50 @@ export function ofSpec(spec, range, values) {
 
 /** A grid with numbers on the left, and numbers below. */
 export function axes(x, y, { xLabel, yLabel } = {}) {
-  const [left, right] = x.range, [bottom, top] = y.range;
-  const rows = y.ticks(Math.max(2, (bottom - top) / 36)).map((value) =>
-    s("g", { class: "tick" }, s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
-      s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value))));
+  const [left, right] = x.range;
+  const [bottom, top] = y.range;
+  const rows = y
+    .ticks(Math.max(2, (bottom - top) / 36))
+    .map((value) =>
+      s(
+        "g",
+        { class: "tick" },
+        s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
+        s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value)),
+      ),
+    );
   const room = x.isDiscrete ? Math.floor((right - left) / x.domain.length / LETTER) : LABEL;
-  const columns = x.ticks(Math.max(2, (right - left) / 85)).map((value) =>
-    s("g", { class: "tick" }, s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, label(value, room))));
-  return s("g", { class: "axes", "aria-hidden": true }, rows, columns, s("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
+  const columns = x
+    .ticks(Math.max(2, (right - left) / 85))
+    .map((value) =>
+      s(
+        "g",
+        { class: "tick" },
+        s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, label(value, room)),
+      ),
+    );
+  return s(
+    "g",
+    { class: "axes", "aria-hidden": true },
+    rows,
+    columns,
+    s("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
     xLabel && axisName({ x: right, y: bottom + 34, "text-anchor": "end" }, xLabel, right),
-    yLabel && axisName({ x: 0, y: top - 10 }, yLabel, right));
+    yLabel && axisName({ x: 0, y: top - 10 }, yLabel, right),
+  );
 }
 
-const axisName = (place, name, room) => s("text", { class: "name", ...place }, s("title", null, name), cutName(name, Math.floor(room / LETTER)));
+const axisName = (place, name, room) =>
+  s("text", { class: "name", ...place }, s("title", null, name), cutName(name, Math.floor(room / LETTER)));
 
 /** A tick's text: all of its digits, so that no two are alike; of very many the last ones, in which neighbours differ. */
 export function label(value, most = LABEL) {
   if (typeof value !== "number") return cut(String(value), most);
-  const size = Math.abs(value), isPlain = size === 0 || (size >= 1e-4 && size < 1e7);
-  const text = isPlain ? value.toLocaleString("en", { maximumSignificantDigits: DIGITS }) : Number(value.toPrecision(DIGITS)).toExponential().replace("e+", "e");
+  const size = Math.abs(value);
+  const isPlain = size === 0 || (size >= 1e-4 && size < 1e7);
+  const text = isPlain
+    ? value.toLocaleString("en", { maximumSignificantDigits: DIGITS })
+    : Number(value.toPrecision(DIGITS)).toExponential().replace("e+", "e");
   return text.length > most ? `…${text.slice(1 - most)}` : text;
 }
 
@@ -129,7 +162,8 @@ export function cutName(text, most) {
 }
 
 // A canvas knows no custom properties: what they come to is asked once, and again in other colours.
-const ink = h("span", { class: "ink" }), known = new Map();
+const ink = h("span", { class: "ink" });
+const known = new Map();
 addEventListener("redraw", () => known.clear());
 
 /** A colour of the style sheet as a canvas wants it. */

@@ -3,10 +3,12 @@
 import { Away, get, query } from "./api.js";
 import { fill, h } from "./dom.js";
 
-const MOST_AT_ONCE = 1000, NEXT = 100;
+const MOST_AT_ONCE = 1000;
+const NEXT = 100;
 
 /** A field for what is written like a filter. */
-export const field = (name, value, placeholder, others) => h("input", { name, value, placeholder, spellcheck: "false", autocapitalize: "off", autocomplete: "off", ...others });
+export const field = (name, value, placeholder, others) =>
+  h("input", { name, value, placeholder, spellcheck: "false", autocapitalize: "off", autocomplete: "off", ...others });
 
 /**
  * A list that is read page after page, and from its start again while somebody looks on. In the address stand the filter, under `key`,
@@ -14,11 +16,33 @@ export const field = (name, value, placeholder, others) => h("input", { name, va
  * `order` to ask for; `hint`: what is said while there is nothing to find; `itemsOf(page)`, `idOf(item)`; `show()` what is there now.
  * Answers {form, failure, more, empty, items, token, turn(order), read, trim, tell, forgive}; `read` answers the page, null where the filter is refused.
  */
-export function search({ name, path, key, placeholder, size, order = "", leaves = [], others = [], hint, itemsOf = (page) => page.items, idOf, address, show }) {
+export function search({
+  name,
+  path,
+  key,
+  placeholder,
+  size,
+  order = "",
+  leaves = [],
+  others = [],
+  hint,
+  itemsOf = (page) => page.items,
+  idOf,
+  address,
+  show,
+}) {
   const filter = address.search.get(key) ?? "";
-  const failure = h("p", { class: "failure", id: `${name}-failure`, role: "alert" }), more = h("button", { type: "button", hidden: true, onclick: onMore }, `More ${name}`), empty = h("div");
+  const failure = h("p", { class: "failure", id: `${name}-failure`, role: "alert" });
+  const more = h("button", { type: "button", hidden: true, onclick: onMore }, `More ${name}`);
+  const empty = h("div");
   const input = field(key, filter, placeholder, { type: "search", "aria-describedby": failure.id });
-  const form = h("form", { class: "search", role: "search", "aria-label": `Search ${name}`, onsubmit }, h("label", null, "Filter", input), others, h("button", { name: `search ${name}` }, "Search"));
+  const form = h(
+    "form",
+    { class: "search", role: "search", "aria-label": `Search ${name}`, onsubmit },
+    h("label", null, "Filter", input),
+    others,
+    h("button", { name: `search ${name}` }, "Search"),
+  );
   const found = { form, failure, more, empty, items: [], token: null, turn, read, trim, tell, forgive };
 
   const ask = (values) => get(`${path}${query({ filter, order_by: order, ...values })}`);
@@ -28,7 +52,7 @@ export function search({ name, path, key, placeholder, size, order = "", leaves 
     const next = new URLSearchParams(address.search);
     for (const one of [name, ...leaves]) next.delete(one);
     for (const field of form.querySelectorAll("input")) {
-      const text = field.defaultValue = field.value.trim(); // what is typed from now on is not sent
+      const text = (field.defaultValue = field.value.trim()); // what is typed from now on is not sent
       text ? next.set(field.name, text) : next.delete(field.name);
     }
     const hash = `#/${query(Object.fromEntries(next))}`;
@@ -44,7 +68,9 @@ export function search({ name, path, key, placeholder, size, order = "", leaves 
   }
 
   async function read() {
-    const asked = order, before = found.items, wanted = Number(address.search.get(name)) || size;
+    const asked = order;
+    const before = found.items;
+    const wanted = Number(address.search.get(name)) || size;
     let page = null;
     try {
       page = await ask({ page_size: Math.min(Math.max(wanted, before.length), MOST_AT_ONCE) });
@@ -55,7 +81,8 @@ export function search({ name, path, key, placeholder, size, order = "", leaves 
     if (page) {
       if (asked !== order) return page;
       if (before !== found.items) return read(); // more have come meanwhile
-      const items = itemsOf(page), fresh = new Set(items.map(idOf));
+      const items = itemsOf(page);
+      const fresh = new Set(items.map(idOf));
       if (before.length > MOST_AT_ONCE) found.items = [...items, ...before.filter((one) => !fresh.has(idOf(one)))];
       else [found.items, found.token] = [items, page.next_page_token];
       failure.replaceChildren();
@@ -70,11 +97,21 @@ export function search({ name, path, key, placeholder, size, order = "", leaves 
     input.setAttribute("aria-invalid", "true");
     const at = error.position;
     tell(error);
-    if (at !== undefined) failure.append(h("code", { class: "pointer-line" }, filter.slice(0, at), h("mark", null, filter[at] ?? "⏎"), filter.slice(at + 1)));
+    if (at !== undefined)
+      failure.append(
+        h(
+          "code",
+          { class: "pointer-line" },
+          filter.slice(0, at),
+          h("mark", null, filter[at] ?? "⏎"),
+          filter.slice(at + 1),
+        ),
+      );
   }
 
   async function onMore() {
-    const asked = found.token, n = found.items.length;
+    const asked = found.token;
+    const n = found.items.length;
     try {
       const page = await ask({ page_size: NEXT, page_token: asked });
       if (asked !== found.token) return found.token && n === found.items.length ? onMore() : null; // what they come after has changed; or they are here

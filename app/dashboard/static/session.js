@@ -16,13 +16,35 @@ export function signIn() {
   waiting ??= new Promise((resolve) => {
     const before = localStorage.getItem("session");
     remember(null);
-    const key = h("input", { type: "password", name: "key", required: true, autofocus: true, autocomplete: "current-password", spellcheck: "false" });
+    const key = h("input", {
+      type: "password",
+      name: "key",
+      required: true,
+      autofocus: true,
+      autocomplete: "current-password",
+      spellcheck: "false",
+    });
     const failure = h("p", { class: "failure", role: "alert" });
     const submit = h("button", { class: "first" }, "Sign in");
-    const dialog = h("dialog", { class: "sign-in", "aria-labelledby": "sign-in-title" },
-      h("form", { onsubmit }, h("h1", { id: "sign-in-title" }, before ? "Sign in again" : "Sign in"),
-        h("p", null, before ? `The key “${before}” is no longer accepted: it has expired or was revoked.` : "This service asks for a key. Its operator makes one with tunetrack keys create."),
-        h("label", null, "API key", key), failure, submit));
+    const dialog = h(
+      "dialog",
+      { class: "sign-in", "aria-labelledby": "sign-in-title" },
+      h(
+        "form",
+        { onsubmit },
+        h("h1", { id: "sign-in-title" }, before ? "Sign in again" : "Sign in"),
+        h(
+          "p",
+          null,
+          before
+            ? `The key “${before}” is no longer accepted: it has expired or was revoked.`
+            : "This service asks for a key. Its operator makes one with tunetrack keys create.",
+        ),
+        h("label", null, "API key", key),
+        failure,
+        submit,
+      ),
+    );
     async function onsubmit(event) {
       event.preventDefault();
       submit.disabled = true;
@@ -30,7 +52,8 @@ export function signIn() {
         const session = await call("POST", SESSION, { key: key.value.trim() });
         remember(`${session.name} (${session.scope})`);
       } catch (error) {
-        failure.textContent = error instanceof Problem ? error.message : "The service does not answer. Try again in a moment.";
+        failure.textContent =
+          error instanceof Problem ? error.message : "The service does not answer. Try again in a moment.";
         key.select();
         return;
       } finally {
