@@ -13,6 +13,11 @@ export class Away extends Error {
   message = "The service does not answer.";
 }
 
+/** What catches a request, or a module asked for later, that nobody answered. */
+export const away = () => {
+  throw new Away();
+};
+
 /** Where a path of the service is, which may be below one of a proxy's: this page is its root. */
 export const here = (path) => String(new URL(`.${path}`, document.baseURI));
 
@@ -25,9 +30,7 @@ export async function ask(method, path, body, headers = {}) {
     method,
     headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
-  }).catch(() => {
-    throw new Away();
-  });
+  }).catch(away);
   if (response.ok) return response;
   if (response.status === 401 && path !== SESSION) {
     show("out");
@@ -47,15 +50,16 @@ export const get = (path) => call("GET", path);
 
 /** The query of a path; null is left out, a list repeats. */
 export function query(values) {
-  const pairs = Object.entries(values).flatMap(([key, value]) =>
-    (Array.isArray(value) ? value : [value])
-      .filter((one) => one !== null && one !== undefined && one !== "")
-      .map((one) => [key, one]),
-  );
+  const pairs = Object.entries(values)
+    .flatMap(([key, value]) => [value].flat().map((one) => [key, one]))
+    .filter(([, one]) => one !== null && one !== undefined && one !== "");
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 
-// No event tells that something was renamed, paused or deleted. All windows of this browser are told at once, whoever else looks finds it.
+// ------------------------------------------------------------------------------------------------------- reading again
+
+// No event tells that something was renamed, paused or deleted. All windows of this browser are told at once; whoever
+// else looks finds it when it is time to read again.
 const UNTOLD_MS = 30_000;
 const edits = new BroadcastChannel("tunetrack edits");
 edits.onmessage = () => dispatchEvent(new Event("edit"));
@@ -70,9 +74,15 @@ const IDLE_TIMES = 9;
 const LONGEST_IDLE_MS = 3000;
 
 /**
- * What reads again `soon`, in so many milliseconds, once for all who ask until then; or `now`; and now and then by itself. Never twice
- * at once: no old answer comes after a new one, and what happened meanwhile is read after it. What takes long is not read as
- * often: whoever looks on must not keep the service from its work. `stop` for good.
+ * What reads again when it is asked to, when something was edited, and now and then by itself. Never twice at once: no
+ * old answer comes after a new one, and what happened meanwhile is read after it. What takes long is not read as often:
+ * whoever looks on must not keep the service from its work.
+ *
+ * @param {() => Promise} read - reads and shows
+ * @returns {Object}
+ *   - soon(ms): read in so many milliseconds, once for all who ask until then
+ *   - now(): read at once
+ *   - stop(): never again
  */
 export function refresher(read) {
   let timer = null;
@@ -104,7 +114,7 @@ export function refresher(read) {
   return { soon, now, stop };
 }
 
-// ------------------------------------------------------------------------------------------------------------- stream
+// -------------------------------------------------------------------------------------------------------------- stream
 
 const TYPES = [
   "run_start",
@@ -126,10 +136,22 @@ const MOST_EVENTS = 1000;
 
 const followers = new Set(); // a page that comes late is one beside that which is open
 
+/** How long to wait after a page of events, null where nobody answered: behind a full one there are more. */
+function pauseAfter(page) {
+  if (!page) return AGAIN_MS;
+  return page.items.length < MOST_EVENTS ? ASK_MS : 0;
+}
+
 /**
- * Follow the events after a number, by a stream where there is a seat for one; whatever comes between, each is told once.
- * `onReset`: this store has not come so far (it is another one), or nobody has looked for long; all must be read again.
- * `onBack`: the service answers again.
+ * Follow events, by a stream where there is a seat for one; whatever comes between, each is told once.
+ *
+ * @param {Object} filter - of which events, as the query of the API has it
+ * @param {number} after - the last event that is known already
+ * @param {(event: Object) => void} onEvent
+ * @param {() => void} onReset - all must be read again: this store has not come so far (it is another one), or nobody
+ *   has looked for long
+ * @param {() => void} onBack - the service answers again
+ * @returns {() => void} what ends it
  */
 export function follow(filter, after, onEvent, onReset, onBack = () => null) {
   let source = null;
@@ -144,8 +166,10 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
   };
 
   function live() {
-    if (isLost()) (show("back"), onBack());
-    else if (!isLive()) show("live");
+    if (isLost()) {
+      show("back");
+      onBack();
+    } else if (!isLive()) show("live");
   }
 
   function stream() {
@@ -170,8 +194,10 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
     isUnsure = !page;
     for (const event of page?.items ?? []) if (mine === nTurns) hear(event, event.event_id);
     if (mine !== nTurns) return;
-    again = setTimeout(ask, !page ? AGAIN_MS : page.items.length < MOST_EVENTS ? ASK_MS : 0);
+    again = setTimeout(ask, pauseAfter(page));
   }
+
+  const open = () => (isSeated ? stream() : ask());
 
   function close() {
     nTurns++;
@@ -183,11 +209,13 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
     close();
     if (document.hidden) leftAt = Date.now();
     else if (Date.now() - leftAt > LONG_MS) onReset();
-    else isSeated ? stream() : ask();
+    else open();
   }
 
   function sit() {
-    if (!document.hidden) (close(), isSeated ? stream() : ask());
+    if (document.hidden) return;
+    close();
+    open();
   }
 
   document.addEventListener("visibilitychange", turn);
@@ -203,19 +231,20 @@ export function follow(filter, after, onEvent, onReset, onBack = () => null) {
   };
 }
 
-// -------------------------------------------------------------------------------------------------------------- seats
+// --------------------------------------------------------------------------------------------------------------- seats
 //
-// All windows of a browser share six connections to a host (but over HTTP/2), and a stream holds one. So each window that is seen says so to
-// the others, again and again, and those that have been seen for longest have a seat; the rest ask for events. Nobody
-// relies on another: each reads the log for itself, from the last event that it had.
+// All windows of a browser share six connections to a host (but over HTTP/2), and a stream holds one. So each window
+// that is seen says so to the others, again and again, and those that have been seen for longest have a seat; the rest
+// ask for events. Nobody relies on another: each reads the log for itself, from the last event that it had.
 
 const N_SEATS = ["h2", "h3"].includes(performance.getEntriesByType("navigation")[0]?.nextHopProtocol) ? Infinity : 4;
 const BEAT_MS = 4000;
 const GONE_MS = 3 * BEAT_MS;
-const others = new Map();
+
+const others = new Map(); // when each was last heard of, by its name
 const channel = new BroadcastChannel("tunetrack windows");
-let name = null;
-let isSeated = true;
+let name = null; // of this one while it is seen; those that were seen earlier come before it
+let isSeated = true; // "seat" is dispatched when that has changed
 
 const say = (isSeen) => name && channel.postMessage({ name, isSeen });
 
@@ -251,14 +280,18 @@ attend();
 // ---------------------------------------------------------------------------------------------------------- connection
 
 const SAID = { out: "Signed out", live: "Live", back: "Live again", lost: "Connection lost, trying again …", "": "" };
+const CALM_MS = 4000;
+
 const place = document.getElementById("connection");
-const isLost = () => place.className === "lost";
-const isLive = () => place.className === "live";
 let calm = null;
 
+const isLost = () => place.className === "lost";
+const isLive = () => place.className === "live";
+
+/** What the header says of the connection; that it is back is said for a while. */
 function show(state) {
   clearTimeout(calm);
   place.className = state === "back" ? "live" : state;
   place.textContent = SAID[state];
-  if (state === "back") calm = setTimeout(() => show("live"), 4000);
+  if (state === "back") calm = setTimeout(() => show("live"), CALM_MS);
 }

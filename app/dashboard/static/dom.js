@@ -7,7 +7,7 @@ function build(element, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
-    else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value); // what ARIA calls true is spelled
+    else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value); // ARIA spells true
   }
   element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
   return element;
@@ -22,7 +22,10 @@ export const s = (tag, attributes, ...children) => build(document.createElementN
 /** What the keyboard reaches in a place. */
 export const focusable = (place) => [...(place?.querySelectorAll("a, button, input, summary") ?? [])];
 
-/** Make these the children of a place. What is there already, and the same, stays; what takes the place of others takes the focus over, or what stands beside them. */
+/**
+ * Make these the children of a place. What is there already, and the same, stays; what takes the place of others takes
+ * the focus over, or what stands beside them.
+ */
 export function fill(place, ...children) {
   const old = [...place.childNodes];
   const focused = document.activeElement;
@@ -47,7 +50,10 @@ export function hide(place, isHidden, heir) {
 
 const MOST_DIGITS = 8;
 
-/** A number in so many significant digits, or as many as tell it from 1 if it is less; without a tail of zeros. What is none is spelled. */
+/**
+ * A number in so many significant digits, or as many as tell it from 1 if it is less; without a tail of zeros. What is
+ * none is spelled.
+ */
 export function num(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (typeof value !== "number") return String(value);
@@ -64,19 +70,25 @@ export function num(value, digits = 4) {
 const isPlain = (size) => size === 0 || (size >= 1e-3 && size < 1e6);
 
 /**
- * What writes the scores of a column: with the usual digits, or as many as tell neighbours apart, and from 1, which many
- * scores come close to; what differs beyond the eighth counts as equal. All have the same decimals, so that they align; the very large and small ones have exponents.
+ * What writes the scores of a column: with the usual digits, or as many as tell neighbours apart, and from 1, which
+ * many scores come close to; what differs beyond the eighth counts as equal. All have the same decimals, so that they
+ * align; the very large and small ones have exponents.
  */
 export function scoresOf(values) {
-  const numbers = values.filter((one) => typeof one === "number");
-  const sorted = [...new Set([...numbers, ...numbers.filter((one) => Math.abs(one) < 1).map(Math.sign)])].sort(
-    (a, b) => a - b,
-  );
-  const least = sorted
-    .map(Math.abs)
-    .filter((size) => size && isPlain(size))
-    .reduce((a, b) => Math.min(a, b), Infinity);
-  let decimals = least === Infinity || least < 10 ? 4 : least < 1000 ? 2 : 1;
+  const { decimals, mantissa } = precisionOf(values.filter((one) => typeof one === "number"));
+  const write = (value) => {
+    if (value === null || value === undefined) return "–";
+    if (typeof value !== "number") return String(value);
+    return isPlain(Math.abs(value)) ? value.toFixed(decimals) : value.toExponential(mantissa);
+  };
+  return Object.assign(write, { form: `${decimals} ${mantissa}` });
+}
+
+/** How many decimals plain numbers have, and the mantissas of the others. */
+function precisionOf(numbers) {
+  const ones = numbers.filter((one) => Math.abs(one) < 1).map(Math.sign);
+  const sorted = [...new Set([...numbers, ...ones])].sort((a, b) => a - b);
+  let decimals = usualDecimals(sorted);
   let mantissa = 3;
   for (let index = 1; index < sorted.length; index++) {
     const [low, high] = [sorted[index - 1], sorted[index]];
@@ -87,11 +99,14 @@ export function scoresOf(values) {
     if (isPlain(size)) decimals = Math.max(decimals, places);
     else mantissa = Math.max(mantissa, digits - 1);
   }
-  const write = (value) => {
-    if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
-    return isPlain(Math.abs(value)) ? value.toFixed(decimals) : value.toExponential(mantissa);
-  };
-  return Object.assign(write, { form: `${decimals} ${mantissa}` });
+  return { decimals, mantissa };
+}
+
+function usualDecimals(numbers) {
+  const sizes = numbers.map(Math.abs).filter((size) => size && isPlain(size));
+  const least = sizes.reduce((a, b) => Math.min(a, b), Infinity);
+  if (least < 10 || least === Infinity) return 4;
+  return least < 1000 ? 2 : 1;
 }
 
 const isMany = (value) => value !== null && typeof value === "object";
@@ -102,22 +117,26 @@ const leaves = ([path, value]) =>
     ? Object.entries(value).flatMap(([name, one]) => leaves([`${path}.${name}`, one]))
     : [[path, value]];
 
-/** What a strategy said, whatever it is: a value; numbers in a row; names, or what is more than a number, one below the other. */
+/** The names below a value, and what each of them has. */
+const namedParts = (value) =>
+  Object.entries(value)
+    .flatMap(leaves)
+    .map(([path, one]) => [h("span", { class: "note" }, path), " ", told(one, true)]);
+
+/**
+ * What a strategy said, whatever it is: a value; numbers in a row; names, or what is more than a number, one below the
+ * other.
+ */
 export function told(value, isInRow = false) {
   if (!isMany(value)) return num(value);
   const isList = Array.isArray(value);
-  const isPlain = isList && value.every((one) => !isMany(one) && typeof one !== "string");
-  const parts = isList
-    ? value.map((one) => told(one, true))
-    : Object.entries(value)
-        .flatMap(leaves)
-        .map(([path, one]) => [h("span", { class: "note" }, path), " ", told(one, true)]);
+  const isNumbers = isList && value.every((one) => !isMany(one) && typeof one !== "string");
+  const parts = isList ? value.map((one) => told(one, true)) : namedParts(value);
   if (!parts.length) return "none";
-  if (!isInRow && !isPlain) return parts.map((part) => h("div", null, part));
-  return parts.flatMap((part, index) => [index > 0 && (isList && !isPlain ? "; " : ", "), part]);
+  if (!isInRow && !isNumbers) return parts.map((part) => h("div", null, part));
+  const comma = isList && !isNumbers ? "; " : ", ";
+  return parts.flatMap((part, index) => [index > 0 && comma, part]);
 }
-
-const NAME_END = 9; // of an id, with the space before it
 
 /** One and many: count(1, "trial") is "1 trial". */
 export const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
@@ -128,12 +147,12 @@ export function duration(seconds) {
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.5) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   // Rounded before it is parted: there is no 1 min 60 s.
-  const s = Math.round(seconds);
-  const min = Math.round(seconds / 60);
-  const h = Math.round(seconds / 3600);
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (min < 24 * 60) return `${Math.floor(min / 60)} h ${min % 60} min`;
-  return `${Math.floor(h / 24)} d ${h % 24} h`;
+  const inSeconds = Math.round(seconds);
+  const inMinutes = Math.round(seconds / 60);
+  const inHours = Math.round(seconds / 3600);
+  if (inSeconds < 3600) return `${Math.floor(inSeconds / 60)} min ${inSeconds % 60} s`;
+  if (inMinutes < 24 * 60) return `${Math.floor(inMinutes / 60)} h ${inMinutes % 60} min`;
+  return `${Math.floor(inHours / 24)} d ${inHours % 24} h`;
 }
 
 function ago(time) {
@@ -163,8 +182,9 @@ setInterval(() => {
 const CALM_MS = 10_000;
 
 /**
- * What says a text that changes often to those who cannot see it: the first change at once, and then, every ten seconds, what it has
- * come to. A live region that changes with every event would drown whatever else is said. Empty in between, so that nothing stands on the page twice.
+ * What says a text that changes often to those who cannot see it: the first change at once, and then, every ten
+ * seconds, what it has come to. A live region that changes with every event would drown whatever else is said. Empty in
+ * between, so that nothing stands on the page twice.
  */
 export function speaker() {
   const element = h("p", { class: "hidden", role: "status" });
@@ -190,25 +210,15 @@ export const badge = (state, reason = "") => h("span", { class: `badge is-${stat
 
 /** A button that copies a text; none where the browser lets no page copy, as over plain HTTP from another host. */
 export function copier(text, word = "Copy") {
-  return (
-    navigator.clipboard &&
-    h(
-      "button",
-      {
-        type: "button",
-        class: "quiet",
-        title: text,
-        onclick: ({ target }) =>
-          navigator.clipboard.writeText(text).then(
-            () => {
-              target.textContent = "Copied";
-            },
-            () => null,
-          ),
+  if (!navigator.clipboard) return null;
+  const onclick = ({ target }) =>
+    navigator.clipboard.writeText(text).then(
+      () => {
+        target.textContent = "Copied";
       },
-      word,
-    )
-  );
+      () => null,
+    );
+  return h("button", { type: "button", class: "quiet", title: text, onclick }, word);
 }
 
 /** A command to copy. */
@@ -222,7 +232,12 @@ export const identity = (id) =>
 /** What a run of a trial is called where there are runs of others, too. */
 export const trialName = (number, tunerName) => (tunerName ? `${tunerName}, trial ${number}` : `Trial ${number}`);
 
-/** A name that is cut in its middle where there is no room: names that begin alike differ at their ends. It is read as one. */
+const NAME_END = 9; // of an id, with the space before it
+
+/**
+ * A name that is cut in its middle where there is no room: names that begin alike differ at their ends. It is read as
+ * one.
+ */
 export function nameLink(text, href) {
   const letters = [...text];
   return h(

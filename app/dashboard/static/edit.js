@@ -7,71 +7,79 @@ const LABELS = { name: "Name", tags: "Tags, one on each line", note: "Note" };
 const LOST = "Close without saving what you typed?";
 
 const textOf = (value) => (Array.isArray(value) ? value.join("\n") : value);
-const tagsOf = (text) => [
-  ...new Set(
-    text
-      .split("\n")
-      .map((one) => one.trim())
-      .filter(Boolean),
-  ),
-];
+const linesOf = (text) => text.split("\n").map((one) => one.trim());
+const tagsOf = (text) => [...new Set(linesOf(text).filter(Boolean))];
 
-/** Ask what the thing at a path is to be called, and save it; resolves when the dialog is closed. */
-export async function edit(path, word) {
-  // To change nothing shows it as it is now, and refuses whoever may not change it before anything is typed.
-  const read = async () => {
-    const response = await ask("PATCH", path, {});
-    return [await response.json(), response.headers.get("ETag")];
-  };
-  let [known] = await read();
-  if (document.querySelector("dialog[open]")) return null;
-  const inputs = new Map(
-    Object.keys(LABELS)
-      .filter((field) => Object.hasOwn(known, field))
-      .map((field) => [
-        field,
-        h(field === "name" ? "input" : "textarea", {
-          name: field,
-          autocomplete: "off",
-          "aria-describedby": "edit-failure",
-        }),
-      ]),
-  );
+function inputOf(field) {
+  const tag = field === "name" ? "input" : "textarea";
+  return h(tag, { name: field, autocomplete: "off", "aria-describedby": "edit-failure" });
+}
+
+/**
+ * What there is now, and its version. To change nothing shows it, and refuses whoever may not change it before anything
+ * is typed.
+ */
+async function read(path) {
+  const response = await ask("PATCH", path, {});
+  return [await response.json(), response.headers.get("ETag")];
+}
+
+/**
+ * The fields of a thing as they are typed.
+ *
+ * @returns {Object}
+ *   - inputs: by field
+ *   - isTouched()
+ *   - save(): send what was touched
+ */
+function draft(path, known) {
+  const fields = Object.keys(LABELS).filter((field) => Object.hasOwn(known, field));
+  const inputs = new Map(fields.map((field) => [field, inputOf(field)]));
   const began = new Map(); // a browser has line ends of its own
   for (const [field, input] of inputs) {
     input.value = textOf(known[field]);
     began.set(field, input.value);
   }
-  const touched = () => [...inputs.keys()].filter((field) => inputs.get(field).value !== began.get(field));
+  const touched = () => fields.filter((field) => inputs.get(field).value !== began.get(field));
   const mine = (field) => (field === "tags" ? tagsOf(inputs.get(field).value) : inputs.get(field).value);
+
+  const isClash = (field, now) => ![textOf(known[field]), textOf(mine(field))].includes(textOf(now[field]));
 
   /** Nobody's words are replaced unseen: what somebody else has made of a field meanwhile is told before it is. */
   async function save(refused) {
-    const [now, etag] = await read();
-    const clashes = touched().filter(
-      (field) => ![textOf(known[field]), textOf(mine(field))].includes(textOf(now[field])),
-    );
+    const [now, etag] = await read(path);
+    const clashes = touched().filter((field) => isClash(field, now));
     known = now;
-    if (clashes.length)
-      throw new Error(
-        clashes
-          .map(
-            (field) =>
-              `Somebody else has changed the ${field} meanwhile, to:\n${textOf(now[field]) || "(nothing)"}\nSave again to replace it.`,
-          )
-          .join("\n"),
-      );
+    if (clashes.length) throw new Error(clashes.map((field) => clash(field, now[field])).join("\n"));
     // The same again is that of a proxy, which the service does not know.
-    await ask(
-      "PATCH",
-      path,
-      Object.fromEntries(touched().map((field) => [field, mine(field)])),
-      etag && etag !== refused ? { "If-Match": etag } : {},
-    ).catch((error) => {
+    const headers = etag && etag !== refused ? { "If-Match": etag } : {};
+    const changes = Object.fromEntries(touched().map((field) => [field, mine(field)]));
+    await ask("PATCH", path, changes, headers).catch((error) => {
       if (error.code !== "precondition-failed") throw error;
       return save(etag);
     });
   }
+
+  return { inputs, isTouched: () => touched().length > 0, save };
+}
+
+const clash = (field, value) =>
+  `Somebody else has changed the ${field} meanwhile, to:\n` +
+  `${textOf(value) || "(nothing)"}\nSave again to replace it.`;
+
+/** What was refused, in words; the fields that are to blame are marked. */
+function blame(error, inputs) {
+  const wrong = (error.errors ?? []).filter(({ loc }) => inputs.has(loc[1]));
+  for (const { loc } of wrong) inputs.get(loc[1]).setAttribute("aria-invalid", "true");
+  if (error instanceof Away) return "The service does not answer. Try again in a moment.";
+  return wrong.map(({ loc: [, field], message }) => `The ${field}: ${message}.`).join("\n") || error.message;
+}
+
+/** Ask what the thing at a path is to be called, and save it; resolves when the dialog is closed. */
+export async function edit(path, word) {
+  const [known] = await read(path);
+  if (document.querySelector("dialog[open]")) return null;
+  const { inputs, isTouched, save } = draft(path, known);
 
   let isSaving = false;
   async function onsubmit(event) {
@@ -81,14 +89,9 @@ export async function edit(path, word) {
     failure.textContent = "";
     for (const input of inputs.values()) input.removeAttribute("aria-invalid");
     try {
-      if (touched().length) await save();
+      if (isTouched()) await save();
     } catch (error) {
-      const wrong = (error.errors ?? []).filter(({ loc }) => inputs.has(loc[1]));
-      for (const { loc } of wrong) inputs.get(loc[1]).setAttribute("aria-invalid", "true");
-      failure.textContent =
-        error instanceof Away
-          ? "The service does not answer. Try again in a moment."
-          : wrong.map(({ loc: [, field], message }) => `The ${field}: ${message}.`).join("\n") || error.message;
+      failure.textContent = blame(error, inputs);
       form.querySelector("[aria-invalid]")?.focus();
       return;
     } finally {
@@ -100,12 +103,12 @@ export async function edit(path, word) {
 
   function leave(event) {
     event.preventDefault();
-    if (!touched().length || confirm(LOST)) dialog.close();
+    if (!isTouched() || confirm(LOST)) dialog.close();
   }
 
   /** From within a text of several lines, too. */
   const onkeydown = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.requestSubmit();
-  const stay = (event) => touched().length && event.preventDefault();
+  const stay = (event) => isTouched() && event.preventDefault();
   const failure = h("p", { class: "failure", role: "alert", id: "edit-failure" });
   const form = h(
     "form",

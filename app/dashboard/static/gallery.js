@@ -16,7 +16,20 @@ function arrange(place, wanted) {
   );
 }
 
-/** `chart(name)`: the one of a metric, {element, redraw}. Answers {element, show(names)}. */
+/** How many metrics there are, and were found where they were looked for. */
+function sentence(nAll, nFound, isSearch) {
+  const found = isSearch ? `${num(nFound)} of ` : "";
+  const cut = nFound > MOST_SHOWN ? `; the first ${MOST_SHOWN} are shown` : "";
+  return `${found}${count(nAll, "metric")}${cut}`;
+}
+
+/**
+ * The charts of many metrics.
+ *
+ * @param {(name: string) => {element: Element, redraw: () => void}} chart - the one of a metric
+ * @param {{search: URLSearchParams, keep: Function}} address - where what is looked for is remembered
+ * @returns {{element: Element, show: (names: string[]) => void}}
+ */
 export function gallery(chart, address) {
   const input = h("input", {
     type: "search",
@@ -39,16 +52,10 @@ export function gallery(chart, address) {
 
   /** A grid that can be folded away. */
   function foldOf(prefix) {
-    if (!folds.has(prefix))
-      folds.set(
-        prefix,
-        h(
-          "details",
-          { open: true },
-          h("summary", null, h("h2", null, prefix), " ", h("span", { class: "note" })),
-          gridOf(prefix),
-        ),
-      );
+    if (!folds.has(prefix)) {
+      const summary = h("summary", null, h("h2", null, prefix), " ", h("span", { class: "note" }));
+      folds.set(prefix, h("details", { open: true }, summary, gridOf(prefix)));
+    }
     return folds.get(prefix);
   }
 
@@ -62,23 +69,19 @@ export function gallery(chart, address) {
     const words = input.value.toLowerCase().split(" ").filter(Boolean);
     const found = names.filter((name) => words.every((word) => name.toLowerCase().includes(word)));
     const shown = found.slice(0, MOST_SHOWN);
-    const groups = Map.groupBy(shown, prefixOf);
     const isMany = names.length > MANY || words.length > 0;
     const isGrouped = isMany && new Set(names.map(prefixOf)).size > 1;
-    for (const [prefix, ofIt] of isGrouped ? groups : [["", shown]])
-      arrange(
-        gridOf(prefix),
-        ofIt.map((name) => chart(name).element),
-      );
-    const order = isGrouped ? [...groups.keys()].sort((a, b) => Boolean(a) - Boolean(b)) : [""];
-    arrange(element, [
-      ...(names.length ? [heading] : []),
-      ...(isMany ? [find] : []),
-      ...order.map((prefix) => (prefix ? foldOf(prefix) : gridOf(""))),
-    ]);
-    for (const prefix of order.filter(Boolean))
+    const groups = isGrouped ? Map.groupBy(shown, prefixOf) : new Map([["", shown]]);
+    for (const [prefix, some] of groups) {
+      const elements = some.map((name) => chart(name).element);
+      arrange(gridOf(prefix), elements);
+    }
+    const prefixes = [...groups.keys()].sort((a, b) => Boolean(a) - Boolean(b)); // those without one first
+    const parts = prefixes.map((prefix) => (prefix ? foldOf(prefix) : gridOf("")));
+    arrange(element, [...(names.length ? [heading] : []), ...(isMany ? [find] : []), ...parts]);
+    for (const prefix of prefixes.filter(Boolean))
       folds.get(prefix).querySelector(".note").textContent = count(groups.get(prefix).length, "metric");
-    const text = `${words.length ? `${num(found.length)} of ` : ""}${count(names.length, "metric")}${found.length > MOST_SHOWN ? `; the first ${MOST_SHOWN} are shown` : ""}`;
+    const text = sentence(names.length, found.length, words.length > 0);
     if (text !== told.textContent) told.textContent = text;
     for (const name of shown) chart(name).redraw();
   }

@@ -24,20 +24,14 @@ function save(name, blob) {
 
 /** A cell of a CSV file; what a spreadsheet would run as a formula is told to be text. */
 function cell(value) {
-  const text =
-    value === null || value === undefined
-      ? ""
-      : typeof value === "string" && /^[=+\-@\t\r]/.test(value)
-        ? `'${value}`
-        : String(value);
+  const isFormula = typeof value === "string" && /^[=+\-@\t\r]/.test(value);
+  const text = isFormula ? `'${value}` : String(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 export function saveCsv(file, { columns, rows }) {
-  save(
-    `${file}.csv`,
-    new Blob([[columns, ...rows].map((line) => line.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }),
-  );
+  const lines = [columns, ...rows].map((line) => `${line.map(cell).join(",")}\r\n`);
+  save(`${file}.csv`, new Blob([lines.join("")], { type: "text/csv" }));
 }
 
 /** The chart as a document of its own, its colours and fonts written into it. */

@@ -1,6 +1,6 @@
-// Which view the address asks for; the frame around it.
+// Which view the address asks for, and how it comes in the place of the one before; the frame around it.
 
-import { Away } from "./api.js";
+import { away, Away } from "./api.js";
 import { h } from "./dom.js";
 
 const VIEWS = [
@@ -9,12 +9,16 @@ const VIEWS = [
   [/^runs\/([\w-]+)$/, () => import("./run.js")],
   [/^compare$/, () => import("./compare.js")],
 ];
+const AGAIN_MS = 3000;
+const SCROLLED_MS = 400;
+const WRITE_MS = 200;
 
 const main = document.getElementById("main");
 let leave = null;
 let visit = 0;
 let shown = null;
 let write = () => null;
+let scrolling = null;
 
 /** Show what stands behind the # of the address: a path, and a query that the view keeps its state in. */
 async function route(event) {
@@ -22,80 +26,70 @@ async function route(event) {
   scrolling = null;
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const mine = ++visit;
-  const address = remembered(path, new URLSearchParams(search), () => mine === visit);
+  const isHere = () => mine === visit;
+  const address = remembered(path, new URLSearchParams(search), isHere);
   const isSame = path === shown;
   const y = event?.isTrusted === false ? null : history.state?.y;
   leave?.();
   leave = null;
   main.setAttribute("aria-busy", "true");
-  const [pattern, load] = VIEWS.find(([pattern]) => pattern.test(path)) ?? [];
   const place = h("div", { class: "view" });
   try {
-    if (!load) throw new Error("There is no such page.");
-    const { view } = await load().catch(() => {
-      throw new Away();
-    });
-    const left = await view(place, {
-      id: pattern.exec(path)[1],
-      crumbs: (...steps) => mine === visit && crumbs(...steps),
-      address,
-    });
-    if (mine !== visit) return left?.();
+    const left = await open(path, place, { crumbs: (...steps) => isHere() && crumbs(...steps), address });
+    if (!isHere()) return left?.();
     leave = left;
   } catch (error) {
-    if (mine !== visit) return;
+    if (!isHere()) return;
     console.warn(error);
     crumbs();
     const isAway = error instanceof Away || error.status >= 502;
-    if (isAway) setTimeout(() => mine === visit && route(), 3000);
-    place.replaceChildren(
-      h(
-        "section",
-        { class: "empty" },
-        h("h1", null, "That did not work"),
-        h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."),
-        h("a", { href: "#/" }, "To the start page"),
-      ),
-    );
+    if (isAway) setTimeout(() => isHere() && route(), AGAIN_MS);
+    place.replaceChildren(failed(error, isAway));
   }
+  const held = settle(place, isSame);
+  main.removeAttribute("aria-busy");
+  const isFocusLost = document.activeElement === document.body; // what had it is gone
+  if (event?.isTrusted && (held || !isSame) && isFocusLost) main.focus({ preventScroll: true });
+  if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);
+  shown = path;
+}
+
+/** Let the view of a path fill a place; resolves to what leaves it. */
+async function open(path, place, tools) {
+  const [pattern, load] = VIEWS.find(([pattern]) => pattern.test(path)) ?? [];
+  if (!load) throw new Error("There is no such page.");
+  const { view } = await load().catch(away);
+  return view(place, { id: pattern.exec(path)[1], ...tools });
+}
+
+const failed = (error, isAway) =>
+  h(
+    "section",
+    { class: "empty" },
+    h("h1", null, "That did not work"),
+    h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."),
+    h("a", { href: "#/" }, "To the start page"),
+  );
+
+/**
+ * Show a place instead of the one before; on the same page what was typed there, and not sent, is not lost. Answers
+ * what of the one before had the focus.
+ */
+function settle(place, isSame) {
   const held = main.contains(document.activeElement) ? document.activeElement : null;
   const heirOf = ({ name }) => place.querySelector(`[name="${CSS.escape(name)}"]`);
   for (const field of isSame ? main.querySelectorAll("input[name]") : []) {
-    // what was typed there, and not sent, is not lost
     const heir = heirOf(field);
     if (heir?.defaultValue === field.defaultValue) heir.value = field.value;
   }
   main.replaceChildren(place);
   if (isSame && held?.name) {
-    // somebody who searched goes on where they were
-    const heir = heirOf(held);
+    const heir = heirOf(held); // somebody who searched goes on where they were
     heir?.focus({ preventScroll: true });
     heir?.setSelectionRange?.(held.selectionStart, held.selectionEnd);
   }
-  main.removeAttribute("aria-busy");
-  if (event?.isTrusted && (held || !isSame) && document.activeElement === document.body)
-    main.focus({ preventScroll: true }); // what had it is gone
-  if (typeof y === "number" || !isSame) scrollTo(0, y ?? 0);
-  shown = path;
+  return held;
 }
-
-// Who comes back is where they were: the browser would scroll before there is anything to scroll to.
-history.scrollRestoration = "manual";
-let scrolling = null;
-
-function keepPlace() {
-  clearTimeout(scrolling);
-  scrolling = null;
-  history.replaceState({ y: scrollY }, "");
-}
-
-addEventListener(
-  "scroll",
-  () => {
-    scrolling ??= setTimeout(keepPlace, 400);
-  },
-  { passive: true },
-);
 
 /** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */
 function remembered(path, search, isHere) {
@@ -110,23 +104,37 @@ function remembered(path, search, isHere) {
     search,
     keep(key, value) {
       value === null ? search.delete(key) : search.set(key, value);
-      timer ??= setTimeout(write, 200);
+      timer ??= setTimeout(write, WRITE_MS);
     },
   };
 }
+
+function keepPlace() {
+  clearTimeout(scrolling);
+  scrolling = null;
+  history.replaceState({ y: scrollY }, "");
+}
+
+function onscroll() {
+  scrolling ??= setTimeout(keepPlace, SCROLLED_MS);
+}
+
+function onclick() {
+  write(); // before a link leads away
+  if (scrolling !== null) keepPlace();
+}
+
+// --------------------------------------------------------------------------------------------------------------- frame
 
 /** Where we are: the names after the product's, of which the last is the page's title. */
 function crumbs(...steps) {
   const title = [...steps.map((one) => one.text).reverse(), "tunetrack"].join(" · ");
   if (title !== document.title) document.title = title;
-  document
-    .getElementById("crumbs")
-    .replaceChildren(
-      ...steps.flatMap(({ text, href }) => [
-        h("span", { class: "slash", "aria-hidden": true }, "/"),
-        href ? h("a", { href, dir: "auto" }, text) : h("span", { "aria-current": "page", dir: "auto" }, text),
-      ]),
-    );
+  const parts = steps.flatMap(({ text, href }) => [
+    h("span", { class: "slash", "aria-hidden": true }, "/"),
+    href ? h("a", { href, dir: "auto" }, text) : h("span", { "aria-current": "page", dir: "auto" }, text),
+  ]);
+  document.getElementById("crumbs").replaceChildren(...parts);
 }
 
 const THEMES = ["light dark", "light", "dark"];
@@ -140,7 +148,8 @@ function dress(choice) {
 }
 
 theme.addEventListener("click", () => {
-  const next = THEMES[(THEMES.indexOf(localStorage.getItem("theme") ?? THEMES[0]) + 1) % THEMES.length];
+  const at = THEMES.indexOf(localStorage.getItem("theme") ?? THEMES[0]);
+  const next = THEMES[(at + 1) % THEMES.length];
   localStorage.setItem("theme", next);
   dress(next);
 });
@@ -159,43 +168,32 @@ addEventListener("afterprint", dressAsChosen);
 /** Signing out is for those who signed in. */
 function showSession() {
   const name = localStorage.getItem("session");
-  const place = document.getElementById("session");
-  place.replaceChildren(
-    name
-      ? h(
-          "button",
-          { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: leaveSession },
-          "Sign out",
-        )
-      : "",
-  );
+  const attributes = { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: leaveSession };
+  document.getElementById("session").replaceChildren(name ? h("button", attributes, "Sign out") : "");
 }
 
 /** Whoever goes away from a machine must know whether the key stays. */
 const leaveSession = () =>
   import("./session.js")
-    .catch(() => {
-      throw new Away();
-    })
+    .catch(away)
     .then((one) => one.signOut())
     .catch((error) => alert(`You are still signed in. ${error.message}`));
 
 addEventListener("session", showSession);
-addEventListener("storage", ({ key, newValue }) => key === "session" && (newValue ? showSession() : location.reload()));
+addEventListener("storage", ({ key, newValue }) => {
+  if (key === "session") newValue ? showSession() : location.reload(); // another window has signed in or out
+});
 showSession();
 
+// --------------------------------------------------------------------------------------------------------------- start
+
+// Who comes back is where they were: the browser would scroll before there is anything to scroll to.
+history.scrollRestoration = "manual";
+addEventListener("scroll", onscroll, { passive: true });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the view's
   main.focus();
 });
-addEventListener(
-  "click",
-  () => {
-    // before a link leads away
-    write();
-    if (scrolling !== null) keepPlace();
-  },
-  true,
-);
+addEventListener("click", onclick, true);
 addEventListener("hashchange", route);
 route();

@@ -20,10 +20,12 @@ export const widen = ([low, high], below, above = below) => [
 
 /** Linear, from a domain (lowest, highest) to a range of pixels; `isWhole`: there is nothing between two integers. */
 export function linear([low, high], [from, to], isWhole = false) {
-  if (isFlat(low, high)) [low, high] = widen([low, high], Math.abs(low) * 0.05 || 0.5, Math.abs(high) * 0.05 || 0.5);
+  const airAt = (end) => Math.abs(end) * 0.05 || 0.5;
+  if (isFlat(low, high)) [low, high] = widen([low, high], airAt(low), airAt(high));
   const part = high - low < Infinity ? 1 : 0.25; // of numbers so far apart that their distance is none
-  const scale = (value) => from + ((value * part - low * part) / (high * part - low * part)) * (to - from);
-  scale.invert = (pixel) => low + (((pixel - from) / (to - from)) * (high * part - low * part)) / part;
+  const distance = high * part - low * part;
+  const scale = (value) => from + ((value * part - low * part) / distance) * (to - from);
+  scale.invert = (pixel) => low + (((pixel - from) / (to - from)) * distance) / part;
   scale.ticks = (n) => linearTicks(low, high, n, isWhole ? 1 : 0);
   scale.has = (value) => typeof value === "number";
   return Object.assign(scale, { domain: [low, high], range: [from, to] });
@@ -102,31 +104,23 @@ export function ofSpec(spec, range, values) {
 export function axes(x, y, { xLabel, yLabel } = {}) {
   const [left, right] = x.range;
   const [bottom, top] = y.range;
-  const rows = y
-    .ticks(Math.max(2, (bottom - top) / 36))
-    .map((value) =>
-      s(
-        "g",
-        { class: "tick" },
-        s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
-        s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value)),
-      ),
+  const row = (value) =>
+    s(
+      "g",
+      { class: "tick" },
+      s("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }),
+      s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, label(value)),
     );
   const room = x.isDiscrete ? Math.floor((right - left) / x.domain.length / LETTER) : LABEL;
-  const columns = x
-    .ticks(Math.max(2, (right - left) / 85))
-    .map((value) =>
-      s(
-        "g",
-        { class: "tick" },
-        s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, label(value, room)),
-      ),
-    );
+  const column = (value) => {
+    const text = s("text", { x: x(value), y: bottom + 18, "text-anchor": "middle" }, label(value, room));
+    return s("g", { class: "tick" }, text);
+  };
   return s(
     "g",
     { class: "axes", "aria-hidden": true },
-    rows,
-    columns,
+    y.ticks(Math.max(2, (bottom - top) / 36)).map(row),
+    x.ticks(Math.max(2, (right - left) / 85)).map(column),
     s("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
     xLabel && axisName({ x: right, y: bottom + 34, "text-anchor": "end" }, xLabel, right),
     yLabel && axisName({ x: 0, y: top - 10 }, yLabel, right),
@@ -136,7 +130,7 @@ export function axes(x, y, { xLabel, yLabel } = {}) {
 const axisName = (place, name, room) =>
   s("text", { class: "name", ...place }, s("title", null, name), cutName(name, Math.floor(room / LETTER)));
 
-/** A tick's text: all of its digits, so that no two are alike; of very many the last ones, in which neighbours differ. */
+/** A tick's text: all of its digits, so that no two are alike; of very many the last, in which neighbours differ. */
 export function label(value, most = LABEL) {
   if (typeof value !== "number") return cut(String(value), most);
   const size = Math.abs(value);
@@ -157,8 +151,10 @@ export const cut = (text, most) => {
 export function cutName(text, most) {
   const letters = [...text];
   if (letters.length <= most) return text;
-  const tail = Math.floor((most - 1) / 2);
-  return `${letters.slice(0, Math.max(1, most - 1 - tail)).join("")}…${tail > 0 ? letters.slice(-tail).join("") : ""}`;
+  const nLast = Math.floor((most - 1) / 2);
+  const head = letters.slice(0, Math.max(1, most - 1 - nLast));
+  const tail = nLast > 0 ? letters.slice(-nLast) : [];
+  return `${head.join("")}…${tail.join("")}`;
 }
 
 // A canvas knows no custom properties: what they come to is asked once, and again in other colours.

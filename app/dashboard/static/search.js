@@ -1,4 +1,5 @@
-// What a filter finds in a list of the service: a field to ask with, what is wrong with it, and more when that is asked for.
+// What a filter finds in a list of the service: a field to ask with, what is wrong with it, and more when that is asked
+// for.
 
 import { Away, get, query } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -10,11 +11,37 @@ const NEXT = 100;
 export const field = (name, value, placeholder, others) =>
   h("input", { name, value, placeholder, spellcheck: "false", autocapitalize: "off", autocomplete: "off", ...others });
 
+/** What is wrong with a filter, pointed at. */
+const pointed = (filter, at) =>
+  h("code", { class: "pointer-line" }, filter.slice(0, at), h("mark", null, filter[at] ?? "⏎"), filter.slice(at + 1));
+
 /**
- * A list that is read page after page, and from its start again while somebody looks on. In the address stand the filter, under `key`,
- * and how many are shown, under `name`; `leaves`: what stands there and a new search does not keep. `others`: fields beside the filter's;
- * `order` to ask for; `hint`: what is said while there is nothing to find; `itemsOf(page)`, `idOf(item)`; `show()` what is there now.
- * Answers {form, failure, more, empty, items, token, turn(order), read, trim, tell, forgive}; `read` answers the page, null where the filter is refused.
+ * A list that is read page after page, and from its start again while somebody looks on. In the address stand the
+ * filter, and how many are shown.
+ *
+ * @param {Object} how
+ * @param {string} how.name - of the list, as it is read; in the address: how many are shown
+ * @param {string} how.path - of the list in the API
+ * @param {string} how.key - of the filter in the address
+ * @param {string} how.placeholder - of the filter's field
+ * @param {number} how.size - how many are shown at first
+ * @param {string} how.order - to ask for
+ * @param {string[]} how.leaves - what stands in the address and a new search does not keep
+ * @param {Element[]} how.others - fields beside the filter's
+ * @param {Element} how.hint - what is said while there is nothing to find
+ * @param {(page: Object) => Object[]} how.itemsOf
+ * @param {(item: Object) => string} how.idOf
+ * @param {{search: URLSearchParams, keep: Function}} how.address
+ * @param {() => any} how.show - what is there now
+ * @returns {Object}
+ *   - form, failure, more, empty: elements: to ask with; what is wrong; a button for more; what stands for no items
+ *   - items: as far as they are read
+ *   - token: of the page after them
+ *   - turn(order): read in another order
+ *   - read(): read from the start; the page, or null where the filter is refused
+ *   - trim(): leave as many as are read at once
+ *   - tell(error): say what failed
+ *   - forgive(): try again what failed
  */
 export function search({
   name,
@@ -81,32 +108,28 @@ export function search({
     if (page) {
       if (asked !== order) return page;
       if (before !== found.items) return read(); // more have come meanwhile
-      const items = itemsOf(page);
-      const fresh = new Set(items.map(idOf));
-      if (before.length > MOST_AT_ONCE) found.items = [...items, ...before.filter((one) => !fresh.has(idOf(one)))];
-      else [found.items, found.token] = [items, page.next_page_token];
-      failure.replaceChildren();
-      input.removeAttribute("aria-invalid");
+      takeFirst(page);
     }
     await present();
     return page;
   }
 
+  /** The first ones anew; those after as many as are read at once stay as they were. */
+  function takeFirst(page) {
+    const items = itemsOf(page);
+    if (found.items.length > MOST_AT_ONCE) {
+      const fresh = new Set(items.map(idOf));
+      found.items = [...items, ...found.items.filter((one) => !fresh.has(idOf(one)))];
+    } else [found.items, found.token] = [items, page.next_page_token];
+    failure.replaceChildren();
+    input.removeAttribute("aria-invalid");
+  }
+
   function refuse(error) {
     [found.items, found.token] = [[], null];
     input.setAttribute("aria-invalid", "true");
-    const at = error.position;
     tell(error);
-    if (at !== undefined)
-      failure.append(
-        h(
-          "code",
-          { class: "pointer-line" },
-          filter.slice(0, at),
-          h("mark", null, filter[at] ?? "⏎"),
-          filter.slice(at + 1),
-        ),
-      );
+    if (error.position !== undefined) failure.append(pointed(filter, error.position));
   }
 
   async function onMore() {
@@ -114,7 +137,10 @@ export function search({
     const n = found.items.length;
     try {
       const page = await ask({ page_size: NEXT, page_token: asked });
-      if (asked !== found.token) return found.token && n === found.items.length ? onMore() : null; // what they come after has changed; or they are here
+      if (asked !== found.token) {
+        const isToAskAgain = found.token && n === found.items.length; // what they come after has changed
+        return isToAskAgain ? onMore() : null; // or they are here
+      }
       failure.replaceChildren();
       [found.items, found.token] = [[...found.items, ...itemsOf(page)], page.next_page_token];
       address.keep(name, String(found.items.length));
@@ -128,7 +154,8 @@ export function search({
     const isEmpty = !found.items.length && !failure.hasChildNodes();
     more.hidden = !found.token;
     form.hidden = isEmpty && !filter;
-    fill(empty, ...(isEmpty ? [h("div", { class: "empty" }, filter ? h("p", null, "Nothing matches.") : hint)] : []));
+    const said = filter ? h("p", null, "Nothing matches.") : hint;
+    fill(empty, ...(isEmpty ? [h("div", { class: "empty" }, said)] : []));
     return show();
   }
 

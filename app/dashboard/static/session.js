@@ -3,6 +3,8 @@
 import { call, Problem, SESSION } from "./api.js";
 import { h } from "./dom.js";
 
+const ASKED = "This service asks for a key. Its operator makes one with tunetrack keys create.";
+
 /** Who is signed in, as the pages remember it; the key itself is where no script can read it. */
 function remember(name) {
   name ? localStorage.setItem("session", name) : localStorage.removeItem("session");
@@ -13,70 +15,70 @@ let waiting = null;
 
 /** Ask for a key, once, whoever waits for it. */
 export function signIn() {
-  waiting ??= new Promise((resolve) => {
-    const before = localStorage.getItem("session");
-    remember(null);
-    const key = h("input", {
-      type: "password",
-      name: "key",
-      required: true,
-      autofocus: true,
-      autocomplete: "current-password",
-      spellcheck: "false",
-    });
-    const failure = h("p", { class: "failure", role: "alert" });
-    const submit = h("button", { class: "first" }, "Sign in");
-    const dialog = h(
-      "dialog",
-      { class: "sign-in", "aria-labelledby": "sign-in-title" },
-      h(
-        "form",
-        { onsubmit },
-        h("h1", { id: "sign-in-title" }, before ? "Sign in again" : "Sign in"),
-        h(
-          "p",
-          null,
-          before
-            ? `The key “${before}” is no longer accepted: it has expired or was revoked.`
-            : "This service asks for a key. Its operator makes one with tunetrack keys create.",
-        ),
-        h("label", null, "API key", key),
-        failure,
-        submit,
-      ),
-    );
-    async function onsubmit(event) {
-      event.preventDefault();
-      submit.disabled = true;
-      try {
-        const session = await call("POST", SESSION, { key: key.value.trim() });
-        remember(`${session.name} (${session.scope})`);
-      } catch (error) {
-        failure.textContent =
-          error instanceof Problem ? error.message : "The service does not answer. Try again in a moment.";
-        key.select();
-        return;
-      } finally {
-        submit.disabled = false;
-      }
-      finish();
-    }
-    function finish() {
-      removeEventListener("storage", hear);
-      waiting = null;
-      dialog.close();
-      dialog.remove();
-      resolve();
-    }
-    /** The cookie of another window is this one's too. */
-    const hear = ({ key: changed, newValue }) => changed === "session" && newValue && finish();
-    addEventListener("storage", hear);
-    // There is nothing to be seen without it: it comes back.
-    dialog.addEventListener("close", () => dialog.isConnected && waiting && dialog.showModal());
-    document.body.append(dialog);
-    dialog.showModal();
-  });
+  waiting ??= new Promise(open);
   return waiting;
+}
+
+function open(resolve) {
+  const before = localStorage.getItem("session");
+  remember(null);
+  const key = h("input", {
+    type: "password",
+    name: "key",
+    required: true,
+    autofocus: true,
+    autocomplete: "current-password",
+    spellcheck: "false",
+  });
+  const failure = h("p", { class: "failure", role: "alert" });
+  const submit = h("button", { class: "first" }, "Sign in");
+  const why = before ? `The key “${before}” is no longer accepted: it has expired or was revoked.` : ASKED;
+  const dialog = h(
+    "dialog",
+    { class: "sign-in", "aria-labelledby": "sign-in-title" },
+    h(
+      "form",
+      { onsubmit },
+      h("h1", { id: "sign-in-title" }, before ? "Sign in again" : "Sign in"),
+      h("p", null, why),
+      h("label", null, "API key", key),
+      failure,
+      submit,
+    ),
+  );
+
+  async function onsubmit(event) {
+    event.preventDefault();
+    submit.disabled = true;
+    try {
+      const session = await call("POST", SESSION, { key: key.value.trim() });
+      remember(`${session.name} (${session.scope})`);
+    } catch (error) {
+      failure.textContent =
+        error instanceof Problem ? error.message : "The service does not answer. Try again in a moment.";
+      key.select();
+      return;
+    } finally {
+      submit.disabled = false;
+    }
+    finish();
+  }
+
+  function finish() {
+    removeEventListener("storage", hear);
+    waiting = null;
+    dialog.close();
+    dialog.remove();
+    resolve();
+  }
+
+  /** The cookie of another window is this one's too. */
+  const hear = ({ key: changed, newValue }) => changed === "session" && newValue && finish();
+  addEventListener("storage", hear);
+  // There is nothing to be seen without it: it comes back.
+  dialog.addEventListener("close", () => dialog.isConnected && waiting && dialog.showModal());
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 /** Forget the key, and all that it has shown. */

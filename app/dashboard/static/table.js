@@ -3,6 +3,7 @@
 import { focusable, h, scoresOf } from "./dom.js";
 
 const MOST_AT_ONCE = 200;
+const AROUND = 20;
 
 // On paper nobody scrolls. Told to those that are in the page: a listener of each would keep it for ever.
 let isPrinting = false;
@@ -13,9 +14,39 @@ for (const type of ["beforeprint", "afterprint"])
   });
 
 /**
- * `columns`: {name, said? (where no name is shown), id?, sort?(row), cell(row, scores), isNumber?, isScore?, isNarrow?, isAside? (a phone shows it within another), isLead? (a number that stays in sight), isHead? (says what the row is of), isHidden?}; `key(row)` is its id; `sign(row)`: what its cells depend on.
- * `scores` writes the scores of a column, which are what it is sorted by. `address` ({search, keep}): where order and choice are remembered; `onTurn(column, isDescending)` hears of a new order.
- * Answers {element, chooser, forget, update(rows), recast(columns)}, of which the last one is for others than before, shown with the next update.
+ * @typedef {object} Column
+ * @property {string} name its head; one without is always shown
+ * @property {string} [said] what its head says where no name is shown
+ * @property {string} [id] what it is remembered by, if not the name
+ * @property {(row) => *} [sort] the value that rows are sorted by
+ * @property {(row, scores) => *} cell what it shows of a row; `scores` writes the scores of a column, which are what it
+ *   is sorted by
+ * @property {boolean} [isNumber]
+ * @property {boolean} [isScore]
+ * @property {boolean} [isNarrow]
+ * @property {boolean} [isAside] a phone shows it within another
+ * @property {boolean} [isLead] a number that stays in sight
+ * @property {boolean} [isHead] says what the row is of
+ * @property {boolean} [isHidden] until it is chosen
+ */
+
+/**
+ * Answers:
+ * - `element`
+ * - `chooser`: the menu of columns
+ * - `update(rows)`
+ * - `recast(columns)`: others than before, shown with the next update
+ * - `forget()`: make all rows anew with the next update
+ *
+ * @param {string} caption
+ * @param {Column[]} columns
+ * @param {(row) => *} key its id
+ * @param {(row) => *} sign what its cells depend on
+ * @param {string|null} sorted the id of the column to sort by at first
+ * @param {boolean} isDescending at first
+ * @param {(row) => string} rowClass
+ * @param {{search: URLSearchParams, keep: Function}|null} address where order and choice are remembered
+ * @param {(column, isDescending) => void} onTurn hears of a new order
  */
 export function table({
   caption,
@@ -28,86 +59,49 @@ export function table({
   address = null,
   onTurn = () => null,
 }) {
-  const kind = (column) =>
-    column.isScore
-      ? "number score"
-      : column.isLead
-        ? "number lead"
-        : column.isNumber
-          ? "number"
-          : column.isNarrow
-            ? "narrow"
-            : column.isAside
-              ? "aside"
-              : null;
-  const idOf = (column) => column.id ?? column.name;
   const body = h("tbody");
   const headRow = h("tr", { "aria-rowindex": 1 });
   const known = new Map();
   const heads = new Map();
   const writers = new Map();
-  const wanted = address?.search.get("sort");
+  const remembered = address?.search.get("sort");
   let rows = [];
   let ordered = [];
   let rowHeight = 37;
   let isFixed = false;
   let seen = [];
-  let usual = [];
-  let shown = new Set();
-  let [by, down] = wanted ? [wanted.replace(/^-/, ""), wanted.startsWith("-")] : [sorted, isDescending];
+  let usual;
+  let shown;
+  let [by, down] = remembered ? [remembered.replace(/^-/, ""), remembered.startsWith("-")] : [sorted, isDescending];
   const element = h(
     "div",
     { class: "table-frame", tabindex: 0, role: "region", "aria-label": caption },
     h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, headRow), body),
   );
+  const menu = columnMenu(caption, choose);
 
   function recast(next) {
     columns = next;
     usual = columns.filter((one) => !one.isHidden).map(idOf);
     shown = new Set(listOf(address?.search.get("columns")) ?? usual);
-    menu.replaceChildren(
-      ...columns
-        .filter((one) => one.name)
-        .map((column) =>
-          h(
-            "label",
-            null,
-            h("input", {
-              type: "checkbox",
-              checked: shown.has(idOf(column)),
-              onchange: (event) => choose(column, event.target.checked),
-            }),
-            column.name,
-          ),
-        ),
-    );
+    menu.offer(columns, shown);
     writers.clear();
     dress();
   }
 
+  /** Make the heads of the columns that are shown; one that had the focus has it again. */
   function dress() {
     const held = seen.find((one) => heads.get(one)?.contains(document.activeElement));
     seen = columns.filter((one) => !one.name || shown.has(idOf(one)));
     heads.clear();
     known.clear();
-    for (const column of seen)
-      heads.set(
-        column,
-        h(
-          "th",
-          { scope: "col", class: kind(column) },
-          column.sort
-            ? h("button", { type: "button", class: "sort", onclick: () => turn(column) }, column.name)
-            : column.name || h("span", { class: "hidden" }, column.said),
-        ),
-      );
+    for (const column of seen) heads.set(column, headOf(column, turn));
     headRow.replaceChildren(...heads.values());
     element.classList.remove("fixed");
     isFixed = false;
-    if (held)
-      (heads.get(seen.find((one) => idOf(one) === idOf(held)))?.querySelector("button") ?? element).focus({
-        preventScroll: true,
-      });
+    if (!held) return;
+    const again = heads.get(seen.find((one) => idOf(one) === idOf(held)));
+    (again?.querySelector("button") ?? element).focus({ preventScroll: true });
   }
 
   function turn(column) {
@@ -122,54 +116,55 @@ export function table({
   function show() {
     const column = columns.find((one) => idOf(one) === by && one.sort);
     for (const [one, head] of heads)
-      one === column
-        ? head.setAttribute("aria-sort", down ? "descending" : "ascending")
-        : head.removeAttribute("aria-sort");
-    ordered = column
-      ? rows
-          .map((row) => [column.sort(row), row])
-          .sort(([a], [b]) => compare(a, b, down))
-          .map(([, row]) => row)
-      : rows;
-    const kept = new Set(ordered.map(key));
+      if (one === column) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    ordered = column ? inOrder(rows, column.sort, down) : rows;
     for (const one of seen.filter(({ isScore }) => isScore)) {
       const writer = scoresOf(rows.map(one.sort));
       if (writer.form !== writers.get(one)?.form) known.clear();
       writers.set(one, writer);
     }
+    const kept = new Set(ordered.map(key));
     for (const id of known.keys()) if (!kept.has(id)) known.delete(id);
     place();
+  }
+
+  /** The rows from one on, numbered, as of a window on them nobody could count them. */
+  function rowsFrom(first, last) {
+    const some = ordered.slice(first, last).map(rowOf);
+    some.forEach((one, index) => one.setAttribute("aria-rowindex", first + index + 2));
+    return some;
   }
 
   /** The rows in sight, and empty space for those above and below. */
   function place() {
     const isWindowed = ordered.length > MOST_AT_ONCE && !isPrinting;
     element.classList.toggle("long", isWindowed);
-    const first = isWindowed ? Math.max(0, Math.floor(element.scrollTop / rowHeight) - 20) : 0;
-    const last = isWindowed ? first + Math.ceil((element.clientHeight || 800) / rowHeight) + 40 : ordered.length;
-    const wanted = ordered.slice(first, last).map(rowOf);
-    wanted.forEach((one, index) => one.setAttribute("aria-rowindex", first + index + 2)); // of a window on them nobody could count them
-    if (isWindowed) (wanted.unshift(gap(first)), wanted.push(gap(Math.max(0, ordered.length - last))));
-    if (wanted.length !== body.children.length || wanted.some((one, index) => body.children[index] !== one)) {
-      const focused = document.activeElement;
-      const row = body.contains(focused) ? focused.closest("tr") : null;
-      const nth = row ? focusable(row).indexOf(focused) : -1;
-      body.replaceChildren(...wanted);
-      if (row)
-        (body.contains(row) ? focused : focusable(known.get(row.dataset.key)?.element)[nth])?.focus({
-          preventScroll: true,
-        });
-    }
+    if (isWindowed) {
+      const first = Math.max(0, Math.floor(element.scrollTop / rowHeight) - AROUND);
+      const last = first + Math.ceil((element.clientHeight || 800) / rowHeight) + 2 * AROUND;
+      const gap = (nRows) => gapOf(nRows * rowHeight, seen.length);
+      putRows([gap(first), ...rowsFrom(first, last), gap(Math.max(0, ordered.length - last))]);
+    } else putRows(rowsFrom(0));
     if (isWindowed && !isFixed && element.clientWidth) {
       rowHeight = body.children[1].offsetHeight;
-      const widths = [...heads.values()].map((head) => head.offsetWidth);
-      [...heads.values()].forEach((head, index) => {
-        head.style.width = `${widths[index]}px`;
-      });
+      fixWidths([...heads.values()]);
       element.classList.add("fixed");
       isFixed = true;
     }
     element.firstChild.setAttribute("aria-rowcount", ordered.length + 1);
+  }
+
+  /** Make these the rows; the focus stays in its row, at the same place where that was made anew. */
+  function putRows(wanted) {
+    if (wanted.length === body.children.length && wanted.every((one, index) => body.children[index] === one)) return;
+    const focused = document.activeElement;
+    const row = body.contains(focused) ? focused.closest("tr") : null;
+    const nth = row ? focusable(row).indexOf(focused) : -1;
+    body.replaceChildren(...wanted);
+    if (!row) return;
+    const again = body.contains(row) ? focused : focusable(known.get(row.dataset.key)?.element)[nth];
+    again?.focus({ preventScroll: true });
   }
 
   function rowOf(row) {
@@ -180,56 +175,97 @@ export function table({
     const fresh = h(
       "tr",
       { class: rowClass(row), "data-key": id },
-      seen.map((one) =>
-        h(one.isHead ? "th" : "td", { scope: one.isHead && "row", class: kind(one) }, one.cell(row, writers.get(one))),
-      ),
+      seen.map((one) => cellOf(one, row)),
     );
     known.set(id, { mark, element: fresh });
     return fresh;
   }
 
-  const gap = (n) =>
-    h(
-      "tr",
-      { class: "gap", "aria-hidden": true },
-      h("td", { colspan: seen.length, style: { height: `${n * rowHeight}px` } }),
-    );
+  function cellOf(column, row) {
+    const { isHead } = column;
+    const attributes = { scope: isHead && "row", class: kindOf(column) };
+    return h(isHead ? "th" : "td", attributes, column.cell(row, writers.get(column)));
+  }
 
   function choose(column, isShown) {
-    isShown ? shown.add(idOf(column)) : shown.delete(idOf(column));
+    if (isShown) shown.add(idOf(column));
+    else shown.delete(idOf(column));
     const ids = columns.map(idOf).filter((one) => shown.has(one));
     address?.keep("columns", ids.join() === usual.join() ? null : JSON.stringify(ids));
     dress();
     show();
   }
 
-  const summary = h("summary", { class: "button" }, "Columns");
-  const menu = h("div", { class: "menu", role: "group", "aria-label": `Columns of ${caption}` });
-  const chooser = h("details", { class: "chooser" }, summary, menu);
-  const shut = () => {
-    chooser.open = false;
-  };
-  chooser.addEventListener("keydown", (event) => event.key === "Escape" && (shut(), summary.focus()));
-  chooser.addEventListener(
-    "focusout",
-    (event) => event.relatedTarget && !chooser.contains(event.relatedTarget) && shut(),
+  function update(next) {
+    rows = next;
+    show();
+  }
+
+  const onscroll = () => ordered.length > MOST_AT_ONCE && requestAnimationFrame(place);
+  element.addEventListener("place", place);
+  element.addEventListener("scroll", onscroll, { passive: true });
+  recast(columns);
+  return { element, chooser: menu.element, recast, forget: () => known.clear(), update };
+}
+
+const idOf = (column) => column.id ?? column.name;
+
+/** The class of its cells. */
+function kindOf(column) {
+  if (column.isScore) return "number score";
+  if (column.isLead) return "number lead";
+  if (column.isNumber) return "number";
+  if (column.isNarrow) return "narrow";
+  return column.isAside ? "aside" : null;
+}
+
+const headOf = (column, turn) =>
+  h(
+    "th",
+    { scope: "col", class: kindOf(column) },
+    column.sort
+      ? h("button", { type: "button", class: "sort", onclick: () => turn(column) }, column.name)
+      : column.name || h("span", { class: "hidden" }, column.said),
   );
 
-  element.addEventListener("place", place);
-  element.addEventListener("scroll", () => ordered.length > MOST_AT_ONCE && requestAnimationFrame(place), {
-    passive: true,
+const gapOf = (height, nColumns) =>
+  h("tr", { class: "gap", "aria-hidden": true }, h("td", { colspan: nColumns, style: { height: `${height}px` } }));
+
+/** All are measured before the first is changed. */
+function fixWidths(heads) {
+  const widths = heads.map((head) => head.offsetWidth);
+  heads.forEach((head, index) => {
+    head.style.width = `${widths[index]}px`;
   });
-  recast(columns);
-  return {
-    element,
-    chooser,
-    recast,
-    forget: () => known.clear(),
-    update(next) {
-      rows = next;
-      show();
-    },
+}
+
+/** A menu to choose columns in: {element, offer}. `choose(column, isShown)` hears of each choice. */
+function columnMenu(caption, choose) {
+  const summary = h("summary", { class: "button" }, "Columns");
+  const menu = h("div", { class: "menu", role: "group", "aria-label": `Columns of ${caption}` });
+  const element = h("details", { class: "chooser" }, summary, menu);
+  const shut = () => {
+    element.open = false;
   };
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    shut();
+    summary.focus();
+  });
+  element.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !element.contains(event.relatedTarget)) shut();
+  });
+
+  function offer(columns, shown) {
+    const choice = (column) => {
+      const onchange = (event) => choose(column, event.target.checked);
+      const box = h("input", { type: "checkbox", checked: shown.has(idOf(column)), onchange });
+      return h("label", null, box, column.name);
+    };
+    menu.replaceChildren(...columns.filter((one) => one.name).map(choice));
+  }
+
+  return { element, offer };
 }
 
 /** What was remembered as a list of texts, or null. */
@@ -248,6 +284,12 @@ const SPELLED = new Map([
   ["Infinity", Infinity],
   ["-Infinity", -Infinity],
 ]);
+
+const inOrder = (rows, valueOf, down) =>
+  rows
+    .map((row) => [valueOf(row), row])
+    .sort(([a], [b]) => compare(a, b, down))
+    .map(([, row]) => row);
 
 /** What is missing, or no number, comes last either way. */
 function compare(a, b, down) {
