@@ -310,6 +310,30 @@ def test_keys_that_are_pressed_faster_than_frames_come_all_count(
     chromium.run(server.url, scenario)
 
 
+def test_a_touch_that_the_browser_takes_for_scrolling_leaves_the_filter(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+    for accuracy in (0.2, 0.5, 0.9):
+        finish_trial(client, tuner, accuracy)
+    touch = """(axis, end) => { for (const [type, target] of [["pointerdown", axis], [end, window]])
+        target.dispatchEvent(new PointerEvent(type, { pointerType: "touch", clientY: 5, bubbles: true })); }"""
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        handle = page.get_by_role("slider", name="Filter by accuracy")
+        handle.focus()
+        page.keyboard.press("Shift+ArrowDown")
+        clear = page.get_by_role("button", name="Clear filters")
+        expect(clear).to_be_visible()
+        handle.evaluate(touch, "pointercancel")
+        expect(clear).to_be_visible()
+        handle.evaluate(touch, "pointerup")
+        expect(clear).to_be_hidden()
+
+    chromium.run(server.url, scenario)
+
+
 def test_it_fits_a_phone_and_each_theme(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = new_tuner(client, name="a search whose name is longer than a phone is wide", budget={"max_attempts": 1})
     run = finish_trial(client, tuner, 0.9)

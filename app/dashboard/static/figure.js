@@ -184,6 +184,7 @@ export function figure({
   }
 
   const tellSoon = seldom(() => {
+    if (!element.isConnected) return;
     const text = `${title}. ${describe()}`;
     if (typeof note === "function") noteText.textContent = note();
     if (text !== titleNode.textContent) {
@@ -239,7 +240,7 @@ const hasSize = (svg, [width, height]) =>
 /** Buttons for the ways in which a plot offers to be drawn; those that are pressed are remembered in the address. */
 function lookSwitches({ title, file, address, redraw }) {
   const remembered = address?.search.get(`look.${file}`)?.split(" ");
-  const chosen = new Set(remembered?.filter((key) => key in LOOKS));
+  const chosen = new Set(remembered?.filter((key) => Object.hasOwn(LOOKS, key)));
   const buttons = new Map();
   for (const [key, [word, way]] of Object.entries(LOOKS))
     buttons.set(key, quiet({ hidden: true, "aria-label": `${title} ${way}`, onclick: () => flip(key) }, word));
@@ -456,6 +457,7 @@ function listenToPointers(chart, marks, zoomTo) {
   };
 
   function brush(x) {
+    if (!chart.plot) return; // another is about to be drawn
     const [bottom, top] = chart.plot.y.range;
     const sides = { x: Math.min(from, x), width: Math.abs(x - from), y: top, height: bottom - top };
     pointer.replaceChildren(s("rect", { class: "brush", ...sides }));
@@ -478,7 +480,7 @@ function listenToPointers(chart, marks, zoomTo) {
     from = null;
     if (fingers.has(event.pointerId)) return fingers.up(event.pointerId, here);
     pointer.replaceChildren();
-    if (start !== null && Math.abs(here[0] - start) > STILL_PX)
+    if (start !== null && chart.plot && Math.abs(here[0] - start) > STILL_PX)
       return zoomTo([start, here[0]].sort((a, b) => a - b).map(chart.plot.x.invert));
     marks.open(marks.nearest(here));
   });

@@ -13,7 +13,6 @@ const FOOT = 6;
 const TOP = 40;
 const AT_ONCE = 200;
 const DRAGGED_PX = 3; // more is to drag
-const PRESSED_PX = 4; // less is to press
 
 /** The lines over these parameters; `onBrush(axis, filter or null)` hears of changes. */
 export function parallel(model, names, brushes, onBrush, width, height) {
@@ -212,14 +211,19 @@ function onDrag(handle, scale, onBrush) {
     const box = handle.ownerSVGElement.getBoundingClientRect();
     const placed = ({ clientY }) => clamp(clientY - box.top);
     const from = placed(event);
+    let isDragged = false;
     const move = (moved) => {
-      if (Math.abs(placed(moved) - from) > DRAGGED_PX) onBrush(filterOf(scale, from, placed(moved)));
+      isDragged ||= Math.abs(placed(moved) - from) > DRAGGED_PX;
+      if (isDragged) onBrush(filterOf(scale, from, placed(moved)));
     };
-    const up = (raised) => {
+    const stop = () => {
       for (const [type, act] of heard) removeEventListener(type, act);
-      if (Math.abs(placed(raised) - from) < PRESSED_PX) onBrush(null);
     };
-    const heard = Object.entries({ pointermove: move, pointerup: up, pointercancel: up });
+    const up = () => {
+      stop();
+      if (!isDragged) onBrush(null);
+    };
+    const heard = Object.entries({ pointermove: move, pointerup: up, pointercancel: stop });
     for (const [type, act] of heard) addEventListener(type, act);
   });
 }

@@ -78,6 +78,8 @@ export function table({
     { class: "table-frame", tabindex: 0, role: "region", "aria-label": caption },
     h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, headRow), body),
   );
+  const above = gapRow();
+  const below = gapRow();
   const menu = columnMenu(caption, choose);
 
   function recast(next) {
@@ -143,8 +145,9 @@ export function table({
     if (isWindowed) {
       const first = Math.max(0, Math.floor(element.scrollTop / rowHeight) - AROUND);
       const last = first + Math.ceil((element.clientHeight || 800) / rowHeight) + 2 * AROUND;
-      const gap = (nRows) => gapOf(nRows * rowHeight, seen.length);
-      putRows([gap(first), ...rowsFrom(first, last), gap(Math.max(0, ordered.length - last))]);
+      stretch(above, first * rowHeight, seen.length);
+      stretch(below, Math.max(0, ordered.length - last) * rowHeight, seen.length);
+      putRows([above, ...rowsFrom(first, last), below]);
     } else putRows(rowsFrom(0));
     if (isWindowed && !isFixed && element.clientWidth) {
       rowHeight = body.children[1].offsetHeight;
@@ -228,8 +231,14 @@ const headOf = (column, turn) =>
       : column.name || h("span", { class: "hidden" }, column.said),
   );
 
-const gapOf = (height, nColumns) =>
-  h("tr", { class: "gap", "aria-hidden": true }, h("td", { colspan: nColumns, style: { height: `${height}px` } }));
+/** Stands for the rows above those in sight, or below. */
+const gapRow = () => h("tr", { class: "gap", "aria-hidden": true }, h("td"));
+
+function stretch(gap, height, nColumns) {
+  const cell = gap.firstChild;
+  cell.setAttribute("colspan", nColumns);
+  cell.style.height = `${height}px`;
+}
 
 /** All are measured before the first is changed. */
 function fixWidths(heads) {

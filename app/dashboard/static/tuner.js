@@ -1,6 +1,6 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { Away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
+import { away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
 import { badge, command, copier, count, fill, h, hide, identity, num, speaker, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, styleOf } from "./lines.js";
@@ -314,9 +314,7 @@ function tunerHead({ id, path, known, crumbs }) {
 
   function edit() {
     return import("./edit.js")
-      .catch(() => {
-        throw new Away();
-      })
+      .catch(away)
       .then((one) => one.edit(path, "tuner"))
       .then(forgive, refuse);
   }
