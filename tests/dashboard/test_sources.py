@@ -1,4 +1,4 @@
-"""The dashboard's scripts are laid out as .prettierrc.json says, and its style sheet is no wider."""
+"""No line of the dashboard's files is wider than .prettierrc.json allows. Nothing checks the rest of it."""
 
 import json
 

@@ -11,7 +11,7 @@ import {
   sentence,
   wantedFirst,
 } from "./comparison.js";
-import { fill, h, num, speaker } from "./dom.js";
+import { fill, h, notice, num, speaker } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, lineRows, lines, put, styleOf } from "./lines.js";
 import { sideBySide } from "./side-by-side.js";
@@ -21,10 +21,8 @@ const MOST_POINTS = 500;
 const AGAIN_MS = 3000;
 
 const nothing = (notes, ids) =>
-  h(
-    "section",
-    { class: "empty" },
-    h("h1", null, "Nothing to compare"),
+  notice(
+    "Nothing to compare",
     notes,
     h("p", null, "Tick two or more runs in a list, and come back."),
     ids.map((id) => h("p", null, h("a", { href: `#/runs/${id}` }, "To the run that is left"))),

@@ -48,6 +48,9 @@ export function hide(place, isHidden, heir) {
   place.hidden = isHidden;
 }
 
+/** What a page says that has nothing else to show: why, and where to go on. */
+export const notice = (title, ...said) => h("section", { class: "empty" }, h("h1", null, title), said);
+
 const MOST_DIGITS = 8;
 
 /**

@@ -1,7 +1,7 @@
 // Which view the address asks for, and how it comes in the place of the one before; the frame around it.
 
 import { away, Away } from "./api.js";
-import { h } from "./dom.js";
+import { h, notice } from "./dom.js";
 
 const VIEWS = [
   [/^$/, () => import("./start.js")],
@@ -63,10 +63,8 @@ async function open(path, place, tools) {
 }
 
 const failed = (error, isAway) =>
-  h(
-    "section",
-    { class: "empty" },
-    h("h1", null, "That did not work"),
+  notice(
+    "That did not work",
     h("p", { role: "alert" }, error.message, isAway && " This page tries again every few seconds."),
     h("a", { href: "#/" }, "To the start page"),
   );

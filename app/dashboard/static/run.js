@@ -1,7 +1,7 @@
 // A run: all its metrics live, its parameters, what happened to it, and a way to stop it.
 
 import { away, call, follow, get, refresher, tellEdit } from "./api.js";
-import { count, fill, h, identity, num } from "./dom.js";
+import { count, fill, h, identity, notice, num } from "./dom.js";
 import { figure } from "./figure.js";
 import { gallery } from "./gallery.js";
 import { COLOURS, lineRows, lines, put } from "./lines.js";
@@ -173,10 +173,8 @@ export async function view(place, { id, crumbs, address }) {
     leave();
     crumbs({ text: "Deleted run" });
     place.replaceChildren(
-      h(
-        "section",
-        { class: "empty" },
-        h("h1", null, "This run was deleted"),
+      notice(
+        "This run was deleted",
         h("p", { role: "status" }, `${nameOf(seen)} is gone, with all that it logged.`),
         seen.run.tuner_id ? h("a", { href: hrefOfTuner() }, "To its tuner") : h("a", { href: "#/" }, "To the runs"),
       ),

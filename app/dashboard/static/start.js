@@ -152,7 +152,7 @@ const spent = ({ counts, n_proposed: n }) => n - counts.queued - counts.running 
 const bestOf = (one) => one.objectives.map(({ metric }) => [metric, one.front?.best[metric] ?? one.best?.score]);
 
 /** The table of tuners, as table.js makes it. */
-export function tunerTable() {
+function tunerTable() {
   let writers = new Map(); // what can be told apart is what was measured alike
   const rows = table({
     caption: "Tuners",

@@ -1,7 +1,7 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
 import { away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
-import { badge, command, copier, count, fill, h, hide, identity, num, speaker, when } from "./dom.js";
+import { badge, command, copier, count, fill, h, hide, identity, notice, num, speaker, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, styleOf } from "./lines.js";
 import { filtersIn, goalsOf, isOutOf, keepFilter, parallel } from "./parallel.js";
@@ -103,10 +103,8 @@ export async function view(place, { id, crumbs, address }) {
     leave();
     crumbs({ text: "Deleted tuner" });
     place.replaceChildren(
-      h(
-        "section",
-        { class: "empty" },
-        h("h1", null, "This tuner was deleted"),
+      notice(
+        "This tuner was deleted",
         h("p", { role: "status" }, `${nameOf(known.model.tuner)} is gone, with its trials.`),
         h("a", { href: "#/" }, "To the tuners"),
       ),
