@@ -165,6 +165,71 @@ def test_what_is_typed_while_a_search_is_answered_stays(
     chromium.run(server.url, scenario, may_complain_of=("422",))
 
 
+def test_a_search_of_each_list_before_either_is_answered(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    for of in ("here", "there"):
+        create_tuner(client, name=f"quick {of}")
+        start_run(client, name=f"quick {of}")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?tuner_filter=name+%3D+%22quick+here%22")
+        expect(names(page, "Tuners")).to_have_text(["quick here"])
+        held: list[Route] = []
+        page.route("**/v1/overview?*", lambda route: held.append(route), times=1)
+        field(page, "tuners").fill('name = "quick there"')
+        with page.expect_request("**/v1/overview?*"):
+            page.keyboard.press("Enter")
+        field(page, "runs").fill('name = "quick there"')
+        page.keyboard.press("Enter")
+        expect(names(page, "Runs")).to_have_text(["quick there"])
+        expect(names(page, "Tuners")).to_have_text(["quick there"])
+        held[0].abort()
+
+    chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED",))
+
+
+def test_an_answer_that_comes_just_as_the_next_search_is_sent_is_not_shown(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    create_tuner(client, name="just sent")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.add_init_script(HOLD_ANSWERS)
+        page.goto("/#/?tuner_filter=name+%3D+%22just+sent%22")
+        expect(names(page, "Tuners")).to_have_text(["just sent"])
+        page.evaluate("hold()")
+        field(page, "tuners").fill("")
+        page.keyboard.press("Enter")
+        expect(page.locator("html[data-held='2']")).to_be_attached()
+        field(page, "tuners").fill('name = "just"')
+        page.evaluate("sendAndRelease()")
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.type(" sent")
+        page.keyboard.press("Enter")
+        expect(names(page, "Tuners")).to_have_text(["just sent"])
+
+    chromium.run(server.url, scenario)
+
+
+# The address changes with a search at once, and the page is told of it a little later: between the two comes an answer.
+HOLD_ANSWERS = """
+  let held = null, release = null, n = 0;
+  const ask = fetch;
+  fetch = async (...asked) => {
+    const response = await ask(...asked);
+    if (!response.headers.get("content-type").includes("json")) return response;
+    const { ok, status } = response, body = await response.json();
+    if (held) document.documentElement.dataset.held = ++n;
+    await held;
+    return { ok, status, json: async () => body };
+  };
+  hold = () => { held = new Promise((resolve) => (release = resolve)); };
+  sendAndRelease = () => { document.querySelector("form[role=search] button").click(); release(); };
+"""
+
+
 def test_more_tuners_come_and_stay(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     made = [create_tuner(client, name=f"leafed {number}", tags=["leafed"]) for number in range(103)]
 

@@ -16,6 +16,7 @@ const WRITE_MS = 200;
 const main = document.getElementById("main");
 let leave = null;
 let visit = 0;
+let answered = null; // the part of the address that the visit is to, or that its view has put there
 let shown = null;
 let write = () => null;
 let scrolling = null;
@@ -26,7 +27,8 @@ async function route(event) {
   scrolling = null;
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const mine = ++visit;
-  const isHere = () => mine === visit;
+  answered = location.hash;
+  const isHere = () => mine === visit && answered === location.hash; // which changes before anybody is told
   const address = remembered(path, new URLSearchParams(search), isHere);
   const isSame = path === shown;
   const y = event?.isTrusted === false ? null : history.state?.y;
@@ -96,7 +98,9 @@ function remembered(path, search, isHere) {
     if (timer === null) return;
     clearTimeout(timer);
     timer = null;
-    if (isHere()) history.replaceState(history.state, "", `#/${path}${search.size ? `?${search}` : ""}`);
+    if (!isHere()) return;
+    history.replaceState(history.state, "", `#/${path}${search.size ? `?${search}` : ""}`);
+    answered = location.hash;
   };
   return {
     search,

@@ -76,7 +76,8 @@ export function search({
 
   function onsubmit(event) {
     event.preventDefault();
-    const next = new URLSearchParams(address.search);
+    const [path, asked] = location.hash.split("?"); // where another search may stand that is not answered yet
+    const next = new URLSearchParams(path === "#/" ? asked : address.search);
     for (const one of [name, ...leaves]) next.delete(one);
     for (const field of form.querySelectorAll("input")) {
       const text = (field.defaultValue = field.value.trim()); // what is typed from now on is not sent
