@@ -300,6 +300,31 @@ def test_who_comes_back_is_where_they_were(
     chromium.run(fresh_server.url, scenario)
 
 
+def test_a_start_page_that_did_not_come_reads_nothing_once_another_has(chromium: Chromium, server: Server) -> None:
+    def scenario(page: Page, seen: Seen) -> None:
+        def n_reads() -> int:
+            return sum("/v1/overview?" in one for one in seen.requests)
+
+        page.clock.install()
+        page.route("**/v1/overview?*", lambda route: route.abort())
+        page.goto("/")
+        for n_before in range(1, 3):
+            expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
+            assert n_reads() == n_before
+            with page.expect_request("**/v1/overview?*"):
+                page.clock.fast_forward(3000)
+        page.unroute("**/v1/overview?*")
+        page.clock.fast_forward(3000)
+        expect(page.locator("#connection")).to_have_text("Live")
+        seen.requests.clear()
+        with page.expect_response("**/v1/runs?*"):
+            page.clock.fast_forward(31_000)
+            page.clock.fast_forward(3000)
+        assert n_reads() == 1
+
+    chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED", "does not answer"), is_alone=True)
+
+
 def test_a_page_that_was_left_is_forgotten(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     tuner = new_tuner(client)
     finish_trial(client, tuner, 0.5)

@@ -104,7 +104,6 @@ export async function view(place, { crumbs, address }) {
     for (const one of [tuners, runs]) one.forgive();
   }
 
-  const all = refresher(() => read().catch(() => all.soon(3000)));
   const hear = () => all.soon(1000);
   place.append(
     h("h1", { class: "hidden" }, "Tuners and runs"),
@@ -117,6 +116,7 @@ export async function view(place, { crumbs, address }) {
     ),
   );
   await begin();
+  const all = refresher(() => read().catch(() => all.soon(3000))); // no sooner: nobody stops that of a view that fails
   return () => {
     isGone = true;
     all.stop();
