@@ -49,6 +49,31 @@ def test_runs_are_compared_without_those_that_are_gone(
     chromium.run(server.url, scenario)
 
 
+def test_two_runs_that_are_removed_before_either_answer_are_both_gone_and_the_zoom_stays(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("one", "two", "three", "four")]
+    for run in runs:
+        log_batch(client, run, [(epoch, {"loss": 1.0 / (epoch + 1)}) for epoch in range(9)])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(compare_path(runs))
+        expect(page.locator("figure[data-drawn]")).to_have_count(1)
+        page.get_by_role("img", name=re.compile("^loss")).focus()
+        page.keyboard.press("+")
+        held: list[Route] = []
+        page.route("**/v1/runs?*", lambda route: held.append(route), times=1)
+        with page.expect_request("**/v1/runs?*"):
+            page.get_by_role("link", name="Remove two").click()
+        page.get_by_role("link", name="Remove three").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("2 runs")
+        expect(page.get_by_role("columnheader")).to_have_text(["Name", "one", "four"])
+        expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
+        held[0].abort()
+
+    chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED",))
+
+
 def test_more_runs_than_can_be_compared_are_left_out(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     runs = [start_run(client) for _ in range(MOST_COMPARED + 2)]
 

@@ -132,8 +132,11 @@ export async function view(place, { crumbs, address }) {
     isWhole: (run.last_epoch ?? 0) < MOST_POINTS,
     href: `#/runs/${run.run_id}`,
   }));
-  const without = (id) =>
-    `#/compare${query({ ...Object.fromEntries(address.search), run: asked.filter((one) => one !== id) })}`;
+  const without = (id) => () => {
+    const left = address.asked();
+    left.delete("run", id);
+    return `#/compare?${left}`;
+  };
   const headline = h("h1", { class: "headline" });
   const news = speaker();
   const charts = curveCharts(looks, directions, address);

@@ -372,7 +372,7 @@ export function swatch({ colour, dash }) {
   });
 }
 
-/** Names beside their lines; `out`: the address without one. */
+/** Names beside their lines; `out()`: the address without one. */
 export const legend = (curves) =>
   h(
     "ul",
@@ -384,7 +384,9 @@ const nameOf = ({ name, href }) => (href ? h("a", { href }, name) : name);
 
 function outLink({ name, out }) {
   const title = "Remove from the comparison";
-  return h("a", { class: "out", href: out, "aria-label": `Remove ${name}`, title }, "×");
+  // By then others may have been removed, or charts zoomed.
+  const onclick = ({ target }) => target.setAttribute("href", out());
+  return h("a", { class: "out", href: out(), "aria-label": `Remove ${name}`, title, onclick }, "×");
 }
 
 export const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8"];

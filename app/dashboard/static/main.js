@@ -104,6 +104,11 @@ function remembered(path, search, isHere) {
   };
   return {
     search,
+    /** As it is by now, which may be of a view of this path that was asked for and has not come yet. */
+    asked() {
+      const [there, asked] = location.hash.split("?");
+      return new URLSearchParams(there === `#/${path}` ? asked : search);
+    },
     keep(key, value) {
       value === null ? search.delete(key) : search.set(key, value);
       timer ??= setTimeout(write, WRITE_MS);

@@ -31,7 +31,7 @@ const pointed = (filter, at) =>
  * @param {Element} how.hint - what is said while there is nothing to find
  * @param {(page: Object) => Object[]} how.itemsOf
  * @param {(item: Object) => string} how.idOf
- * @param {{search: URLSearchParams, keep: Function}} how.address
+ * @param {{search: URLSearchParams, asked: Function, keep: Function}} how.address
  * @param {() => any} how.show - what is there now
  * @returns {Object}
  *   - form, failure, more, empty: elements: to ask with; what is wrong; a button for more; what stands for no items
@@ -76,8 +76,7 @@ export function search({
 
   function onsubmit(event) {
     event.preventDefault();
-    const [path, asked] = location.hash.split("?"); // where another search may stand that is not answered yet
-    const next = new URLSearchParams(path === "#/" ? asked : address.search);
+    const next = address.asked();
     for (const one of [name, ...leaves]) next.delete(one);
     for (const field of form.querySelectorAll("input")) {
       const text = (field.defaultValue = field.value.trim()); // what is typed from now on is not sent
