@@ -228,6 +228,37 @@ def test_what_is_typed_stays_while_epochs_come_and_until_the_service_takes_it(
     assert (now["name"], now["note"]) == ("short enough", "typed for long")
 
 
+def test_an_editor_that_comes_late_opens_on_no_other_page_and_only_once(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    runs = [start_run(client, name=name) for name in ("left", "gone to")]
+    left, gone_to = (f"**/v1/{path_of(run)}" for run in runs)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        held: list[Route] = []
+        page.route(left, lambda route: held.append(route))
+        page.goto(f"/#/{path_of(runs[0])}")
+        with page.expect_request(left):
+            page.get_by_role("button", name="Edit", exact=True).click()
+        page.evaluate(f"location.hash = '#/{path_of(runs[1])}'")
+        expect(page.get_by_role("heading", name="gone to")).to_be_visible()
+        with page.expect_response(left):
+            held.pop().continue_()
+        expect(open_editor(page).get_by_label("Name")).to_have_value("gone to")
+        page.keyboard.press("Escape")
+        # Who is in doubt presses it again.
+        page.route(gone_to, lambda route: held.append(route), times=1)
+        page.get_by_role("button", name="Edit", exact=True).dblclick()
+        expect(page.get_by_label("Name")).to_be_focused()
+        page.keyboard.press("Escape")
+        with page.expect_response(gone_to):
+            held.pop().continue_()
+        page.evaluate("new Promise(requestAnimationFrame)")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+
+
 @pytest.mark.parametrize("start", [start_run, new_tuner], ids=["run", "tuner"])
 def test_nobodys_words_are_replaced_unseen(
     chromium: Chromium, server: Server, client: httpx.Client, start: Callable[..., JSON]

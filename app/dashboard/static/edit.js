@@ -75,10 +75,18 @@ function blame(error, inputs) {
   return wrong.map(({ loc: [, field], message }) => `The ${field}: ${message}.`).join("\n") || error.message;
 }
 
-/** Ask what the thing at a path is to be called, and save it; resolves when the dialog is closed. */
-export async function edit(path, word) {
+let nAsked = 0;
+let nOver = 0; // of those that were asked for: none of them is opened any more
+
+/**
+ * Ask what the thing at a path is to be called, and save it; resolves when the dialog is closed. Who has asked twice is
+ * shown one; who has gone elsewhere meanwhile (`isHere()`), none.
+ */
+export async function edit(path, word, isHere) {
+  const mine = ++nAsked;
   const [known] = await read(path);
-  if (document.querySelector("dialog[open]")) return null;
+  if (mine <= nOver || !isHere()) return null;
+  nOver = nAsked;
   const { inputs, isTouched, save } = draft(path, known);
 
   let isSaving = false;

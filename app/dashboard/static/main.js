@@ -37,7 +37,7 @@ async function route(event) {
   main.setAttribute("aria-busy", "true");
   const place = h("div", { class: "view" });
   try {
-    const left = await open(path, place, { crumbs: (...steps) => isHere() && crumbs(...steps), address });
+    const left = await open(path, place, { crumbs: (...steps) => isHere() && crumbs(...steps), isHere, address });
     if (!isHere()) return left?.();
     leave = left;
   } catch (error) {

@@ -98,7 +98,7 @@ function curveCharts(address) {
   };
 }
 
-export async function view(place, { id, crumbs, address }) {
+export async function view(place, { id, crumbs, isHere, address }) {
   const path = `/v1/runs/${id}`;
   let seen = await get(`${path}/overview`);
   const curves = curveCharts(address);
@@ -144,7 +144,7 @@ export async function view(place, { id, crumbs, address }) {
   const edit = () =>
     import("./edit.js")
       .catch(away)
-      .then((one) => one.edit(path, "run"))
+      .then((one) => one.edit(path, "run", isHere))
       .then(forgive, refuse);
 
   async function stop() {

@@ -23,12 +23,12 @@ import {
 } from "./scores.js";
 import { table } from "./table.js";
 
-export async function view(place, { id, crumbs, address }) {
+export async function view(place, { id, crumbs, isHere, address }) {
   const path = `/v1/tuners/${id}`;
   const curves = learningCurves(address);
   const known = knowledge({ path, address, curves, onOlder });
   const first = await known.begin();
-  const head = tunerHead({ id, path, known, crumbs });
+  const head = tunerHead({ id, path, known, crumbs, isHere });
   const charts = tunerCharts({
     known,
     curves,
@@ -284,7 +284,7 @@ const nameOf = (tuner) => tuner.name || `tuner ${tuner.tuner_id.slice(-8)}`;
  * - show(): as it is known by now
  * - forgive(): the service answers again
  */
-function tunerHead({ id, path, known, crumbs }) {
+function tunerHead({ id, path, known, crumbs, isHere }) {
   const headline = h("h1", { class: "headline", id: "headline" });
   const news = speaker();
   const words = h("span", { class: "words" });
@@ -313,7 +313,7 @@ function tunerHead({ id, path, known, crumbs }) {
   function edit() {
     return import("./edit.js")
       .catch(away)
-      .then((one) => one.edit(path, "tuner"))
+      .then((one) => one.edit(path, "tuner", isHere))
       .then(forgive, refuse);
   }
 
