@@ -228,6 +228,37 @@ def test_what_is_typed_stays_while_epochs_come_and_until_the_service_takes_it(
     assert (now["name"], now["note"]) == ("short enough", "typed for long")
 
 
+def test_what_is_typed_while_it_is_saved_stays_until_it_is_saved_too(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run = start_run(client, name="long to save", tags=["old"])
+
+    def scenario(page: Page, seen: Seen) -> None:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            route.continue_() if route.request.post_data == "{}" else held.append(route)
+
+        page.goto(f"/#/{path_of(run)}")
+        editor = open_editor(page)
+        editor.get_by_label(TAGS).fill("new\nnew")
+        page.route(f"**/v1/{path_of(run)}", hold)
+        editor.get_by_label("Note").fill("Rate halved")
+        with page.expect_request(lambda request: request.post_data not in (None, "{}")):
+            page.keyboard.press("Control+Enter")
+        page.keyboard.type(", and doubled.")
+        held.pop().continue_()
+        expect(page.locator(".tag")).to_have_text(["new"])
+        expect(editor.get_by_label("Note")).to_have_value("Rate halved, and doubled.")
+        assert get_run(client, run)["note"] == "Rate halved"
+        page.unroute(f"**/v1/{path_of(run)}")
+        save(editor)
+        expect(editor).to_have_count(0)
+
+    chromium.run(server.url, scenario)
+    assert get_run(client, run)["note"] == "Rate halved, and doubled."
+
+
 def test_an_editor_that_comes_late_opens_on_no_other_page_and_only_once(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

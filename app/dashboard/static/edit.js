@@ -29,7 +29,7 @@ async function read(path) {
  *
  * @returns {Object}
  *   - inputs: by field
- *   - isTouched()
+ *   - isTouched(): whether there is something to send
  *   - save(): send what was touched
  */
 function draft(path, known) {
@@ -53,11 +53,16 @@ function draft(path, known) {
     if (clashes.length) throw new Error(clashes.map((field) => clash(field, now[field])).join("\n"));
     // The same again is that of a proxy, which the service does not know.
     const headers = etag && etag !== refused ? { "If-Match": etag } : {};
+    const sent = touched().map((field) => [field, inputs.get(field).value]);
     const changes = Object.fromEntries(touched().map((field) => [field, mine(field)]));
-    await ask("PATCH", path, changes, headers).catch((error) => {
+    try {
+      await ask("PATCH", path, changes, headers);
+    } catch (error) {
       if (error.code !== "precondition-failed") throw error;
       return save(etag);
-    });
+    }
+    known = { ...known, ...changes };
+    for (const [field, text] of sent) began.set(field, text);
   }
 
   return { inputs, isTouched: () => touched().length > 0, save };
@@ -105,7 +110,7 @@ export async function edit(path, word, isHere) {
     } finally {
       isSaving = false;
     }
-    dialog.close();
+    if (!isTouched()) dialog.close(); // or more was typed while it was saved
     tellEdit();
   }
 
