@@ -85,6 +85,39 @@ def test_whoever_is_far_down_a_long_list_of_runs_stays_there_when_a_metric_is_ne
     chromium.run(server.url, scenario)
 
 
+def test_a_click_on_a_row_and_what_is_selected_in_it_outlive_what_comes_meanwhile(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner, run = new_tuner(client), start_run(client, name="clicked on", tags=["selected"])
+    of_trial, *_ = [finish_trial(client, tuner, 0.5 + better / 10) for better in range(5)]  # those that have a colour
+    log_epoch(client, run, 0, loss=9.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        def outlive(name: str, row: Locator, change: Callable[[float], object], *values: float) -> None:
+            expect(page.locator("#connection")).to_have_text("Live")
+            row.locator(".badge").last.evaluate("badge => getSelection().selectAllChildren(badge)")
+            selected = page.evaluate("getSelection().toString()")
+            row.get_by_role("link").hover()
+            for value in values:
+                change(value)
+                expect(page.get_by_role("table", name=name)).to_contain_text(str(value))
+                if value == values[0]:
+                    assert page.evaluate("getSelection().toString()") == selected != ""
+                    page.mouse.down()
+            page.mouse.up()
+            expect(page.get_by_role("heading", name="Parameters", exact=True)).to_be_visible()
+
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        row = page.locator(f"tr:has(a[href='#/runs/{of_trial['run_id']}'])")
+        # The last one in more digits than those before.
+        outlive("Trials", row, lambda score: finish_trial(client, tuner, score), 0.25, 0.125, 0.499995)
+        page.goto("/#/?filter=%22selected%22+in+tags")
+        row = page.locator(f"tr:has(a[href='#/runs/{run['run_id']}'])")
+        outlive("Runs", row, lambda loss: log_epoch(client, run, int(loss), loss=loss), 2.5, 3.5)
+
+    chromium.run(server.url, scenario)
+
+
 def test_what_takes_the_place_of_a_button_takes_its_focus_over(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -42,6 +42,19 @@ export function fill(place, ...children) {
   });
 }
 
+/**
+ * Make these elements the children of a place. What is there in its order stays where it is, with its focus, what is
+ * selected in it, and a click that has begun on it.
+ */
+export function arrange(place, wanted) {
+  const kept = new Set(wanted);
+  for (const one of [...place.children]) if (!kept.has(one)) one.remove();
+  let next = place.firstElementChild;
+  for (const one of wanted)
+    if (one === next) next = next.nextElementSibling;
+    else place.insertBefore(one, next);
+}
+
 /** Hide something, or show it; if it has the focus, that goes to an heir. */
 export function hide(place, isHidden, heir) {
   if (isHidden && place.contains(document.activeElement)) heir.focus({ preventScroll: true });

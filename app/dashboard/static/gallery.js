@@ -1,20 +1,11 @@
 // Charts of many metrics: found by parts of their names, grouped by what stands before the / in them.
 
-import { count, h, num } from "./dom.js";
+import { arrange, count, h, num } from "./dom.js";
 
 const MANY = 12;
 const MOST_SHOWN = 60;
 
 const prefixOf = (name) => (name.includes("/") ? name.slice(0, name.indexOf("/")) : "");
-
-/** Make these the children of a place; what is at its place already keeps the focus. */
-function arrange(place, wanted) {
-  const kept = new Set(wanted);
-  for (const one of [...place.children]) if (!kept.has(one)) one.remove();
-  wanted.forEach(
-    (one, index) => place.children[index] !== one && place.insertBefore(one, place.children[index] ?? null),
-  );
-}
 
 /** How many metrics there are, and were found where they were looked for. */
 function sentence(nAll, nFound, isSearch) {

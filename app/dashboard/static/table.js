@@ -1,6 +1,6 @@
 // A table that sorts, whose columns can be chosen, and that changes only the rows that changed.
 
-import { focusable, h, scoresOf } from "./dom.js";
+import { arrange, fill, focusable, h, scoresOf } from "./dom.js";
 
 const MOST_AT_ONCE = 200;
 const AROUND = 20;
@@ -123,7 +123,7 @@ export function table({
     ordered = column ? inOrder(rows, column.sort, down) : rows;
     for (const one of seen.filter(({ isScore }) => isScore)) {
       const writer = scoresOf(rows.map(one.sort));
-      if (writer.form !== writers.get(one)?.form) known.clear();
+      if (writer.form !== writers.get(one)?.form) for (const row of known.values()) row.mark = null;
       writers.set(one, writer);
     }
     const kept = new Set(ordered.map(key));
@@ -160,28 +160,26 @@ export function table({
 
   /** Make these the rows; the focus stays in its row, at the same place where that was made anew. */
   function putRows(wanted) {
-    if (wanted.length === body.children.length && wanted.every((one, index) => body.children[index] === one)) return;
     const focused = document.activeElement;
     const row = body.contains(focused) ? focused.closest("tr") : null;
     const nth = row ? focusable(row).indexOf(focused) : -1;
-    body.replaceChildren(...wanted);
+    arrange(body, wanted);
     if (!row) return;
     const again = body.contains(row) ? focused : focusable(known.get(row.dataset.key)?.element)[nth];
     again?.focus({ preventScroll: true });
   }
 
+  /** Its element; of one that has changed the cells that have. */
   function rowOf(row) {
     const id = key(row);
     const mark = sign(row);
     const old = known.get(id);
     if (old?.mark === mark) return old.element;
-    const fresh = h(
-      "tr",
-      { class: rowClass(row), "data-key": id },
-      seen.map((one) => cellOf(one, row)),
-    );
-    known.set(id, { mark, element: fresh });
-    return fresh;
+    const element = old?.element ?? h("tr", { "data-key": id });
+    element.className = rowClass(row);
+    fill(element, ...seen.map((one) => cellOf(one, row)));
+    known.set(id, { mark, element });
+    return element;
   }
 
   function cellOf(column, row) {
