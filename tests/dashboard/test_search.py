@@ -230,6 +230,26 @@ HOLD_ANSWERS = """
 """
 
 
+def test_more_runs_that_are_asked_for_while_they_are_put_in_another_order_come_in_that(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    made = [start_run(client, name=f"put {number:03}", tags=["put"]) for number in range(30)]
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22put%22+in+tags")
+        expect(names(page, "Runs")).to_have_count(25)
+        held: list[Route] = []
+        page.route("**/v1/runs?*order_by=name*", lambda route: held.append(route), times=1)
+        with page.expect_request("**/v1/runs?*order_by=name*"):
+            page.get_by_role("table", name="Runs").get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("button", name="More runs").click()
+        page.evaluate("new Promise(requestAnimationFrame)")
+        held[0].continue_()
+        expect(names(page, "Runs")).to_have_text([run["name"] for run in made])
+
+    chromium.run(server.url, scenario)
+
+
 def test_more_tuners_come_and_stay(chromium: Chromium, server: Server, client: httpx.Client) -> None:
     made = [create_tuner(client, name=f"leafed {number}", tags=["leafed"]) for number in range(103)]
 

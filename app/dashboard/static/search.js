@@ -70,6 +70,7 @@ export function search({
     others,
     h("button", { name: `search ${name}` }, "Search"),
   );
+  let turned = null;
   const found = { form, failure, more, empty, items: [], token: null, turn, read, trim, tell, forgive };
 
   const ask = (values) => get(`${path}${query({ filter, order_by: order, ...values })}`);
@@ -91,7 +92,7 @@ export function search({
   function turn(next) {
     order = next;
     trim(); // or those of the order before would stay among them
-    read().catch(tell);
+    turned = read().catch(tell);
   }
 
   async function read() {
@@ -133,6 +134,7 @@ export function search({
   }
 
   async function onMore() {
+    await turned; // or the token would be of the order before
     const asked = found.token;
     const n = found.items.length;
     try {
