@@ -451,6 +451,25 @@ def test_a_refusal_is_gone_when_it_worked_after_all(chromium: Chromium, server: 
     chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED",))
 
 
+def test_the_second_click_of_two_does_not_undo_the_first(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        page.get_by_role("button", name="Pause").hover()
+        for number, there in enumerate(("Pause", "Resume"), 1):
+            expect(page.get_by_role("button", name=there)).to_be_visible()
+            page.mouse.down(click_count=number)
+            page.mouse.up(click_count=number)
+        page.get_by_role("button", name="Edit", exact=True).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert [one.rpartition("/")[2] for one in seen.requests if one.endswith(("/pause", "/resume"))] == ["pause"]
+
+    chromium.run(server.url, scenario)
+
+
 def test_a_refusal_is_gone_when_the_service_is_back(
     chromium: Chromium, fresh_server: Server, fresh_client: httpx.Client
 ) -> None:

@@ -322,7 +322,9 @@ function tunerHead({ id, path, known, crumbs, isHere }) {
     call("POST", `${path}/${verb}`).then(forgive, refuse).then(tellEdit);
   }
 
-  const steering = (word, verb) => h("button", { type: "button", onclick: () => steer(verb) }, word);
+  /** The second click of two is not for what the first one has put there. */
+  const steering = (word, verb) =>
+    h("button", { type: "button", onclick: ({ detail }) => detail < 2 && steer(verb) }, word);
 
   function show() {
     const { model, shares } = known;
