@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.calls import JSON, answer, end_run, log_batch, log_epoch, start_run, suggest
 from tests.dashboard.browser import Chromium, Seen
@@ -690,6 +690,29 @@ def test_what_takes_long_to_read_is_read_less_often(chromium: Chromium, server: 
         assert page.evaluate("nRead") == 1
         page.clock.run_for(200)
         assert page.evaluate("nRead") == 2
+
+    chromium.run(server.url, scenario, is_alone=True)
+
+
+def test_what_somebody_does_while_the_page_is_read_is_shown_right_after_that(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.clock.pause_at(time.time() + 3600)
+        late: list[tuple[Route, APIResponse]] = []
+        page.route("**/overview*", lambda route: late.append((route, route.fetch())), times=1)
+        page.evaluate("dispatchEvent(new Event('edit'))")
+        eventually(lambda: (page.evaluate("1") and late) or None)
+        with page.expect_response("**/pause"):
+            page.get_by_role("button", name="Pause").click()
+        route, before = late[0]
+        route.fulfill(response=before)
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()  # no time has passed
 
     chromium.run(server.url, scenario, is_alone=True)
 

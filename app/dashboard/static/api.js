@@ -81,27 +81,34 @@ const LONGEST_IDLE_MS = 3000;
  * @param {() => Promise} read - reads and shows
  * @returns {Object}
  *   - soon(ms): read in so many milliseconds, once for all who ask until then
- *   - now(): read at once
+ *   - now(): read at once, or as soon as what is under way is there
  *   - stop(): never again
  */
 export function refresher(read) {
   let timer = null;
   let isReading = false;
+  let isDue = false;
   let isOver = false;
   let tookMs = 0;
   const soon = (ms) => {
-    if (!isOver) timer ??= setTimeout(now, Math.max(ms, Math.min(IDLE_TIMES * tookMs, LONGEST_IDLE_MS)));
+    if (!isOver) timer ??= setTimeout(onTime, Math.max(ms, Math.min(IDLE_TIMES * tookMs, LONGEST_IDLE_MS)));
   };
+  function onTime() {
+    timer = null;
+    isReading ? soon(1000) : now();
+  }
   async function now() {
+    isDue = isReading;
+    if (isReading || isOver) return;
     clearTimeout(timer);
     timer = null;
-    if (isReading) return soon(1000);
     isReading = true;
     const began = performance.now();
     await read().finally(() => {
       isReading = false;
       tookMs = performance.now() - began;
     });
+    if (isDue) now();
   }
   const pulse = setInterval(() => document.hidden || soon(250), UNTOLD_MS);
   addEventListener("edit", now);
