@@ -165,6 +165,34 @@ def test_what_is_typed_while_a_search_is_answered_stays(
     chromium.run(server.url, scenario, may_complain_of=("422",))
 
 
+def test_what_is_typed_while_a_search_fails_stays_until_it_is_answered(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    create_tuner(client, name="tried again")
+    start_run(client, name="so that runs can be ordered")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
+        page.goto("/")
+        expect(page.locator("#connection")).to_have_text("Live")
+        ordering = page.get_by_role("search", name="Search runs").get_by_label("Order by")
+        ordering.fill("name")
+        held: list[Route] = []
+        page.route("**/v1/overview?*", lambda route: held.append(route), times=1)
+        field(page, "tuners").fill('name = "tried again"')
+        with page.expect_request("**/v1/overview?*"):
+            page.keyboard.press("Enter")
+        page.keyboard.type(" and")
+        held[0].abort()
+        expect(page.get_by_role("alert").filter(has_text="The service does not answer.")).to_be_visible()
+        page.clock.fast_forward(3000)
+        expect(names(page, "Tuners")).to_have_text(["tried again"])
+        expect(field(page, "tuners")).to_have_value('name = "tried again" and')
+        expect(ordering).to_have_value("name")
+
+    chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED", "does not answer"), is_alone=True)
+
+
 def test_a_search_of_each_list_before_either_is_answered(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -18,6 +18,7 @@ let leave = null;
 let visit = 0;
 let answered = null; // the part of the address that the visit is to, or that its view has put there
 let shown = null;
+let fields = []; // of the view that was here last, also while it is told why another does not come
 let write = () => null;
 let scrolling = null;
 
@@ -78,7 +79,10 @@ const failed = (error, isAway) =>
 function settle(place, isSame) {
   const held = main.contains(document.activeElement) ? document.activeElement : null;
   const heirOf = ({ name }) => place.querySelector(`[name="${CSS.escape(name)}"]`);
-  for (const field of isSame ? main.querySelectorAll("input[name]") : []) {
+  const last = [...main.querySelectorAll("input[name]")];
+  if (!isSame) fields = [];
+  else if (last.length) fields = last;
+  for (const field of fields) {
     const heir = heirOf(field);
     if (heir?.defaultValue === field.defaultValue) heir.value = field.value;
   }
