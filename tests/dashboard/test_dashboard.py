@@ -291,6 +291,28 @@ def test_charts_are_brushed_zoomed_walked_and_kept(chromium: Chromium, server: S
     chromium.run(server.url, scenario)
 
 
+def test_a_download_that_nobody_answers_is_told_and_can_be_asked_for_again(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run = start_run(client, name="kept at last")
+    log_epoch(client, run, 0, loss=1.0)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("figure[data-drawn]")).to_have_count(1)
+        page.route("**/keep.js", lambda route: route.abort(), times=1)
+        button = page.get_by_role("button", name="loss as CSV")
+        with page.expect_event("dialog") as told:
+            page.once("dialog", lambda dialog: dialog.accept())
+            button.click()
+        assert told.value.message == "The service does not answer."
+        with page.expect_download() as download:
+            button.click()
+        assert download.value.path().read_bytes().startswith(b"run,epoch,loss")
+
+    chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED",))
+
+
 def test_keys_that_are_pressed_faster_than_frames_come_all_count(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -1,6 +1,7 @@
 // What every chart has around it: a title, a tooltip, keys, zoom by dragging and pinching, a table of its data,
 // downloads.
 
+import { away } from "./api.js";
 import { h, hide, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
@@ -290,7 +291,12 @@ function seldom(act) {
 /** Buttons; without a picture there is nothing to keep. */
 function downloads(chart, { title, file, rows }) {
   const button = (name, save) => {
-    const onclick = async () => chart.plot && save(await import("./keep.js"));
+    const onclick = () =>
+      chart.plot &&
+      import("./keep.js")
+        .catch(away)
+        .then(save)
+        .catch((error) => alert(error.message));
     return quiet({ "aria-label": `${title} as ${name}`, onclick }, name);
   };
   return [
