@@ -185,12 +185,12 @@ def test_who_was_refused_and_says_no_more_is_hung_up_on(narrow: Server, more: by
             eventually(lambda: connection.sendall(b" "))
 
 
-def test_a_head_in_two_parts_may_have_a_large_body_behind_it(narrow: Server) -> None:
+def test_a_head_in_two_parts_may_have_a_large_body_behind_it(server: Server) -> None:
     content = b'{"note": ""}'.ljust(200_000)
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
-    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(head[:20])
-        assert answer(httpx.get(f"{narrow.url}/healthz"))  # by then that part has come
+        assert answer(httpx.get(f"{server.url}/healthz"))  # by then that part has come
         connection.sendall(head[20:] + content)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
 
