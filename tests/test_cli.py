@@ -336,7 +336,7 @@ def test_a_backup_comes_to_an_end_while_a_service_writes(tmp_path: Path) -> None
             writer.executemany("INSERT INTO big VALUES (zeroblob(1000000))", [()] * 50)
         backing_up = threading.Thread(target=back_up, args=(URL.create("sqlite", database=str(source)), copy))
         backing_up.start()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while backing_up.is_alive() and time.monotonic() < until:
             with writer:
                 writer.execute("INSERT INTO big VALUES (1)")

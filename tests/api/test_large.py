@@ -20,21 +20,22 @@ from tests.calls import JSON, SPACE, answer, create_tuner, log_epoch, problem, r
 from tests.conftest import Shared
 from tests.waiting import eventually
 
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 """How long something large waits in vain for others to be answered, where it holds them up."""
 
 
 @pytest.fixture(scope="module")
 def inside(shared: Shared) -> Iterator[httpx.Client]:
     """A client of a service in this process, whose insides can be seen."""
-    url = make_url(shared.new_database("sqlite"))
-    server = uvicorn.Server(uvicorn.Config(Application(url).asgi, port=0, log_config=None))
+    database = make_url(shared.new_database("sqlite"))
+    server = uvicorn.Server(uvicorn.Config(Application(database).asgi, port=0, log_config=None))
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(server.run)
         try:
             eventually(lambda: server.started or None)
             (listening,) = server.servers[0].sockets
-            with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            with httpx.Client(base_url=url, timeout=2 * PATIENCE_S) as client:
                 yield client
         finally:
             server.should_exit = True

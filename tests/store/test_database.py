@@ -36,7 +36,7 @@ def test_whoever_asks_for_much_leaves_a_reader_to_the_others(new_database: NewDa
                 for task in asked if are_gone else ():
                     task.cancel()
             for who in ("another", None):
-                assert await asyncio.wait_for(asyncio.create_task(ask(database, who, lambda _: True)), 20)
+                assert await asyncio.wait_for(asyncio.create_task(ask(database, who, lambda _: True)), 40)
         finally:
             is_over.set()
             answers = await asyncio.gather(*asked, return_exceptions=True)
