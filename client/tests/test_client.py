@@ -451,7 +451,9 @@ def test_a_run_that_never_logged_the_objective_says_so_at_its_end(client: Client
     with pytest.raises(errors.MissingObjective, match=r"'accuracy'.*it logged loss"), trial.run() as run:
         run.log(0, loss=1.0)
     client.flush()
-    assert [trial["state"] for trial in tuner.history()] == ["failed"]
+    (found,) = tuner.history()
+    assert found["state"] == "failed"
+    assert "never logged; it logged loss" in found["reason"]
 
 
 def test_results_of_every_kind_are_told(client: Client) -> None:

@@ -204,7 +204,7 @@ class Run:
         is_known = not self._is_resumable and (self._names or self._n_forks == n_forks())
         missing = self._missing() if status == "finished" and is_known else None
         if missing is not None:
-            status = "failed"
+            status, reason = "failed", missing.detail
         self._close()
         body: dict[str, Any] = {"status": status, "final_metrics": self._final}
         if reason is not None and status != "finished":
