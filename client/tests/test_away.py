@@ -513,6 +513,37 @@ def test_a_forked_process_may_log_what_its_parent_ends(server: Server, spool: Pa
     assert output == ("1 0.5\n" if logged == "loss" else "0 None\n")
 
 
+def test_a_run_that_was_told_to_stop_in_a_forked_process_ends_as_stopped(server: Server, spool: Path) -> None:
+    """As Lightning's ddp_fork has it: all of its processes ask, and only the first one is told."""
+    code = """if True:
+        import multiprocessing
+        from tunetrack_client import Client, float_range
+        stopper = {"type": "threshold", "min": 1e30, "from_epoch": 2}
+        tuner = Client().tuner({"x": float_range(0.0, 1.0)}, objective="gain", max_trials=1, stopper=stopper)
+        context = multiprocessing.get_context("fork")
+        def train(run, is_first, told):
+            for epoch in range(100 if is_first else 0):
+                run.log(epoch, gain=epoch)
+                run.flush()
+                if run.should_stop:
+                    break
+            told.put(run.should_stop)
+        for trial in tuner.trials():
+            with trial.run() as run:
+                for is_first in (True, False):
+                    told = context.SimpleQueue()
+                    process = context.Process(target=train, args=(run, is_first, told))
+                    process.start()
+                    assert told.get() == is_first
+                    process.join()
+        (trial,) = tuner.history()
+        print(trial["state"], trial["score"])
+    """
+    with program(code, server.url, spool) as trainer:
+        output, _ = trainer.communicate(timeout=60)
+    assert output == "stopped 2.0\n"
+
+
 def test_forked_processes_ask_over_connections_of_their_own(spool: Path) -> None:
     class Page(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,6 +1,7 @@
 """One training, tracked."""
 
 import logging
+import mmap
 import os
 import weakref
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ class Run:
         self._outbox = outbox
         self._is_resumable = is_resumable
         self._stop: Stop | None = None
-        self._has_obeyed = False
+        self._has_obeyed = mmap.mmap(-1, 1)  # a byte that forked processes share: one may train what another ends
         self._is_open = True
         self._started_as: tuple[dict[str, Any], float] | None = None
         self._pid, self._n_forks = os.getpid(), n_forks()
@@ -126,8 +127,9 @@ class Run:
     @property
     def should_stop(self) -> bool:
         """Whether the training is hopeless, or no longer wanted, as far as is known by now."""
-        self._has_obeyed = self._stop is not None
-        return self._has_obeyed
+        if self._stop is not None:
+            self._has_obeyed[0] = True
+        return self._stop is not None
 
     @property
     def stop(self) -> Stop | None:
@@ -149,7 +151,7 @@ class Run:
         if isinstance(epoch, bool) or not (0 <= epoch < 2**63 and int(epoch) == epoch):
             raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
         values = self._taken(to_wire({**(metrics or {}), **more}))
-        self._has_obeyed = False
+        self._has_obeyed[0] = False
         new = {name: value for name, value in values.items() if self._is_first(int(epoch), name, value)}
         if new or not values:
             self._say("/epochs", {"epoch": int(epoch), "metrics": new}, is_epoch=True)
@@ -200,7 +202,7 @@ class Run:
         """
         if not self._is_open:
             return
-        status = status or ("stopped" if self._has_obeyed else "finished")
+        status = status or ("stopped" if self._has_obeyed[0] else "finished")
         is_known = not self._is_resumable and (self._names or self._n_forks == n_forks())
         missing = self._missing() if status == "finished" and is_known else None
         if missing is not None:
