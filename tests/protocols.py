@@ -6,6 +6,7 @@ ones train in test_frameworks.py, where they are installed. Written from Keras 3
 """
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -212,10 +213,20 @@ def transformers(told: bool | None = None) -> dict[str, ModuleType]:
     }
 
 
-def trainer_train(callback: Any, metrics: Metrics, *, epochs: int = MANY, is_world_process_zero: bool = True) -> int:
-    """`Trainer.train`, two steps an epoch, each logged, an evaluation after each epoch; how many steps it trained."""
+def trainer_train(
+    callback: Any,
+    metrics: Metrics,
+    *,
+    epochs: int = MANY,
+    max_steps: int = MANY,
+    evaluates_steps: bool = False,
+    is_world_process_zero: bool = True,
+) -> int:
+    """`Trainer.train`, two steps an epoch, each logged, an evaluation after each epoch or step, also where it ends; how
+    many steps it trained."""
     state = SimpleNamespace(global_step=0, epoch=0.0, is_world_process_zero=is_world_process_zero)
     control = SimpleNamespace(should_training_stop=False, should_epoch_stop=False)
+    evaluations = count()
 
     def call(hook: str, **more: Any) -> None:
         answer = getattr(callback, hook)(None, state, control, model=None, optimizer=None, **more)
@@ -224,20 +235,26 @@ def trainer_train(callback: Any, metrics: Metrics, *, epochs: int = MANY, is_wor
     def log(logs: dict[str, Any]) -> None:
         call("on_log", logs=logs | {"epoch": state.epoch})
 
+    def evaluate() -> None:
+        measured = metrics(next(evaluations))
+        log(measured)
+        call("on_evaluate", metrics=measured | {"epoch": state.epoch})
+
     call("on_train_begin")
-    for epoch in range(epochs):
+    for _ in range(epochs):
         call("on_epoch_begin")
         for _ in _steps(control):
             call("on_step_begin")
             state.global_step += 1
             state.epoch = state.global_step / 2
             call("on_step_end")
+            control.should_training_stop |= state.global_step >= max_steps
             log({"loss": 1.0, "grad_norm": Scalar(0.5), "learning_rate": 1e-3})
+            if evaluates_steps:
+                evaluate()
         call("on_epoch_end")
-        if not control.should_training_stop:
-            measured = metrics(epoch)
-            log(measured)
-            call("on_evaluate", metrics=measured | {"epoch": state.epoch})
+        if not evaluates_steps:
+            evaluate()
         if control.should_training_stop:
             break
     log({"train_runtime": 1.0, "train_loss": 1.0})

@@ -119,6 +119,25 @@ def test_hugging_face_trainer(client: Client, load: Load, by: str, n_steps: int)
     assert ("loss" in found["metrics"]) == (by == "step")
 
 
+@pytest.mark.parametrize(
+    ("evaluates_steps", "max_steps", "values"),
+    [(True, 4, [1.0, 3.0]), (True, 5, [1.0, 3.0, 4.0]), (False, 5, [0, 1, 2])],
+)
+def test_of_the_trainers_evaluations_in_an_epoch_the_last_one_counts(
+    client: Client, load: Load, evaluates_steps: bool, max_steps: int, values: list[float]
+) -> None:
+    huggingface = load("tunetrack_client.huggingface", protocols.transformers())
+    with client.run() as run:
+        callback = huggingface.TunetrackCallback(run, by="epoch")
+        protocols.trainer_train(
+            callback, lambda n: {"eval_loss": n}, max_steps=max_steps, evaluates_steps=evaluates_steps
+        )
+    client.flush()
+    assert run.error is None
+    epochs = [1, 2, 3][: len(values)]
+    assert client.curves(run.run_id) == {"eval_loss": {"epochs": epochs, "values": values}}
+
+
 @pytest.mark.parametrize("has_run", [False, True])
 def test_only_one_of_the_trainers_processes_speaks_and_all_of_them_stop(
     client: Client, load: Load, has_run: bool

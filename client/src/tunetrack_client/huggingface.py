@@ -1,5 +1,6 @@
 """A callback for Hugging Face's Trainer: `Trainer(…, callbacks=[TunetrackCallback(run)])`."""
 
+import math
 from typing import Any, Literal
 
 from torch import distributed
@@ -15,12 +16,14 @@ class TunetrackCallback(TrainerCallback):
     Args:
         run: None in all processes of a distributed training but the first, which tells them when to stop.
         by: what counts as an epoch of the run: `step`, the optimiser's steps (all that is logged), or `epoch`, the
-            passes over the data (only evaluations, for a stopper that compares trials with different batch sizes).
+            passes over the data (only evaluations, the last one of each, for a stopper that compares trials with
+            different batch sizes).
     """
 
     def __init__(self, run: Run | None, *, by: Literal["step", "epoch"] = "step") -> None:
         self.run = run
         self.by = by
+        self._found: dict[str, float] = {}
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """The Trainer calls this."""
@@ -29,10 +32,26 @@ class TunetrackCallback(TrainerCallback):
         self._obey(control)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, Any] | None = None, **_: Any) -> None:
-        """The Trainer calls this."""
+        """The Trainer calls this; a later evaluation of the same epoch may come, unless that is over."""
         if self.run is not None and self.by == "epoch" and state.is_world_process_zero:
-            self.run.log(round(state.epoch or 0), {k: v for k, v in numbers(metrics or {}).items() if k != "epoch"})
+            self._found |= {k: v for k, v in numbers(metrics or {}).items() if k != "epoch"}
+        if not (state.epoch or 0) % 1:
+            self._log_epoch(state)
         self._obey(control)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The Trainer calls this."""
+        self._log_epoch(state)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The Trainer calls this, also where it has stopped within an epoch."""
+        self._log_epoch(state)
+        self._obey(control)
+
+    def _log_epoch(self, state: Any) -> None:
+        if self.run is not None and self._found:
+            self.run.log(math.ceil(state.epoch or 0), self._found)
+            self._found = {}
 
     def _obey(self, control: Any) -> None:
         said = [self.run is not None and self.run.should_stop]
