@@ -118,6 +118,25 @@ def test_a_click_on_a_row_and_what_is_selected_in_it_outlive_what_comes_meanwhil
     chromium.run(server.url, scenario)
 
 
+def test_what_is_selected_in_the_table_of_a_chart_stays_so_while_points_come(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    run = start_run(client, name="read off")
+    log_epoch(client, run, 0, loss=0.125)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto(f"/#/runs/{run['run_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.get_by_role("button", name="loss as a table").click()
+        cell = page.get_by_role("cell", name="0.125", exact=True)
+        cell.evaluate("cell => getSelection().selectAllChildren(cell)")
+        log_epoch(client, run, 1, loss=0.0625)
+        expect(page.get_by_role("cell", name="0.0625", exact=True)).to_be_visible()
+        assert page.evaluate("getSelection().toString()") == "0.125"
+
+    chromium.run(server.url, scenario)
+
+
 def test_what_takes_the_place_of_a_button_takes_its_focus_over(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -2,7 +2,7 @@
 // downloads.
 
 import { away } from "./api.js";
-import { h, hide, num, s } from "./dom.js";
+import { fill, h, hide, num, s } from "./dom.js";
 import { colourOf } from "./scale.js";
 
 const LOOKS = { log: ["Log", "on a log scale"], smooth: ["Smooth", "smooth"] };
@@ -192,7 +192,7 @@ export function figure({
       titleNode.textContent = text;
       svg.setAttribute("aria-label", text);
     }
-    if (!table.hidden) fillTable();
+    if (!table.hidden) fillTable(table, title, rows());
   });
 
   function flip() {
@@ -200,12 +200,8 @@ export function figure({
     table.hidden = !isTable;
     stage.hidden = isTable;
     toggle.setAttribute("aria-pressed", String(isTable));
-    if (isTable) fillTable();
+    if (isTable) fillTable(table, title, rows());
     else redraw();
-  }
-
-  function fillTable() {
-    table.replaceChildren(...tableOf(title, rows()));
   }
 
   listenToPointers(chart, marks, zoomTo);
@@ -306,17 +302,28 @@ function downloads(chart, { title, file, rows }) {
   ];
 }
 
-/** The data of a chart for those who want to read it; as many rows as a page bears. */
-function tableOf(title, { columns, rows }) {
-  const head = columns.map((name) => h("th", { scope: "col" }, name));
+/**
+ * Let a place have the data of a chart for those who want to read it: as many rows as a page bears. Those that are there
+ * already stay, with what is selected in them.
+ */
+function fillTable(place, title, { columns, rows }) {
+  if (!place.firstChild) {
+    const caption = h("caption", { class: "hidden" }, title);
+    place.append(h("table", null, caption, h("thead"), h("tbody")), h("p", { class: "note" }));
+  }
+  const [head, body, cutNote] = place.querySelectorAll("thead, tbody, .note");
   const cell = (value) => h("td", { class: typeof value === "number" ? "number" : "" }, num(value, 6));
-  const body = rows.slice(0, MOST_ROWS).map((row) => h("tr", null, row.map(cell)));
-  const caption = h("caption", { class: "hidden" }, title);
-  const cutNote = `The first ${num(MOST_ROWS)} of ${num(rows.length)} rows; the CSV has them all.`;
-  return [
-    h("table", null, caption, h("thead", null, h("tr", null, head)), h("tbody", null, body)),
-    rows.length > MOST_ROWS ? h("p", { class: "note" }, cutNote) : "",
-  ];
+  fill(
+    head,
+    h(
+      "tr",
+      null,
+      columns.map((name) => h("th", { scope: "col" }, name)),
+    ),
+  );
+  fill(body, ...rows.slice(0, MOST_ROWS).map((row) => h("tr", null, row.map(cell))));
+  cutNote.hidden = rows.length <= MOST_ROWS;
+  cutNote.textContent = `The first ${num(MOST_ROWS)} of ${num(rows.length)} rows; the CSV has them all.`;
 }
 
 /** What to draw where there is nothing yet. */
