@@ -778,6 +778,38 @@ def test_a_page_that_comes_late_says_nothing_on_the_one_that_is_open(
     chromium.run(server.url, scenario)
 
 
+def test_dots_that_a_filter_leaves_out_stay_pale_while_the_page_is_read(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = varied_tuner(client)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}?only.=%5B0.6%2C1%5D")
+        chart = page.locator("figure[data-drawn]", has_text="Best so far")
+        expect(chart).to_be_visible()
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.clock.fast_forward(4000)
+        before = _painted(chart)
+        held: list[Route] = []
+        page.route("**/importance", lambda route: held.append(route), times=1)
+        with page.expect_request("**/importance"):
+            page.evaluate("dispatchEvent(new Event('edit'))")
+        assert _painted(chart) == before
+        held[0].continue_()
+
+    chromium.run(server.url, scenario, is_alone=True)
+
+
+def _painted(chart: Locator) -> str:
+    """The picture of a chart, painted anew."""
+    drawn = chart.get_attribute("data-drawn") or ""
+    chart.evaluate("dispatchEvent(new Event('redraw'))")
+    expect(chart).not_to_have_attribute("data-drawn", drawn)
+    chart.evaluate("new Promise(requestAnimationFrame)")
+    return str(chart.evaluate("chart => chart.querySelector('canvas').toDataURL()"))
+
+
 def test_of_several_objectives_the_front_is_read_again_too(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -72,8 +72,6 @@ export function modelOf(seen, older = []) {
     nProposed: seen.n_proposed,
     nRuns: seen.n_runs,
     bestId: tuner.best?.trial_id ?? null,
-    front: new Set(),
-    isOut: null,
   };
 }
 

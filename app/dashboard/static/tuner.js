@@ -174,8 +174,8 @@ function knowledge({ path, address, curves, onOlder }) {
   }
 
   function take(seen) {
-    const kept = known.model?.front;
-    known.model = Object.assign(modelOf(seen, older), kept && { front: kept });
+    const { front = new Set(), isOut = null } = known.model ?? {}; // until they are known anew
+    known.model = { ...modelOf(seen, older), front, isOut };
     curves.take(seen, known.model, seen.metric ?? known.model.metric);
     for (const event of recent.splice(0).filter((one) => one.event_id > seen.last_event_id)) {
       curves.hear(event);
