@@ -177,6 +177,22 @@ def searching(client: Client, spec: Any, **more: Any) -> Any:
     return TunetrackSearchCV(LogisticRegression(max_iter=500), {"C": spec}, client=client, cv=3, refit=False, **more)
 
 
+def test_pytorch_tensors_are_numbers(client: Client) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    weight = torch.nn.Parameter(torch.tensor(0.5))
+    with client.run() as run:
+        run.log(torch.tensor(3), loss=weight * 2, half=torch.tensor([1.5], dtype=torch.bfloat16), weight=weight)
+        for several in (torch.tensor([1.0, 2.0]), torch.empty(1, device="meta")):
+            with pytest.raises(ValueError, match="metric 'loss' is no number"):
+                run.log(4, loss=several)
+        for epoch in (torch.tensor(1.5), torch.tensor(-1), torch.tensor(float("inf"))):
+            with pytest.raises(ValueError, match="an epoch is a whole number"):
+                run.log(epoch, loss=1.0)
+    client.flush()
+    found = client.get(f"/v1/runs/{run.run_id}")
+    assert (found["last_epoch"], found["metrics"]) == (3, {"loss": 1.0, "half": 1.5, "weight": 0.5})
+
+
 def test_keras(client: Client) -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras", reason="Keras is not installed")

@@ -1,6 +1,7 @@
 """One training, tracked."""
 
 import logging
+import math
 import mmap
 import os
 import weakref
@@ -148,7 +149,8 @@ class Run:
             RuntimeError: the run has ended.
         """
         self._require_open()
-        if isinstance(epoch, bool) or not (0 <= epoch < 2**63 and int(epoch) == epoch):
+        # A tensor is compared with no number of more bits than it has.
+        if isinstance(epoch, bool) or not (0 <= epoch < math.inf and epoch == int(epoch) < 2**63):
             raise ValueError(f"an epoch is a whole number from 0 on, not {epoch!r}")
         values = self._taken(to_wire({**(metrics or {}), **more}))
         self._has_obeyed[0] = False
