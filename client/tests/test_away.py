@@ -372,6 +372,36 @@ def test_a_training_by_which_its_program_ends_is_tried_as_often_as_others_and_on
             assert trials[-1]["reason"] == reason
 
 
+@pytest.mark.parametrize(
+    ("how", "state", "reason"),
+    [
+        ("raise ValueError('no GPU')", "failed", "ValueError: no GPU"),
+        ("raise SystemExit", "queued", None),
+        ("raise KeyboardInterrupt", "queued", None),
+        ("os.fork() and (os.wait(), os._exit(0))", "running", None),  # a child that ends is not the one to tell
+        ("os.fork() and (os.wait(), os._exit(0)); raise ValueError('no GPU')", "running", None),
+    ],
+)
+def test_a_program_that_ends_with_a_trial_of_a_loop_of_its_own_making_hands_it_back(
+    server: Server, spool: Path, how: str, state: str, reason: str | None
+) -> None:
+    """As the first process of a distributed training, which tells the others before it begins."""
+    with Client(server.url, spool=spool) as client:
+        tuner = client.tuner(SPACE, budget={"max_trials": 1, "max_attempts": 1})
+        code = f"""if True:
+            import os
+            from tunetrack_client import Client
+            trials = Client().tuner(tuner_id={tuner.tuner_id!r}).trials()
+            trial = next(trials)
+            {how}
+        """
+        with program(code, server.url, spool) as trainer:
+            _, errors = trainer.communicate(timeout=60)
+        assert "client is closed" not in errors
+        (trial,) = tuner.history()
+        assert (trial["state"], trial["reason"]) == (state, reason)
+
+
 def test_an_error_at_a_prompt_is_no_end_of_a_trial_that_was_handed_back(server: Server, spool: Path) -> None:
     key = str(uuid.uuid4())
     session = f"""

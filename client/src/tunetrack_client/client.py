@@ -337,6 +337,8 @@ class Client:
     def _close_until(self, deadline: float) -> None:
         atexit.unregister(self._at_exit)
         self._at_end.cancel()
+        for trial in list(self.under_way):
+            trial.release()  # of a loop that is left without a word, as by whoever calls next() and is interrupted
         try:
             self.outbox.flush(max(deadline - time.monotonic(), 0.0))
         finally:  # whoever is tired of waiting for it (Ctrl-C) loses nothing

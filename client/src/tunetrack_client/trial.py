@@ -1,5 +1,6 @@
 """One proposal of a tuner, held by this worker."""
 
+import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class Trial:
         self._silence_s = min(lease_s / 3, LONGEST_SILENCE_S)
         self._path = f"/v1/trials/{self.trial_id}"
         self._is_handed_back = False
+        self._pid = os.getpid()
         outbox.listen(self.trial_id, self)
         self._keep_alive()
 
@@ -93,8 +95,9 @@ class Trial:
             run.end("failed", reason)
 
     def release(self) -> None:
-        """Hand it back as it came, for another worker to take up. Harmless where it has its outcome."""
-        if self.is_open:
+        """Hand it back as it came, for another worker to take up. Harmless where it has its outcome, and in a forked
+        process, which may end before the one that holds it."""
+        if self.is_open and self._is_held_here:
             self._close()
             self._is_handed_back = True
             self._outbox.put(Message(f"{self._path}/release", {"attempt": self.attempt}, self.trial_id))
@@ -104,7 +107,7 @@ class Trial:
 
         A loop is not told why it is left, and hands its trial back: at the last attempt, that has failed all the same.
         """
-        if self.is_open:
+        if self.is_open and self._is_held_here:
             self.fail(reason)
         elif self._is_handed_back:
             self._tell({"state": "failed", "reason": why(reason)}, self.trial_id)
@@ -128,6 +131,10 @@ class Trial:
         self._outbox.let_go(self.trial_id)
         if not isinstance(error, LeaseLost):  # another has it: nobody's mistake
             self.error = error
+
+    @property
+    def _is_held_here(self) -> bool:
+        return os.getpid() == self._pid
 
     @property
     def _open_run(self) -> Run | None:
