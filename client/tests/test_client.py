@@ -10,6 +10,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -692,6 +693,13 @@ def test_params_may_be_scalars_of_numpy(client: Client) -> None:
 def test_a_param_that_is_no_scalar_is_told_where_it_is_said(client: Client, value: Any, instead: str) -> None:
     with pytest.raises((TypeError, ValueError), match=f"param 'p' .*{instead}"):
         client.run({"p": value})
+
+
+def test_a_blank_key_is_none(client: Client) -> None:
+    """As of a variable that is set to nothing: all that came with it would share one search, or one run."""
+    for begin in (client.run, client.tuner, partial(client.tuner, SPACE)):
+        with pytest.raises(ValueError, match="the key is blank: ' '"):
+            begin(key=" ")
 
 
 def test_what_is_too_much_for_a_run_is_told_where_it_is_said(client: Client) -> None:

@@ -122,6 +122,7 @@ class Client:
             max_trials: short for `budget={"max_trials": …}`.
             stopper: a name such as "asha", or the whole of it with its options.
         Raises:
+            ValueError: the key is blank.
             IdConflict: the key is taken by a tuner that was created with other words.
             InvalidSpace, InvalidRequest, UnknownStrategy: it makes no sense.
             UnknownTuner: there is none to join.
@@ -202,7 +203,8 @@ class Client:
                 run, for as long as it has not ended. Epochs logged anew keep their first values, and so do params.
             stale_after_s: when its process has been dead for so long, it is given up as crashed; None is never.
         Raises:
-            TypeError, ValueError: a param is no finite number, text or boolean, or more is said than a run takes.
+            TypeError, ValueError: a param is no finite number, text or boolean, or more is said than a run takes; the
+                key is blank.
         """
         run_id = str(uuid.uuid4()) if key is None else _id_of(key)
         run = Run(self.outbox, run_id, plain(params or {}), is_resumable=key is not None)
@@ -365,7 +367,13 @@ def _told_otherwise(differs: Sequence[str], join: str) -> str:
 
 
 def _id_of(key: str) -> str:
-    """The id that a key stands for."""
+    """The id that a key stands for.
+
+    Raises:
+        ValueError: it is blank, as a variable may be that is not set: all would share it.
+    """
+    if not key.strip():
+        raise ValueError(f"the key is blank: {key!r:.100}")
     return str(uuid.uuid5(_NAMESPACE, key))
 
 
