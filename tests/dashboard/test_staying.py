@@ -810,6 +810,37 @@ def _painted(chart: Locator) -> str:
     return str(chart.evaluate("chart => chart.querySelector('canvas').toDataURL()"))
 
 
+def test_what_matters_most_is_told_once_the_last_trials_have_come(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    tuner = new_tuner(client)
+
+    def observe(*scores: float) -> None:
+        params = {"optimizer": "adam"}
+        trials = [{"params": params | {"learning_rate": score / 10}, "score": score} for score in scores]
+        answer(client.post(f"/v1/tuners/{tuner['tuner_id']}/trials", json={"trials": trials}), 201)
+
+    def scenario(page: Page, seen: Seen) -> None:
+        rows = page.get_by_role("region", name="Trials").locator("tbody tr")
+
+        def come(n: int) -> bool | None:
+            page.clock.run_for(300)
+            return rows.count() == n or None
+
+        page.clock.install()
+        page.goto(f"/#/tuners/{tuner['tuner_id']}")
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.clock.pause_at(time.time() + 3600)
+        observe(0.99)
+        eventually(lambda: come(1))
+        observe(*(number / 30 for number in range(1, 30)))
+        eventually(lambda: come(30))
+        page.clock.run_for(3000)
+        expect(page.locator("#headline")).to_contain_text("matters most")
+
+    chromium.run(server.url, scenario, is_alone=True)
+
+
 def test_of_several_objectives_the_front_is_read_again_too(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

@@ -26,7 +26,7 @@ import { table } from "./table.js";
 export async function view(place, { id, crumbs, isHere, address }) {
   const path = `/v1/tuners/${id}`;
   const curves = learningCurves(address);
-  const known = knowledge({ path, address, curves, onOlder });
+  const known = knowledge({ path, address, curves, onOlder, onShares: () => isGone || show() });
   const first = await known.begin();
   const head = tunerHead({ id, path, known, crumbs, isHere });
   const charts = tunerCharts({
@@ -114,6 +114,7 @@ export async function view(place, { id, crumbs, isHere, address }) {
   function leave() {
     isGone = true;
     all.stop();
+    known.stop();
     charts.stop();
     unfollow();
   }
@@ -150,7 +151,7 @@ const UNDER_WAY = new Set(["queued", "running", "stale"]);
 
 /**
  * What is known of the tuner at a path. `curves` are told what they need; `onOlder(isFirst)` hears when the trials that
- * were left out are here, for the first time or again. Answers:
+ * were left out are here, for the first time or again; `onShares()`, when shares that were left for later are. Answers:
  * - model: the trials, and all that goes with them (see trials.js)
  * - shares, byMetric: what each parameter explains, over all objectives and of each
  * - isOlderRead: whether the trials that were left out are here
@@ -160,12 +161,14 @@ const UNDER_WAY = new Set(["queued", "running", "stale"]);
  * - readRest(), readFront(), readShares(), readOlder(): what such an answer does not have
  * - hear(event): what happened since
  * - forget(): what was heard, and what was left out; it may be of a store that was set back since
+ * - stop(): leave nothing for later
  */
-function knowledge({ path, address, curves, onOlder }) {
+function knowledge({ path, address, curves, onOlder, onShares }) {
   const recent = [];
   let older = [];
   let lastOlder = 0;
   let lastShares = 0;
+  let sharing = null;
 
   /** How it stands, with the curves of the metric that was chosen. */
   async function look() {
@@ -187,17 +190,14 @@ function knowledge({ path, address, curves, onOlder }) {
     const [first] = await Promise.all([look(), readShares()]);
     take(first);
     await readFront();
-    lastShares = Date.now();
     return first;
   }
 
-  const readShares = () =>
-    get(`${path}/importance`).then(
-      (told) => {
-        [known.shares, known.byMetric] = [told.importance, told.by_metric];
-      },
-      () => null,
-    );
+  async function readShares() {
+    lastShares = Date.now();
+    const told = await get(`${path}/importance`).catch(() => null);
+    if (told) [known.shares, known.byMetric] = [told.importance, told.by_metric];
+  }
 
   /** Told by the trials as long as all are here, else by the service. */
   async function readFront() {
@@ -209,13 +209,21 @@ function knowledge({ path, address, curves, onOlder }) {
       : new Set((await get(`${path}/pareto`)).items.map((trial) => trial.trial_id));
   }
 
-  /** The front, and the shares where they were not read just now. */
+  /** The front, and the shares; where those were read just now, a little later. */
   async function readRest() {
     await readFront();
-    if (Date.now() - lastShares <= SHARES_AGAIN_MS) return;
-    lastShares = Date.now();
-    await readShares();
+    const restMs = lastShares + SHARES_AGAIN_MS - Date.now();
+    if (restMs > 0) sharing ??= setTimeout(readSharesLate, restMs);
+    else await readShares();
   }
+
+  async function readSharesLate() {
+    await readShares();
+    sharing = null;
+    onShares();
+  }
+
+  const stop = () => clearTimeout(sharing);
 
   /** The trials that the overview left out: once, and again where one of them has moved on meanwhile. */
   async function readOlder() {
@@ -259,6 +267,7 @@ function knowledge({ path, address, curves, onOlder }) {
     readOlder,
     hear,
     forget,
+    stop,
   };
   return known;
 }
