@@ -165,6 +165,44 @@ def test_what_is_typed_while_a_search_is_answered_stays(
     chromium.run(server.url, scenario, may_complain_of=("422",))
 
 
+def test_what_is_chosen_in_a_list_while_a_search_is_answered_is_chosen_in_what_it_finds(
+    chromium: Chromium, server: Server, client: httpx.Client
+) -> None:
+    for number in range(30):
+        start_run(client, name=f"choice {number:02}", tags=["choice"], params={"chosen": number})
+
+    def scenario(page: Page, seen: Seen) -> None:
+        page.goto("/#/?filter=%22choice%22+in+tags")
+        expect(names(page, "Runs")).to_have_count(25)
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route) if len(held) < 2 else route.continue_()
+
+        page.route(re.compile("v1/runs.*(page_token=|filter=name)"), hold)
+        with page.expect_request(re.compile("page_token=")):
+            page.get_by_role("button", name="More runs").click()
+        field(page, "runs").fill('name like "choice %"')
+        with page.expect_request(re.compile("v1/runs.filter=name")):
+            page.keyboard.press("Enter")
+        with page.expect_response(re.compile("page_token=")):
+            held[0].continue_()  # more of those that nobody looks for any more
+        page.get_by_role("checkbox", name="Compare choice 29").check()
+        page.locator(".chooser summary").click()
+        page.get_by_role("checkbox", name="chosen", exact=True).check()
+        expect(page.get_by_role("search", name="Search runs").get_by_label("Filter")).to_have_value(
+            'name like "choice %"'
+        )
+        expect(page).to_have_url(re.compile("filter=name.*picked=.*columns="))
+        expect(page.get_by_role("main")).not_to_have_attribute("aria-busy", "true")
+        expect(names(page, "Runs")).to_have_count(25)
+        expect(page.get_by_role("checkbox", name="Compare choice 29")).to_be_checked()
+        expect(page.get_by_role("columnheader", name="chosen")).to_be_visible()
+        held[1].abort()
+
+    chromium.run(server.url, scenario, may_complain_of=("ERR_FAILED",))
+
+
 def test_what_is_typed_while_a_search_fails_stays_until_it_is_answered(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

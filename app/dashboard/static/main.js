@@ -95,30 +95,45 @@ function settle(place, isSame) {
   return held;
 }
 
-/** How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. */
+/**
+ * How a view is looked at stands in the address, so that it can be sent to somebody; null is as ever. What is chosen
+ * while another view of the same path is about to come is chosen for that.
+ */
 function remembered(path, search, isHere) {
+  const chosen = new Map(); // what does not stand there yet
   let timer = null;
-  write = () => {
+  const isThere = () => location.hash.split("?")[0] === `#/${path}`;
+
+  function put() {
     if (timer === null) return;
     clearTimeout(timer);
     timer = null;
-    if (!isHere()) return;
-    history.replaceState(history.state, "", `#/${path}${search.size ? `?${search}` : ""}`);
-    answered = location.hash;
-  };
-  return {
-    search,
-    /** As it is by now, which may be of a view of this path that was asked for and has not come yet. */
-    asked() {
-      const [there, asked] = location.hash.split("?");
-      return new URLSearchParams(there === `#/${path}` ? asked : search);
-    },
-    keep(key, value) {
-      value === null ? search.delete(key) : search.set(key, value);
-      timer ??= setTimeout(write, WRITE_MS);
-    },
-  };
+    const isShown = isHere();
+    if (!isShown && !isThere()) return;
+    const next = asked();
+    for (const [key, value] of chosen) set(next, key, value);
+    chosen.clear();
+    history.replaceState(history.state, "", `#/${path}${next.size ? `?${next}` : ""}`);
+    if (isShown) answered = location.hash;
+    else dispatchEvent(new Event("hashchange"));
+  }
+
+  /** As it is by now, which may be of a view of this path that was asked for and has not come yet. */
+  function asked() {
+    return new URLSearchParams(isThere() ? location.hash.split("?")[1] : search);
+  }
+
+  function keep(key, value) {
+    set(search, key, value);
+    chosen.set(key, value);
+    timer ??= setTimeout(put, WRITE_MS);
+  }
+
+  write = put;
+  return { search, asked, keep };
 }
+
+const set = (search, key, value) => (value === null ? search.delete(key) : search.set(key, value));
 
 function keepPlace() {
   clearTimeout(scrolling);

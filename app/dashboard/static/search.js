@@ -32,6 +32,7 @@ const pointed = (filter, at) =>
  * @param {(page: Object) => Object[]} how.itemsOf
  * @param {(item: Object) => string} how.idOf
  * @param {{search: URLSearchParams, asked: Function, keep: Function}} how.address
+ * @param {() => boolean} how.isHere - whether no other view was asked for
  * @param {() => any} how.show - what is there now
  * @returns {Object}
  *   - form, failure, more, empty: elements: to ask with; what is wrong; a button for more; what stands for no items
@@ -56,6 +57,7 @@ export function search({
   itemsOf = (page) => page.items,
   idOf,
   address,
+  isHere,
   show,
 }) {
   const filter = address.search.get(key) ?? "";
@@ -139,6 +141,7 @@ export function search({
     const n = found.items.length;
     try {
       const page = await ask({ page_size: NEXT, page_token: asked });
+      if (!isHere()) return null; // somebody looks for others by now
       if (asked !== found.token) {
         const isToAskAgain = found.token && n === found.items.length; // what they come after has changed
         return isToAskAgain ? onMore() : null; // or they are here

@@ -9,7 +9,7 @@ import { table } from "./table.js";
 
 const MOST_MET = 100; // tuners in one request
 
-export async function view(place, { crumbs, address }) {
+export async function view(place, { crumbs, isHere, address }) {
   crumbs();
   const known = new Map(); // tuners by their ids
   const metAt = new Map(); // when those that are not listed were read
@@ -23,6 +23,7 @@ export async function view(place, { crumbs, address }) {
     size: 100,
     idOf: (one) => one.tuner_id,
     address,
+    isHere,
     show: showTuners,
     hint: hintOn("No tuners yet. Make one from a space of parameters:", "/v1/tuners", FIRST_TUNER),
   });
@@ -36,6 +37,7 @@ export async function view(place, { crumbs, address }) {
     itemsOf: runsOf,
     idOf: (one) => one.run_id,
     address,
+    isHere,
     show: showRuns,
     others: h("label", null, "Order by", sorting),
     order: sorting.value,
