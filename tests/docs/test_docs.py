@@ -54,7 +54,7 @@ ELSEWHERE = {
 """Blocks and lines that are not run here, by how they begin, and who runs them."""
 
 _EXPORT = "".join(
-    f"open({name!r}, 'wb').write(httpx.get({LOCAL!r} + '/v1/runs/export?' + {query!r}).content)\n"
+    f"open({name!r}, 'wb').write(httpx.get({LOCAL!r} + '/v1/runs/export?' + {query!r}, timeout=60).content)\n"
     for name, query in (
         ("tunetrack-runs-20261124T081500Z.parquet", "format=parquet"),
         ("tunetrack-runs-20261124T081500Z.csv", "format=csv"),

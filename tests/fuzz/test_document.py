@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.chaos.search import check_database
@@ -27,10 +28,14 @@ SEED = "20261124"
 @pytest.mark.parametrize("backend", size(["sqlite"], ["sqlite", "postgres"]), indirect=True)
 def test_every_answer_is_as_documented_to_whatever_is_asked(new_database: NewDatabase) -> None:
     with Server(new_database(), env=WEBHOOKS) as server:
+        authorization = f"Bearer {make_key(server, 'admin')}"
+        headers = {"Authorization": authorization}
+        # It is made when it is first asked for, and the fuzzer waits for it no longer than ten seconds.
+        httpx.get(f"{server.url}/openapi.json", headers=headers, trust_env=False, timeout=60).raise_for_status()
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"),
             f"{server.url}/openapi.json",
-            *("--header", f"Authorization: Bearer {make_key(server, 'admin')}"),
+            *("--header", f"Authorization: {authorization}"),
             *("--phases", PHASES, "--max-examples", str(N_EXAMPLES), "--no-color"),
             *([] if IS_FULL else ["--seed", SEED, "--generation-deterministic"]),
         ]
