@@ -288,6 +288,7 @@ def test_runs_that_are_deleted_together_are_looked_for_once(
     log_epoch(client, runs[0], 0, loss=1.0)
 
     def scenario(page: Page, seen: Seen) -> None:
+        page.clock.install()
         page.goto(compare_path(runs))
         expect(page.locator("#connection")).to_have_text("Live")
         asked: list[Route] = []
@@ -296,9 +297,10 @@ def test_runs_that_are_deleted_together_are_looked_for_once(
             delete_run(client, run)
         log_epoch(client, runs[0], 1, loss=0.5)
         expect(page.get_by_role("img", name=re.compile("a at 0.5"))).to_be_attached()  # it has heard of all
+        page.clock.fast_forward(4000)  # nor is asked for their metrics, of which there are none
         assert len(asked) == 1
         page.unroute("**/v1/overview?page_size=1")  # which lets it go on
         expect(page.get_by_text("No longer there:")).to_be_visible()
         expect(page.locator(".legend, .key").get_by_role("link", name="b", exact=True)).to_be_visible()
 
-    chromium.run(server.url, scenario)
+    chromium.run(server.url, scenario, is_alone=True)

@@ -156,6 +156,7 @@ export async function view(place, { crumbs, address }) {
   async function again() {
     if (isOver || !place.isConnected) return;
     isOver = true;
+    metricsAgain.stop(); // where one of them is gone, nobody has theirs
     while (place.isConnected && !(await get("/v1/overview?page_size=1").catch(() => null)))
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     if (place.isConnected) dispatchEvent(new Event("hashchange"));
