@@ -317,7 +317,8 @@ class Client:
             raise Unavailable(f"{why}; what was said has not been taken, and is kept")
 
     def close(self) -> None:
-        """Deliver what was said, and keep on disk what cannot be delivered; done at exit, too."""
+        """Hand back the trials of loops that are under way, deliver what was said, and keep on disk what cannot be
+        delivered; done at exit, too."""
         self._close_until(time.monotonic() + self._exit_timeout_s)
 
     def _end_with_child(self) -> None:
