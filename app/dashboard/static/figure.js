@@ -303,8 +303,8 @@ function downloads(chart, { title, file, rows }) {
 }
 
 /**
- * Let a place have the data of a chart for those who want to read it: as many rows as a page bears. Those that are there
- * already stay, with what is selected in them.
+ * Let a place have the data of a chart for those who want to read it: as many rows as a page bears. Those that are
+ * there already stay, with what is selected in them.
  */
 function fillTable(place, title, { columns, rows }) {
   if (!place.firstChild) {
