@@ -409,6 +409,37 @@ def test_what_is_typed_outlives_the_key_that_it_was_begun_with(chromium: Chromiu
         assert get_run(client, run)["name"] == "afterwards"
 
 
+def test_what_is_typed_stays_where_another_window_asks_for_a_key_first(
+    chromium: Chromium, fresh_server: Server
+) -> None:
+    key = make_key(fresh_server, "admin")
+    headers = {"Authorization": f"Bearer {key}"}
+
+    with httpx.Client(base_url=fresh_server.url, headers=headers, trust_env=False) as client:
+        run = start_run(client, name="before")
+
+        def scenario(page: Page, seen: Seen) -> None:
+            page.goto(f"/#/runs/{run['run_id']}")
+            page.get_by_label("API key").fill(key)
+            page.get_by_role("button", name="Sign in").click()
+            editor = open_editor(page)
+            editor.get_by_label("Name").fill("afterwards")
+            other = page.context.new_page()
+            other.goto("/")
+            expect(other.locator("#connection")).to_have_text("Live")
+            page.context.clear_cookies()  # as when the key has expired
+            other.get_by_role("link", name="before").click()
+            expect(page.locator("#session button")).to_have_count(0)
+            other.get_by_label("API key").fill(key)
+            other.get_by_role("button", name="Sign in").click()
+            expect(page.locator("#session button")).to_have_count(1)
+            save(editor)
+            expect(page.get_by_role("heading", name="afterwards")).to_be_visible()
+
+        chromium.run(fresh_server.url, scenario, may_complain_of=("401",))
+        assert get_run(client, run)["name"] == "afterwards"
+
+
 @pytest.mark.parametrize("way", ["Escape", "Cancel"])
 def test_what_was_typed_is_dropped_only_when_that_is_meant(
     chromium: Chromium, server: Server, client: httpx.Client, way: str

@@ -696,7 +696,7 @@ def test_what_a_row_is_of_stays_in_sight_and_its_runs_are_one_click_away(
     chromium.run(server.url, scenario)
 
 
-def test_who_signs_in_again_does_so_once_for_all_windows(chromium: Chromium, fresh_server: Server) -> None:
+def test_who_signs_in_or_out_does_so_once_for_all_windows(chromium: Chromium, fresh_server: Server) -> None:
     key = make_key(fresh_server, "admin")
 
     def scenario(page: Page, seen: Seen) -> None:
@@ -710,5 +710,9 @@ def test_who_signs_in_again_does_so_once_for_all_windows(chromium: Chromium, fre
             expect(one.get_by_role("button", name="Sign out")).to_be_visible()
             expect(one.get_by_role("dialog")).to_have_count(0)
             expect(one.locator("#connection")).to_have_text("Live")
+        page.get_by_role("button", name="Sign out").click()
+        for one in (page, other):
+            expect(one.get_by_role("dialog", name="Sign in")).to_be_visible()
+            expect(one.get_by_role("heading", name="Recent runs", include_hidden=True)).to_have_count(0)
 
     chromium.run(fresh_server.url, scenario, may_complain_of=("401",))

@@ -207,7 +207,8 @@ const leaveSession = () =>
 
 addEventListener("session", showSession);
 addEventListener("storage", ({ key, newValue }) => {
-  if (key === "session") newValue ? showSession() : location.reload(); // another window has signed in or out
+  if (key !== "session") return;
+  newValue === "" ? location.reload() : showSession(); // where a key has ended, what was typed here stays
 });
 showSession();
 

@@ -5,9 +5,12 @@ import { h } from "./dom.js";
 
 const ASKED = "This service asks for a key. Its operator makes one with tunetrack keys create.";
 
-/** Who is signed in, as the pages remember it; the key itself is where no script can read it. */
+/**
+ * Who is signed in, as the pages remember it: "" where somebody has signed out, null where a key is asked for. The key
+ * itself is where no script can read it.
+ */
 function remember(name) {
-  name ? localStorage.setItem("session", name) : localStorage.removeItem("session");
+  name === null ? localStorage.removeItem("session") : localStorage.setItem("session", name);
   dispatchEvent(new Event("session"));
 }
 
@@ -84,6 +87,6 @@ function open(resolve) {
 /** Forget the key, and all that it has shown. */
 export async function signOut() {
   await call("DELETE", SESSION);
-  remember(null);
+  remember("");
   location.reload();
 }
