@@ -30,8 +30,6 @@ from app.store.database import asker
 
 log = logging.getLogger(__name__)
 
-COOKIE = "tunetrack_key"
-
 _OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})
 _OPEN_BELOW = ("/dashboard/",)
 """What shows nobody's data: the shell of the dashboard, which asks for a key, and the path at which it signs in."""
@@ -96,7 +94,7 @@ class Gate:
             if b"host" in headers or scope["http_version"] != "1.0":  # before HTTP/1.1 there is none
                 self._check_host(host)
             self._check_origin(headers, host, is_harmless=method in _HARMLESS)
-            key = scope["state"]["key"] = _key(headers)
+            key = scope["state"]["key"] = _key(headers, host)
             if not _is_open(scope["path"]):
                 grant: Grant = await scope["state"]["services"].key_ring.admit(key)
                 scope["state"]["grant"] = grant
@@ -157,14 +155,20 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _key(headers: dict[bytes, bytes]) -> str | None:
+def cookie_name(host: str) -> str:
+    """The cookie of the service at a `Host`, whose cookies a browser sends to all its ports, and services there."""
+    _, _, port = host.rpartition(":")
+    return f"tunetrack_key_{port}" if port.isascii() and port.isdigit() else "tunetrack_key"
+
+
+def _key(headers: dict[bytes, bytes], host: str) -> str | None:
     """The key that somebody comes with: a program in a header, a browser in its cookie."""
     kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() == "bearer":
         return key.strip()
     if b"cookie" in headers:
         # As browsers read them: what other services on this host have set may be of any form.
-        return cookie_parser(headers[b"cookie"].decode("latin-1")).get(COOKIE)
+        return cookie_parser(headers[b"cookie"].decode("latin-1")).get(cookie_name(host))
     return None
 
 

@@ -4,7 +4,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from app.api.fields import Answer, Wire
-from app.api.gate import COOKIE
+from app.api.gate import cookie_name
 from app.api.problems import BODY_ERRORS, declared
 from app.api.state import services
 from app.api.strict import needs, new_router
@@ -39,7 +39,12 @@ async def sign_in(request: Request, body: SignInRequest) -> Response:
     answer = Response(Session(name=grant.name, scope=grant.scope).model_dump_json(), media_type="application/json")
     forwarded = request.headers.get("x-forwarded-proto", request.url.scheme)
     answer.set_cookie(
-        COOKIE, body.key, max_age=_THIRTY_DAYS_S, httponly=True, samesite="strict", secure=forwarded == "https"
+        _cookie(request),
+        body.key,
+        max_age=_THIRTY_DAYS_S,
+        httponly=True,
+        samesite="strict",
+        secure=forwarded == "https",
     )
     return answer
 
@@ -56,4 +61,8 @@ async def get_session(request: Request) -> Session:
 @needs(None)
 async def sign_out(request: Request, response: Response) -> None:
     """Sign out: forget the key."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(_cookie(request), httponly=True, samesite="strict")
+
+
+def _cookie(request: Request) -> str:
+    return cookie_name(request.headers.get("host", ""))

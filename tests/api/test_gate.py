@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.api.gate import COOKIE
+from app.api.gate import cookie_name
 from app.api.limits import Rate, Streams
 from app.domain.access import Scope, is_well_formed, new_key
 from app.domain.errors import RateLimited
@@ -258,6 +258,21 @@ def test_a_browser_signs_in_with_a_key_and_out_again(locked: tuple[Server, dict[
         problem(browser.get("/v1/runs"), 401, "unauthorized")
 
 
+def test_a_browser_is_signed_in_to_several_services_of_one_host(
+    locked: tuple[Server, dict[str, str]], fresh_server: Server
+) -> None:
+    server, found = locked
+    signed_in = {server: found["read"], fresh_server: make_key(fresh_server, "read")}
+    with httpx.Client(trust_env=False) as browser:
+        for one, key in signed_in.items():
+            answer(browser.post(f"{one.url}/v1/session", json={"key": key}))
+        for one in signed_in:
+            answer(browser.get(f"{one.url}/v1/runs"))
+        assert browser.delete(f"{server.url}/v1/session").status_code == 204
+        problem(browser.get(f"{server.url}/v1/runs"), 401, "unauthorized")
+        answer(browser.get(f"{fresh_server.url}/v1/runs"))
+
+
 OTHERS_COOKIES = ['seen={"page": 1}', "a/b=1", "a,b=1", "plain", "said=two words", 'quoted="a"b"', "=", ";;", "a=\xff"]
 
 
@@ -266,8 +281,9 @@ def test_cookies_of_other_services_on_this_host_sign_nobody_out(
     locked: tuple[Server, dict[str, str]], other: str
 ) -> None:
     server, found = locked
+    own = f"{cookie_name(f'127.0.0.1:{server.port}')}={found['read']}"
     with client_of(server) as browser:
-        for cookies in (f"{other}; {COOKIE}={found['read']}", f"{COOKIE}={found['read']}; {other}"):
+        for cookies in (f"{other}; {own}", f"{own}; {other}"):
             answer(browser.get("/v1/runs", headers={b"Cookie": cookies.encode("latin-1")}))
         problem(browser.get("/v1/runs", headers={b"Cookie": other.encode("latin-1")}), 401, "unauthorized")
 
