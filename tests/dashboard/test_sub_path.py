@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.calls import log_epoch, start_run
+from tests.conftest import NewDatabase
 from tests.dashboard.browser import Chromium, Seen
 from tests.keys import make_key
 from tests.nginx import needs_nginx, nginx, serving
@@ -29,11 +30,16 @@ def key(fresh_server: Server) -> str:
 @pytest.fixture
 def url(fresh_server: Server, tmp_path: Path) -> Iterator[str]:
     """Where the service is, through the proxy."""
-    (location,) = re.findall(r"```nginx\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
-    assert "127.0.0.1:8000" in location
-    location = location.replace("127.0.0.1:8000", f"127.0.0.1:{fresh_server.port}")
-    with nginx(tmp_path, serving(f"server {{ listen 8000; {location} }}"), "/tunetrack/healthz") as host:
+    with nginx(tmp_path, serving(f"server {{ listen 8000; {location(fresh_server)} }}"), "/tunetrack/healthz") as host:
         yield f"{host}/tunetrack"
+
+
+def location(server: Server, path: str = "/tunetrack/") -> str:
+    """The part of the proxy's configuration that puts a service below a path."""
+    blocks: list[str] = re.findall(r"```nginx\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    (shown,) = blocks
+    assert "127.0.0.1:8000" in shown
+    return shown.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}").replace("/tunetrack/", path)
 
 
 def test_all_of_the_dashboard_works_below_a_path(chromium: Chromium, url: str, key: str) -> None:
@@ -57,6 +63,36 @@ def test_all_of_the_dashboard_works_below_a_path(chromium: Chromium, url: str, k
             assert page.url == f"{url}/openapi.json"
 
         chromium.run(url, scenario, may_complain_of=("401",))
+
+
+def test_of_two_services_below_a_host_each_is_signed_in_to(
+    chromium: Chromium, fresh_server: Server, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    def sign_in(page: Page, key: str) -> None:
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+
+    def is_signed_in(page: Page, scope: str) -> None:
+        button = page.get_by_role("button", name="Sign out")
+        expect(button).to_have_attribute("title", f"Signed in as {scope} key ({scope})")
+
+    def scenario(page: Page, seen: Seen) -> None:
+        other = page.context.new_page()
+        page.goto("/one/")
+        other.goto("/two/")
+        expect(other.get_by_role("dialog")).to_be_visible()
+        sign_in(page, keys["tune"])
+        is_signed_in(page, "tune")
+        sign_in(other, keys["read"])
+        is_signed_in(other, "read")
+        page.reload()
+        is_signed_in(page, "tune")
+
+    with Server(new_database()) as second:
+        keys = {scope: make_key(one, scope) for one, scope in ((fresh_server, "tune"), (second, "read"))}
+        both = f"server {{ listen 8000; {location(fresh_server, '/one/')} {location(second, '/two/')} }}"
+        with nginx(tmp_path, serving(both), "/one/healthz") as url:
+            chromium.run(url, scenario, may_complain_of=("401",))
 
 
 def test_clients_work_below_a_path(url: str, key: str, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ export const away = () => {
 export const here = (path) => String(new URL(`.${path}`, document.baseURI));
 
 export const SESSION = "/v1/session";
+/** What a browser remembers who is signed in by: below other paths of this host there may be other services. */
+export const SIGNED_IN = `session ${new URL(here("/")).pathname}`;
 export const MOST_COMPARED = 100; // in one request
 
 /** The response to a request; after a 401 somebody signs in, and it is asked again. */

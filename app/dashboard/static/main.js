@@ -1,6 +1,6 @@
 // Which view the address asks for, and how it comes in the place of the one before; the frame around it.
 
-import { away, Away } from "./api.js";
+import { away, Away, SIGNED_IN } from "./api.js";
 import { h, notice } from "./dom.js";
 
 const VIEWS = [
@@ -193,7 +193,7 @@ addEventListener("afterprint", dressAsChosen);
 
 /** Signing out is for those who signed in. */
 function showSession() {
-  const name = localStorage.getItem("session");
+  const name = localStorage.getItem(SIGNED_IN);
   const attributes = { type: "button", class: "quiet", title: `Signed in as ${name}`, onclick: leaveSession };
   document.getElementById("session").replaceChildren(name ? h("button", attributes, "Sign out") : "");
 }
@@ -207,7 +207,7 @@ const leaveSession = () =>
 
 addEventListener("session", showSession);
 addEventListener("storage", ({ key, newValue }) => {
-  if (key !== "session") return;
+  if (key !== SIGNED_IN) return;
   newValue === "" ? location.reload() : showSession(); // where a key has ended, what was typed here stays
 });
 showSession();

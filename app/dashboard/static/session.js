@@ -1,6 +1,6 @@
 // Signing in with a key, which the service turns into a cookie, and out again. Fetched when a key is asked for.
 
-import { call, Problem, SESSION } from "./api.js";
+import { call, Problem, SESSION, SIGNED_IN } from "./api.js";
 import { h } from "./dom.js";
 
 const ASKED = "This service asks for a key. Its operator makes one with tunetrack keys create.";
@@ -10,7 +10,7 @@ const ASKED = "This service asks for a key. Its operator makes one with tunetrac
  * itself is where no script can read it.
  */
 function remember(name) {
-  name === null ? localStorage.removeItem("session") : localStorage.setItem("session", name);
+  name === null ? localStorage.removeItem(SIGNED_IN) : localStorage.setItem(SIGNED_IN, name);
   dispatchEvent(new Event("session"));
 }
 
@@ -23,7 +23,7 @@ export function signIn() {
 }
 
 function open(resolve) {
-  const before = localStorage.getItem("session");
+  const before = localStorage.getItem(SIGNED_IN);
   remember(null);
   const key = h("input", {
     type: "password",
@@ -76,7 +76,7 @@ function open(resolve) {
   }
 
   /** The cookie of another window is this one's too. */
-  const hear = ({ key: changed, newValue }) => changed === "session" && newValue && finish();
+  const hear = ({ key: changed, newValue }) => changed === SIGNED_IN && newValue && finish();
   addEventListener("storage", hear);
   // There is nothing to be seen without it: it comes back.
   dialog.addEventListener("close", () => dialog.isConnected && waiting && dialog.showModal());
