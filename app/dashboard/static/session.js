@@ -4,6 +4,7 @@ import { call, Problem, SESSION, SIGNED_IN } from "./api.js";
 import { h } from "./dom.js";
 
 const ASKED = "This service asks for a key. Its operator makes one with tunetrack keys create.";
+const ENDS = "That ends after 30 days, or when the key expires or is revoked.";
 
 /**
  * Who is signed in, as the pages remember it: "" where somebody has signed out, null where a key is asked for. The key
@@ -35,7 +36,7 @@ function open(resolve) {
   });
   const failure = h("p", { class: "failure", role: "alert" });
   const submit = h("button", { class: "first" }, "Sign in");
-  const why = before ? `The key “${before}” is no longer accepted: it has expired or was revoked.` : ASKED;
+  const why = before ? `You were signed in as “${before}”. ${ENDS}` : ASKED;
   const dialog = h(
     "dialog",
     { class: "sign-in", "aria-labelledby": "sign-in-title" },
