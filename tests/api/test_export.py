@@ -17,7 +17,9 @@ from app.domain.errors import InvalidRequest
 from app.store.engines import open_writer, parse
 from app.store.tables import events
 from tests.calls import JSON, answer, end_run, get_run, log_batch, log_epoch, problem, start_run
+from tests.keys import keys, make_key
 from tests.server import Server
+from tests.waiting import eventually
 
 
 def download(client: httpx.Client, tag: str, **query: str) -> bytes:
@@ -230,6 +232,24 @@ def test_a_run_that_goes_meanwhile_is_left_out(fresh_server: Server, fresh_clien
         assert fresh_client.delete(f"/v1/runs/{made[-1]}").status_code == 204
         found += [json.loads(line)["run_id"] for line in lines]
     assert found == made[:-1]
+
+
+def test_a_file_ends_with_the_key_that_asked_for_it(fresh_server: Server) -> None:
+    key, admin = make_key(fresh_server, "read"), make_key(fresh_server, "admin")
+    key_id = keys(fresh_server, "list").stdout.split()[0]
+    with httpx.Client(base_url=fresh_server.url, trust_env=False, timeout=30) as client:
+        client.headers["Authorization"] = f"Bearer {admin}"
+        for _ in range(401):
+            start_run(client, params=dict.fromkeys("abcd", "x" * 9000))
+        client.headers["Authorization"] = f"Bearer {key}"
+        with client.stream("GET", "/v1/runs/export", params={"format": "ndjson"}) as response:
+            lines = response.iter_lines()
+            next(lines)
+            assert keys(fresh_server, "revoke", key_id).returncode == 0
+            eventually(lambda: client.get("/v1/runs").status_code == 401 or None)
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(lines)
+    assert "Traceback" not in fresh_server.log
 
 
 def test_without_its_library_parquet_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
