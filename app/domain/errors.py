@@ -203,7 +203,7 @@ class Refused(DomainError):
 
 
 class Unauthorized(Refused):
-    """A key is needed: send it as Authorization: Bearer tunetrack_…; `tunetrack keys create` makes one."""
+    """A key is needed: as Authorization: Bearer tunetrack_…, or in TUNETRACK_KEY; `tunetrack keys create` makes one."""
 
 
 class Forbidden(Refused):

@@ -78,7 +78,7 @@ def test_a_question_with_the_wrong_key_or_none_is_answered_at_once(
 ) -> None:
     monkeypatch.delenv("TUNETRACK_KEY", raising=False)
     with Client(guarded.url, key, spool=spool) as client:
-        with pytest.raises(error, match="key"):
+        with pytest.raises(error, match="TUNETRACK_KEY" if key is None else "key"):
             client.tuner(SPACE)
         with pytest.raises(error):
             next(client.events(after=0))
