@@ -159,6 +159,27 @@ def test_an_empty_service_says_what_to_do_next(chromium: Chromium, fresh_server:
     assert httpx.post(found[1], json=json.loads(found[2]), trust_env=False).status_code == 201
 
 
+def test_who_had_to_sign_in_is_shown_commands_with_a_key(chromium: Chromium, fresh_server: Server) -> None:
+    key = make_key(fresh_server, "tune")
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=fresh_server.url, headers=headers, trust_env=False) as client:
+
+        def scenario(page: Page, seen: Seen) -> None:
+            command = page.locator(".command code").filter(has_text="curl")
+            expected = re.compile(r'^curl \S+ -H "Authorization: Bearer \$TUNETRACK_KEY" -H \S+ \S+ -d ')
+            page.goto("/")
+            page.get_by_label("API key").fill(key)
+            page.get_by_role("button", name="Sign in").click()
+            expect(command).to_have_text([expected, expected])
+            tuner, run = new_tuner(client), start_run(client)
+            for path in (f"tuners/{tuner['tuner_id']}", f"runs/{run['run_id']}"):
+                page.goto(f"/#/{path}")
+                expect(command).to_have_text([expected])
+                expect(command).to_contain_text(path)
+
+        chromium.run(fresh_server.url, scenario, may_complain_of=("401",))
+
+
 def test_a_filter_that_does_not_parse_is_told_at_the_place(
     chromium: Chromium, server: Server, client: httpx.Client
 ) -> None:

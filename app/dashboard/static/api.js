@@ -26,6 +26,12 @@ export const SESSION = "/v1/session";
 export const SIGNED_IN = `session ${new URL(here("/")).pathname}`;
 export const MOST_COMPARED = 100; // in one request
 
+/** The command that sends a body to a path; where somebody had to sign in it needs a key, too. */
+export function curl(path, body) {
+  const key = localStorage.getItem(SIGNED_IN) ? ` -H "Authorization: Bearer $TUNETRACK_KEY"` : "";
+  return `curl ${here(path)}${key} -H 'Content-Type: application/json' -d '${body}'`;
+}
+
 /** The response to a request; after a 401 somebody signs in, and it is asked again. */
 export async function ask(method, path, body, headers = {}) {
   const response = await fetch(here(path), {

@@ -1,6 +1,6 @@
 // What the page of a run says beside its curves, out of its overview: pieces to `fill` places with.
 
-import { here } from "./api.js";
+import { curl } from "./api.js";
 import { badge, command, copier, duration, exact, h, num, told, when } from "./dom.js";
 
 const SHOWN_METRICS = 4;
@@ -61,8 +61,7 @@ function extremes(metric, { objective, run }) {
 
 /** What stands for the curves while there are none; `path`: that of the run in the API. */
 export function noEpochs(run, path) {
-  const epoch = `{"epoch": 0, "metrics": {"loss": 0.5}}`;
-  const request = `curl ${here(`${path}/epochs`)} -H 'Content-Type: application/json' -d '${epoch}'`;
+  const request = curl(`${path}/epochs`, '{"epoch": 0, "metrics": {"loss": 0.5}}');
   return h(
     "section",
     { class: "empty" },

@@ -28,7 +28,7 @@ const pointed = (filter, at) =>
  * @param {string} how.order - to ask for
  * @param {string[]} how.leaves - what stands in the address and a new search does not keep
  * @param {Element[]} how.others - fields beside the filter's
- * @param {Element} how.hint - what is said while there is nothing to find
+ * @param {() => Element[]} how.hint - what is said while there is nothing to find
  * @param {(page: Object) => Object[]} how.itemsOf
  * @param {(item: Object) => string} how.idOf
  * @param {{search: URLSearchParams, asked: Function, keep: Function}} how.address
@@ -159,7 +159,7 @@ export function search({
     const isEmpty = !found.items.length && !failure.hasChildNodes();
     more.hidden = !found.token;
     form.hidden = isEmpty && !filter;
-    const said = filter ? h("p", null, "Nothing matches.") : hint;
+    const said = filter ? h("p", null, "Nothing matches.") : hint();
     fill(empty, ...(isEmpty ? [h("div", { class: "empty" }, said)] : []));
     return show();
   }

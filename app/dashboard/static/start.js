@@ -1,6 +1,6 @@
 // The start page: tuners and recent runs, with numbers; search with the filter language.
 
-import { follow, get, here, query, refresher } from "./api.js";
+import { curl, follow, get, query, refresher } from "./api.js";
 import { badge, command, count, h, nameLink, num, s, scoresOf, when } from "./dom.js";
 import { linear } from "./scale.js";
 import { field, search } from "./search.js";
@@ -25,7 +25,7 @@ export async function view(place, { crumbs, isHere, address }) {
     address,
     isHere,
     show: showTuners,
-    hint: hintOn("No tuners yet. Make one from a space of parameters:", "/v1/tuners", FIRST_TUNER),
+    hint: () => hintOn("No tuners yet. Make one from a space of parameters:", "/v1/tuners", FIRST_TUNER),
   });
   const sorting = field("order_by", address.search.get("order_by") ?? "", "metrics.accuracy desc");
   const runs = search({
@@ -42,7 +42,7 @@ export async function view(place, { crumbs, isHere, address }) {
     others: h("label", null, "Order by", sorting),
     order: sorting.value,
     leaves: ["sort"],
-    hint: hintOn("No runs yet. Start one:", "/v1/runs", FIRST_RUN),
+    hint: () => hintOn("No runs yet. Start one:", "/v1/runs", FIRST_RUN),
   });
   let naming = null;
   let unfollow = null;
@@ -137,10 +137,7 @@ const FIRST_TUNER =
 const FIRST_RUN = '{"name": "first", "params": {"lr": 0.01}}';
 
 /** What to do where there is nothing yet: a command that makes the first one. */
-const hintOn = (text, path, body) => [
-  h("p", null, text),
-  command(`curl ${here(path)} -H 'Content-Type: application/json' -d '${body}'`),
-];
+const hintOn = (text, path, body) => [h("p", null, text), command(curl(path, body))];
 
 // -------------------------------------------------------------------------------------------------------------- tuners
 

@@ -1,6 +1,6 @@
 // A tuner: which trial is best, why, and is it still getting better.
 
-import { away, call, follow, get, here, query, refresher, tellEdit } from "./api.js";
+import { away, call, curl, follow, get, query, refresher, tellEdit } from "./api.js";
 import { badge, command, copier, count, fill, h, hide, identity, notice, num, speaker, when } from "./dom.js";
 import { figure } from "./figure.js";
 import { legend, styleOf } from "./lines.js";
@@ -423,7 +423,7 @@ const firstStep = (path) =>
     { class: "card empty" },
     h("h2", null, "Waiting for a worker"),
     h("p", null, "Ask what to try:"),
-    command(`curl ${here(`${path}/suggest`)} -H 'Content-Type: application/json' -d '{"worker": "me"}'`),
+    command(curl(`${path}/suggest`, '{"worker": "me"}')),
   );
 
 // -------------------------------------------------------------------------------------------------------------- charts
