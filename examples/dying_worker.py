@@ -34,8 +34,11 @@ def main() -> None:
     client = Client(sys.argv[1] if len(sys.argv) > 1 else None)
     tuner = client.tuner({"x": float_range(0.0, 1.0)}, objective="gain", max_trials=N_TRIALS, lease_s=2.0)
     command = [sys.executable, __file__, client.url, tuner.tuner_id]
-    workers = [subprocess.Popen([*command, name]) for name in ("doomed", "one", "two")]
-    for name, worker in zip(("doomed", "one", "two"), workers, strict=True):
+    workers = {"doomed": subprocess.Popen([*command, "doomed"])}
+    # Else, where it is slow to begin, the others may have done all by then.
+    next(client.events(after=0, type="trial_start", tuner_id=tuner.tuner_id))
+    workers |= {name: subprocess.Popen([*command, name]) for name in ("one", "two")}
+    for name, worker in workers.items():
         print(f"worker {name} ended with status {worker.wait()}")
     for trial in tuner.history():
         print(f"trial {trial['number']} {trial['state']} at attempt {trial['attempt']}, by {trial['worker']}")
