@@ -1,7 +1,7 @@
 """The log of events: as pages, and as a stream that can be resumed."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,11 +11,11 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.api.event_models import EventPage, EventType
+from app.api.gate import while_admitted
 from app.api.problems import declared
 from app.api.state import services
 from app.api.strict import new_router
-from app.domain.access import Grant
-from app.domain.errors import InvalidRequest, Unauthorized, Unavailable
+from app.domain.errors import InvalidRequest, Unauthorized
 from app.domain.events import EVENT_TYPES
 from app.domain.values import INT64_MAX
 from app.store import events
@@ -93,25 +93,20 @@ async def stream_events(
     streams, who = services(request).streams, request.state.who
     streams.enter(who)
     admitted = while_admitted(chunks, partial(services(request).key_ring.admit, request.state.key))
-    return Stream(admitted, partial(streams.leave, who))
+    return Stream(with_goodbye(admitted), partial(streams.leave, who))
 
 
 _NOT_ADMITTED = b": the key of this stream is no longer valid\n\n"
 
 
-async def while_admitted(
-    chunks: AsyncGenerator[bytes, None], admit: Callable[[], Awaitable[Grant]]
-) -> AsyncGenerator[bytes, None]:
-    """What a stream sends, as long as whoever opened it would be let in."""
+async def with_goodbye(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """What a stream sends; where its key ends, it says so last."""
     async with aclosing(chunks):
-        async for chunk in chunks:
-            try:
-                with suppress(Unavailable):  # nothing is known against them
-                    await admit()
-            except Unauthorized:
-                yield _NOT_ADMITTED
-                return
-            yield chunk
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except Unauthorized:
+            yield _NOT_ADMITTED
 
 
 class Stream(StreamingResponse):

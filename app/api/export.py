@@ -1,8 +1,7 @@
 """Runs and their histories as a file."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -15,12 +14,12 @@ from typing_extensions import TypeAliasType
 
 from app.api.export_formats import Csv, Format, Ndjson, Parquet
 from app.api.filter_params import RunFilter
+from app.api.gate import while_admitted
 from app.api.problems import declared
 from app.api.run_models import Run
 from app.api.state import services
 from app.api.strict import new_router
-from app.domain.access import Grant
-from app.domain.errors import BadFilter, InvalidRequest, Unauthorized, Unavailable
+from app.domain.errors import BadFilter, InvalidRequest, Unauthorized
 from app.domain.filters import RUN_FIELDS
 from app.domain.values import to_rfc3339
 from app.service import export
@@ -76,26 +75,13 @@ async def export_runs(
         written = Csv(columns) if format == "csv" else Parquet(columns)
         last = names.last
     iterate = export.iterate_runs if what == "runs" else export.iterate_epochs
-    pages: AsyncIterator[Sequence[Any]] = iterate(database, condition, last)
+    pages: AsyncGenerator[Sequence[Any], None] = iterate(database, condition, last)
     first: Sequence[Any] = await anext(pages, [])  # what fails before the first byte is a problem document
     name = f"tunetrack-{what}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    admitted = _while_admitted(pages, partial(services(request).key_ring.admit, request.state.key))
+    admitted = while_admitted(pages, partial(services(request).key_ring.admit, request.state.key))
     stream = _write(written, _ROWS[what, format == "ndjson"], first, admitted)
     return StreamingResponse(stream, 200, headers, _MEDIA_TYPES[format])
-
-
-async def _while_admitted(
-    pages: AsyncIterator[Sequence[Any]], admit: Callable[[], Awaitable[Grant]]
-) -> AsyncIterator[Sequence[Any]]:
-    """The pages, as long as whoever asked would be let in: a slow reader may take hours for a file."""
-    async for things in pages:
-        try:
-            with suppress(Unavailable):  # nothing is known against them
-                await admit()
-        except Unauthorized as error:
-            raise ClientDisconnect from error  # as one who is gone: the connection breaks
-        yield things
 
 
 async def _write(
@@ -108,8 +94,11 @@ async def _write(
 
     yield await asyncio.to_thread(written.begin)
     yield await asyncio.to_thread(add, first)
-    async for things in pages:
-        yield await asyncio.to_thread(add, things)
+    try:
+        async for things in pages:
+            yield await asyncio.to_thread(add, things)
+    except Unauthorized as error:
+        raise ClientDisconnect from error  # as one who is gone
     yield await asyncio.to_thread(written.end)
 
 

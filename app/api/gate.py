@@ -11,9 +11,10 @@ import ipaddress
 import logging
 import sys
 import time
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect, cookie_parser
@@ -24,9 +25,11 @@ from app.api import telemetry
 from app.api.limits import Header, Rate
 from app.api.problems import HostNotAllowed, OriginNotAllowed, respond
 from app.domain.access import Grant
-from app.domain.errors import MAY_BE_DONE, DomainError, RateLimited, StoreBusy
+from app.domain.errors import MAY_BE_DONE, DomainError, RateLimited, StoreBusy, Unavailable
 from app.service import metrics
 from app.store.database import asker
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +156,21 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+async def while_admitted(
+    things: AsyncGenerator[T, None], admit: Callable[[], Awaitable[Grant]]
+) -> AsyncGenerator[T, None]:
+    """What is sent for as long as its reader takes, while whoever asked for it would be let in.
+
+    Raises:
+        Unauthorized: that is over.
+    """
+    async with aclosing(things):
+        async for thing in things:
+            with suppress(Unavailable):  # nothing is known against them
+                await admit()
+            yield thing
 
 
 def cookie_name(host: str) -> str:

@@ -4,7 +4,7 @@ What is in memory never depends on how many there are. Runs come oldest first. O
 joins a table once its columns are known is left out as well.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import chain
@@ -160,7 +160,9 @@ async def read_names(database: Database, condition: Condition | None) -> Names:
     return names
 
 
-async def iterate_runs(database: Database, condition: Condition | None, last: Place | None) -> AsyncIterator[list[Run]]:
+async def iterate_runs(
+    database: Database, condition: Condition | None, last: Place | None
+) -> AsyncGenerator[list[Run], None]:
     """These runs, up to a place (None: to the end)."""
     async for page in _pages(database, condition, last):
         yield [found.run for found in page]
@@ -168,7 +170,7 @@ async def iterate_runs(database: Database, condition: Condition | None, last: Pl
 
 async def iterate_epochs(
     database: Database, condition: Condition | None, last: Place | None
-) -> AsyncIterator[list[WholeEpoch]]:
+) -> AsyncGenerator[list[WholeEpoch], None]:
     """The epochs of these runs; those of one run come together, in order."""
     async for page in _pages(database, condition, last):
         lengths = {found.run.run_id: found.run.last_epoch + 1 for found in page if found.run.last_epoch is not None}

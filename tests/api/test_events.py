@@ -9,7 +9,8 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from app.api.events import Stream, while_admitted
+from app.api.events import Stream, with_goodbye
+from app.api.gate import while_admitted
 from app.domain.access import OPEN, Grant
 from tests.calls import (
     JSON,
@@ -231,7 +232,7 @@ def test_a_stream_that_is_cut_in_mid_sentence_is_closed_at_once() -> None:
 
     async def story() -> None:
         chunks = talk()  # held here: when garbage is collected, nobody knows
-        stream = Stream(while_admitted(chunks, admit), lambda: ended.append("the stream"))
+        stream = Stream(with_goodbye(while_admitted(chunks, admit)), lambda: ended.append("the stream"))
         await stream({"type": "http", "asgi": {"spec_version": "2.3"}}, hang_up, read_nothing)
         assert ended == ["what is said", "the stream"]
 
